@@ -1,0 +1,1 @@
+"""What ships: default checkpoint and its card, fonts, palettes, the TouchDesigner helper."""

@@ -1,0 +1,1 @@
+"""Everything live: capture, pose, emotion, inference loop, OSC, renderer, supervision, settings."""

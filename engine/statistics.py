@@ -1,0 +1,60 @@
+"""What the installation measures about itself: counters, durations and faults, in constant memory."""
+
+import threading
+import time
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from engine.faults import Fault
+
+SAMPLES_KEPT = 36_000
+"""Durations kept per name: ten minutes at 60 Hz. Older ones leave, so that weeks cost no memory."""
+
+FAULTS_KEPT = 1_000
+
+
+class Statistics:
+    """Counters, durations in milliseconds and faults by name, written by every room and read at the end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str, int] = {}
+        self._durations: dict[str, deque[float]] = {}
+        self._faults: deque[Fault] = deque(maxlen=FAULTS_KEPT)
+        self.started_at = time.monotonic()
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to the counter `name`."""
+        with self._lock:
+            self._counts[name] = self._counts.get(name, 0) + by
+
+    def counted(self, name: str) -> int:
+        """The counter `name`, 0 if nothing was counted."""
+        with self._lock:
+            return self._counts.get(name, 0)
+
+    def duration(self, name: str, seconds: float) -> None:
+        """Record one duration under `name`."""
+        with self._lock:
+            self._durations.setdefault(name, deque(maxlen=SAMPLES_KEPT)).append(seconds * 1000.0)
+
+    def percentiles(self, name: str) -> dict[str, float] | None:
+        """{p50, p95, p99} in milliseconds of the durations kept under `name`, None if there are none."""
+        with self._lock:
+            samples = list(self._durations.get(name, ()))
+        if not samples:
+            return None
+        p50, p95, p99 = np.percentile(samples, (50, 95, 99))
+        return {"p50": round(float(p50), 3), "p95": round(float(p95), 3), "p99": round(float(p99), 3)}
+
+    def fault(self, fault: Fault) -> None:
+        """Record a fault; its `recovered_after_s` may be filled in later by the room that had it."""
+        with self._lock:
+            self._faults.append(fault)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The newest faults as plain values."""
+        with self._lock:
+            return [fault.as_dict() for fault in self._faults]

@@ -1,0 +1,106 @@
+"""The 17-joint skeleton: names, parents, reference bone lengths and forward kinematics.
+
+Frame: metres, y up, right-handed; at rest +z points out of the chest and +x to the dancer's left.
+Every array of positions has shape (..., 17, 3) in the order of `JOINTS`.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating]
+
+FRAME_RATE = 30
+"""Frames per second of every motion in this project."""
+
+JOINTS = (
+    "pelvis",
+    "neck",
+    "head",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "left_toe",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "right_toe",
+)
+PARENTS = (-1, 0, 1, 1, 3, 4, 1, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15)
+INDEX = {name: i for i, name in enumerate(JOINTS)}
+JOINT_COUNT = len(JOINTS)
+BONE_COUNT = JOINT_COUNT - 1
+"""Bone b ends in joint b + 1 and starts in that joint's parent."""
+
+BONE_PARENTS = np.array(PARENTS[1:])
+
+BONE_LENGTHS = np.array(
+    [
+        0.3966,  # pelvis -> neck: the only long bone that is not rigid (the spine bends), so a mean
+        0.1023,  # neck -> head (base of the skull)
+        0.1003,  # neck -> left_shoulder
+        0.2433,
+        0.2229,
+        0.1003,  # neck -> right_shoulder
+        0.2433,
+        0.2229,
+        0.0647,  # pelvis -> left_hip
+        0.3908,
+        0.4099,
+        0.1175,
+        0.0647,  # pelvis -> right_hip
+        0.3908,
+        0.4099,
+        0.1175,
+    ],
+    dtype=np.float32,
+)
+"""Mean bone lengths in metres over bandai17_train.npz (Kobayashi et al. 2023, arXiv:2306.08861)."""
+
+MIRROR = np.array(
+    [
+        INDEX[name.replace("left_", "RIGHT_").replace("right_", "left_").replace("RIGHT_", "right_")]
+        for name in JOINTS
+    ]
+)
+"""Joint order after swapping left and right: `positions[..., MIRROR, :] * (-1, 1, 1)` is the mirror image."""
+
+
+def mirror_positions(positions: FloatArray) -> FloatArray:
+    """Reflect (..., 17, 3) positions in the plane x = 0, so that left becomes right."""
+    return positions[..., MIRROR, :] * np.array([-1.0, 1.0, 1.0], dtype=positions.dtype)
+
+
+def bone_directions(positions: FloatArray) -> FloatArray:
+    """Unit vectors (..., 16, 3) from each joint's parent to the joint; a bone of length zero points up."""
+    bones = positions[..., 1:, :] - positions[..., BONE_PARENTS, :]
+    return unit_vectors(bones)
+
+
+def unit_vectors(vectors: FloatArray) -> FloatArray:
+    """Normalise (..., 3) vectors; a vector too short to have a direction becomes straight up."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    up = np.array([0.0, 1.0, 0.0], dtype=vectors.dtype)
+    return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), up)
+
+
+def forward_kinematics(
+    pelvis: FloatArray, directions: FloatArray, lengths: FloatArray = BONE_LENGTHS
+) -> FloatArray:
+    """Positions (..., 17, 3) from pelvis (..., 3), unit bone directions (..., 16, 3) and lengths (16,)."""
+    bones = directions * lengths[:, None]
+    joints = [pelvis]
+    for bone, parent in enumerate(PARENTS[1:]):
+        joints.append(joints[parent] + bones[..., bone, :])
+    return np.stack(joints, axis=-2)
+
+
+def joint_speed(positions: FloatArray) -> FloatArray:
+    """Mean joint speed relative to the pelvis in m/s, (T-1,) from positions (T, 17, 3) at 30 fps."""
+    relative = positions[:, 1:] - positions[:, :1]
+    return np.linalg.norm(np.diff(relative, axis=0), axis=-1).mean(axis=-1) * FRAME_RATE
