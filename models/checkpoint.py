@@ -1,0 +1,185 @@
+"""Checkpoints: tensors as safetensors, and beside them a card in JSON that says what they are.
+
+Nothing is ever unpickled. A checkpoint that cannot be used raises `CheckpointError`, one line for a person.
+"""
+
+import json
+import struct
+from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from models.activity import QUANTILES
+from models.motion_space import INPUT_COUNT, MotionSpace
+from models.network import DanceNetwork, NetworkConfig
+from models.palette import Palette
+
+FORMAT = "emotion-dancer-1"
+LARGEST_FILE = 512 * 2**20
+LARGEST_CARD = 2**20
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file, what was expected and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained dancer. `card` is everything that is known about it, as plain JSON values."""
+
+    network: DanceNetwork
+    space: MotionSpace
+    palette: Palette
+    conditions: tuple[str, ...]
+    activity_ranges: tuple[tuple[float, ...], ...]  # (P, 11) m/s at the ranks of `activity.QUANTILES`
+    card: dict[str, Any]
+
+
+def default_checkpoint() -> Path:
+    """The checkpoint that ships, wherever the package was installed."""
+    return Path(str(files("assets"))) / "dancer.safetensors"
+
+
+def card_path(path: Path) -> Path:
+    """The card that lies beside a checkpoint."""
+    return path.with_suffix(".json")
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the tensors to `path` and the card beside it; a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    card = {
+        "format": FORMAT,
+        "config": asdict(checkpoint.network.config),
+        "horizon": checkpoint.space.horizon,
+        "palette": checkpoint.palette.to_card(),
+        "conditions": list(checkpoint.conditions),
+        "activity_ranges": [list(row) for row in checkpoint.activity_ranges],
+        **checkpoint.card,
+    }
+    tensors = {f"network.{name}": tensor for name, tensor in checkpoint.network.state_dict().items()}
+    tensors |= {f"space.{name}": tensor for name, tensor in checkpoint.space.state_dict().items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    unfinished = path.with_suffix(".partial")
+    save_file(tensors, unfinished, metadata={"format": FORMAT})
+    unfinished.replace(path)
+    unfinished_card = path.with_suffix(".json.partial")
+    unfinished_card.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    unfinished_card.replace(card_path(path))
+
+
+def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
+    """Read a checkpoint and its card; raises CheckpointError."""
+    card = _read_card(card_path(path))
+    tensors = _read_tensors(path)
+    try:
+        palette = Palette.from_card(card["palette"])
+        config = _config_from_card(card["config"])
+        space = MotionSpace(_whole(card["horizon"], 1, 64), config.target_count)
+        conditions = tuple(str(name) for name in card["conditions"])
+        ranges = tuple(tuple(float(v) for v in row) for row in card["activity_ranges"])
+        if conditions[: len(palette.names)] != palette.names or len(conditions) != config.label_count:
+            raise ValueError("the conditions do not begin with the palette or do not match label_count")
+        if len(ranges) != len(palette.names) or any(len(row) != len(QUANTILES) for row in ranges):
+            raise ValueError(f"activity_ranges needs {len(QUANTILES)} numbers for each palette entry")
+        network = DanceNetwork(config)
+        _fill(network, "network.", tensors)
+        _fill(space, "space.", tensors)
+    except KeyError as error:
+        raise CheckpointError(
+            f"{card_path(path)}: the entry {error} is missing; was it written by python -m models.train?"
+        ) from None
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(
+            f"{path}: card and tensors do not describe a dancer: {reason}; train it again or use another file"
+        ) from None
+    network.to(device).eval()
+    space.to(device)
+    return Checkpoint(network, space, palette, conditions, ranges, card)
+
+
+def _whole(value: Any, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"{value!r} should be a whole number from {low} to {high}")
+    return value
+
+
+def _config_from_card(values: Any) -> NetworkConfig:
+    """The network's sizes, each bounded, so that a hostile card cannot ask for more memory than there is."""
+    if not isinstance(values, dict):
+        raise ValueError("config should be an object")
+    known = {field.name for field in fields(NetworkConfig)}
+    if unknown := set(values) - known:
+        raise ValueError(f"config has unknown entries {sorted(unknown)}")
+    limits = {"layers": 32, "heads": 32, "span": 1024, "components": 128}
+    sizes = {
+        name: _whole(value, 1, limits.get(name, 2048)) for name, value in values.items() if name != "dropout"
+    }
+    config = NetworkConfig(**sizes, dropout=float(values.get("dropout", 0.0)))
+    if config.input_count != INPUT_COUNT:
+        raise ValueError(f"input_count is {config.input_count}, this version needs {INPUT_COUNT}")
+    if config.width % (2 * config.heads):
+        raise ValueError("width should be a multiple of twice the heads")
+    if (
+        config.components * config.target_count * config.width > 2**26
+        or config.width**2 * config.layers > 2**26
+    ):
+        raise ValueError("config asks for a network larger than this program runs")
+    return config
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > LARGEST_CARD:
+            raise CheckpointError(
+                f"{path}: a card of more than {LARGEST_CARD} bytes; expected a small JSON file"
+            )
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path}: no such file; a checkpoint is NAME.safetensors with its card NAME.json beside it"
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: expected the checkpoint's card in JSON: {error}") from None
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        found = card.get("format") if isinstance(card, dict) else type(card).__name__
+        raise CheckpointError(
+            f"{path}: format is {str(found)[:60]!r}, this version reads {FORMAT!r}; "
+            "train it again with this version or use the checkpoint that came with it"
+        )
+    return card
+
+
+def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise CheckpointError(f"{path}: larger than {LARGEST_FILE} bytes; expected a safetensors file")
+        with path.open("rb") as file:
+            head = file.read(8)
+        if len(head) < 8 or struct.unpack("<Q", head)[0] > size:
+            raise CheckpointError(
+                f"{path}: not a safetensors file, or cut short ({size} bytes); copy it again or train it again"
+            )
+        return load_file(path)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file; give one with --checkpoint or train one") from None
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path}: not a whole safetensors file ({error}); copy it again or train it again"
+        ) from None
+
+
+def _fill(module: torch.nn.Module, prefix: str, tensors: dict[str, torch.Tensor]) -> None:
+    """Load the tensors under `prefix`; every one must be there, of the right shape, and finite."""
+    state = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+    for name, value in state.items():
+        if not value.is_floating_point() or not torch.isfinite(value).all():
+            raise ValueError(f"the tensor {prefix}{name} is not made of finite numbers")
+    module.load_state_dict({name: value.float() for name, value in state.items()})

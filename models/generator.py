@@ -1,0 +1,239 @@
+"""The streaming dancer: one call, one frame, for ever, at constant cost.
+
+All that a dance is lives in a `DanceState`, a plain value: copy it, save it, go back to it. The network plans
+the coming quarter of a second at every frame; the step that is danced is the mean of what the newest plans say
+of this moment, so a new idea enters like a breath and not like a blow (action chunking with temporal
+ensembling: Zhao et al. 2023, arXiv:2304.13705).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.activity import QUANTILES, activity_input
+from models.checkpoint import Checkpoint
+from models.features import advance, pose_positions
+from models.mixture import choose_component, sample_component
+from models.motion_space import POSE_COUNT, steps_of, unit_directions
+from models.network import Cache
+from models.skeleton import FRAME_RATE, FloatArray
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the mixture is turned into movement."""
+
+    temperature: float = 0.8
+    """share of each Gaussian's deviation that is used"""
+    noise_persistence: float = 0.85
+    """correlation of the Gaussian noise from frame to frame: movement, not jitter"""
+    decision_rate: float = 1.0
+    """mean number of times a second that the choice of component is drawn anew"""
+    overlap: float = 0.6
+    """weight of each plan relative to the next newer one when their steps are averaged"""
+    activity_wander: float = 2.0
+    """seconds over which the asked activity wanders"""
+    lowest_rank: float = 0.3
+    """the calmest that the dancer is ever asked to be, as a rank of what the actors did in this emotion"""
+    stage_radius: float = 1.5
+    """metres from the middle of the stage beyond which the dancer is turned back"""
+
+
+@dataclass(frozen=True, eq=False)
+class DanceState:
+    """Everything that the next frame depends on, for B dancers; never changed in place."""
+
+    pose: Tensor  # (B, 49)
+    step: Tensor  # (B, 52) that led to it
+    cache: Cache | None  # of the frames before it
+    plans: Tensor  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its own first step on
+    noise: Tensor  # (B, Z)
+    gumbel: Tensor  # (B, K)
+    rank: Tensor  # (B,) standard normal, the wandering rank of the asked activity
+    place: FloatArray  # (B, 2) metres, x and z of the pelvis
+    yaw: FloatArray  # (B,) radians
+    seed: int
+    tick: int
+
+    @property
+    def features(self) -> FloatArray:
+        """The present frame (B, 52) as in `models.features`."""
+        return torch.cat([self.pose, self.step[:, POSE_COUNT:]], dim=-1).cpu().numpy()
+
+    @property
+    def positions(self) -> FloatArray:
+        """The present frame as joint positions (B, 17, 3) float32 in metres on the stage."""
+        return pose_positions(self.features.astype(np.float64), self.place, self.yaw).astype(np.float32)
+
+
+class Generator:
+    """Steps dancers of one checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint, sampling: Sampling | None = None) -> None:
+        self.checkpoint = checkpoint
+        self.sampling = sampling or Sampling()
+        self.network, self.space = checkpoint.network, checkpoint.space
+        self.device = next(self.network.parameters()).device
+        self._ranges = np.array(checkpoint.activity_ranges)  # (P, 11)
+
+    def start(self, count: int = 1, seed: int = 0) -> DanceState:
+        """`count` dancers standing in the middle of the stage, about to begin."""
+        config, horizon = self.network.config, self.space.horizon
+        pose = unit_directions(self.space.pose_mean)[None].repeat(count, 1)
+        rng = self._random(seed, -1)
+        return DanceState(
+            pose=pose,
+            step=torch.zeros(count, self.space.step_scale.shape[0], device=self.device),
+            cache=None,
+            plans=torch.zeros(count, 0, horizon, self.space.step_scale.shape[0], device=self.device),
+            noise=self._normal(rng, count, config.target_count),
+            gumbel=self._gumbel(rng, count, config.components),
+            rank=self._normal(rng, count),
+            place=np.zeros((count, 2)),
+            yaw=np.zeros(count),
+            seed=seed,
+            tick=0,
+        )
+
+    @torch.inference_mode()
+    def prompt(self, state: DanceState, features: FloatArray, energy: float = 1.0) -> DanceState:
+        """Make other movement the dancer's past: features (T, 52) or (B, T, 52) of T >= 2 frames.
+
+        The place on the stage and the heading stay. The movement counts as being in no particular emotion.
+        """
+        del energy
+        past = torch.as_tensor(np.asarray(features), dtype=torch.float32, device=self.device)
+        past = past.expand(len(state.pose), *past.shape[-2:])
+        past = unit_directions(past[:, -self.network.config.span :])
+        steps = steps_of(past)
+        poses = past[:, 1:, :POSE_COUNT]
+        count, length = steps.shape[:2]
+        labels = torch.zeros(count, length - 1, self.network.config.label_count, device=self.device)
+        activity = torch.full((count, length - 1), torch.nan, device=self.device)
+        cache = None
+        if length > 1:
+            tokens = self.space.inputs(poses[:, :-1], steps[:, :-1])
+            _, cache = self.network(tokens, labels, activity)
+        return replace(state, pose=poses[:, -1], step=steps[:, -1], cache=cache, plans=state.plans[:, :0])
+
+    @torch.inference_mode()
+    def step(
+        self,
+        state: DanceState,
+        emotion_weights: FloatArray | Sequence[float],
+        energy: float = 1.0,
+        toward: FloatArray | None = None,
+        influence: float = 0.0,
+    ) -> DanceState:
+        """Dance one frame.
+
+        emotion_weights (P,) or (B, P) over the palette; energy scales the activity asked for and, a little,
+        the temperature; toward (52,) or (B, 52) is a pose whose bone directions draw the dancer, by a share
+        `influence` of the difference in each frame.
+        """
+        sampling = self.sampling
+        weights = np.broadcast_to(
+            np.asarray(emotion_weights, dtype=np.float32), (len(state.pose), len(self._ranges))
+        )
+        rng = self._random(state.seed, state.tick)
+        noise, gumbel, rank = self._wander(state, rng)
+        mixture, cache = self.network(
+            self.space.inputs(state.pose, state.step)[:, None],
+            self._labels(weights)[:, None],
+            self._activity(weights, rank, energy)[:, None],
+            state.cache,
+        )
+        mixture = mixture.last()
+        temperature = torch.full((len(state.pose),), sampling.temperature, device=self.device)
+        chosen = choose_component(mixture, gumbel)
+        plan = self.space.decode(sample_component(mixture, chosen, noise, temperature))
+        plans = torch.cat([plan[:, None], state.plans], dim=1)[:, : self.space.horizon]
+        pose, step = self._dance(state.pose, plans, toward, influence)
+        place, yaw = self._travel(state, pose, step)
+        return replace(
+            state,
+            pose=pose,
+            step=step,
+            cache=cache,
+            plans=plans,
+            noise=noise,
+            gumbel=gumbel,
+            rank=rank,
+            place=place,
+            yaw=yaw,
+            tick=state.tick + 1,
+        )
+
+    def _dance(
+        self, pose: Tensor, plans: Tensor, toward: FloatArray | None, influence: float
+    ) -> tuple[Tensor, Tensor]:
+        """The next pose and the step to it: the plans' mean opinion, drawn towards `toward`."""
+        ages = torch.arange(plans.shape[1], device=self.device)
+        share = self.sampling.overlap**ages
+        share = share / share.sum()
+        step = (plans[:, ages, ages] * share[:, None]).sum(dim=1)  # what was planned a frames ago for now
+        moved = pose + step[:, :POSE_COUNT]
+        if toward is not None and influence > 0:
+            goal = torch.as_tensor(np.asarray(toward), dtype=torch.float32, device=self.device)
+            difference = goal[..., :POSE_COUNT] - moved
+            difference[..., -1] = 0.0  # the height stays the dancer's own: bodies differ
+            moved = moved + influence * difference
+        moved = unit_directions(moved)
+        return moved, torch.cat([moved - pose, step[:, POSE_COUNT:]], dim=-1)
+
+    def _travel(self, state: DanceState, pose: Tensor, step: Tensor) -> tuple[FloatArray, FloatArray]:
+        """Place and heading after the step. Near the edge of the stage the heading bends back inwards: the
+        network does not know which way it faces, so this costs nothing."""
+        features = torch.cat([pose, step[:, POSE_COUNT:]], dim=-1).cpu().numpy().astype(np.float64)
+        place, yaw = advance(features, state.place, state.yaw)
+        distance = np.linalg.norm(place, axis=-1)
+        travelled = place - state.place
+        speed = np.linalg.norm(travelled, axis=-1) * FRAME_RATE
+        outwards = (travelled * place).sum(axis=-1) > 0
+        inwards = np.arctan2(-place[:, 0], -place[:, 1])
+        going = np.arctan2(travelled[:, 0], travelled[:, 1])
+        wrong = (inwards - going + np.pi) % (2 * np.pi) - np.pi
+        beyond = np.clip(distance / self.sampling.stage_radius - 0.5, 0.0, 1.0)
+        bend = (
+            np.sign(wrong) * np.minimum(np.abs(wrong), 2.5 / FRAME_RATE) * beyond * np.clip(speed, 0.0, 1.0)
+        )
+        return place, yaw + np.where(outwards, bend, 0.5 * bend)
+
+    def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """The three kinds of chance, each on its own time scale."""
+        count, config = len(state.pose), self.network.config
+        kept = self.sampling.noise_persistence
+        noise = kept * state.noise + (1 - kept**2) ** 0.5 * self._normal(rng, count, config.target_count)
+        anew = torch.from_numpy(rng.random((count, 1)) < self.sampling.decision_rate / FRAME_RATE)
+        fresh = self._gumbel(rng, count, config.components)
+        gumbel = torch.where(anew.to(self.device), fresh, state.gumbel)
+        kept = float(np.exp(-1.0 / (FRAME_RATE * self.sampling.activity_wander)))
+        rank = kept * state.rank + (1 - kept**2) ** 0.5 * self._normal(rng, count)
+        return noise, gumbel, rank
+
+    def _labels(self, weights: FloatArray) -> Tensor:
+        labels = torch.zeros(len(weights), self.network.config.label_count)
+        labels[:, : weights.shape[1]] = torch.from_numpy(weights.copy())
+        return labels.to(self.device)
+
+    def _activity(self, weights: FloatArray, rank: Tensor, energy: float) -> Tensor:
+        """What the network is told of the coming second: drawn from the emotion's own range."""
+        share = torch.special.ndtr(rank).cpu().numpy()
+        share = self.sampling.lowest_rank + (0.97 - self.sampling.lowest_rank) * share
+        ranges = weights @ self._ranges  # (B, 11)
+        speed = np.array([np.interp(s, QUANTILES, row) for s, row in zip(share, ranges, strict=True)])
+        return torch.as_tensor(activity_input(speed * energy), dtype=torch.float32, device=self.device)
+
+    @staticmethod
+    def _random(seed: int, tick: int) -> np.random.Generator:
+        """Chance as a function of seed and tick, so that a state needs no hidden generator."""
+        return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, tick + 1]))
+
+    def _normal(self, rng: np.random.Generator, *shape: int) -> Tensor:
+        return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(self.device)
+
+    def _gumbel(self, rng: np.random.Generator, *shape: int) -> Tensor:
+        return torch.from_numpy(rng.gumbel(size=shape).astype(np.float32)).to(self.device)

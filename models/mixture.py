@@ -1,0 +1,47 @@
+"""Mixtures of diagonal Gaussians: likelihood in log space, and sampling that makes movement, not jitter.
+
+Mixture-density networks: Bishop 1994 (Aston University NCRG/94/004); for dance: Pettee et al. 2019,
+arXiv:1907.05297.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Mixture(NamedTuple):
+    """K Gaussians over Z dimensions, for any leading shape."""
+
+    log_weights: Tensor  # (..., K), normalised
+    means: Tensor  # (..., K, Z)
+    log_scales: Tensor  # (..., K, Z), log of the standard deviations
+
+    def last(self) -> "Mixture":
+        """The mixture of the last frame: (B, T, ...) becomes (B, ...)."""
+        return Mixture(self.log_weights[:, -1], self.means[:, -1], self.log_scales[:, -1])
+
+
+def negative_log_likelihood(mixture: Mixture, target: Tensor) -> Tensor:
+    """-log p(target) in nats, shape (...), for target (..., Z)."""
+    z = (target.unsqueeze(-2) - mixture.means) * torch.exp(-mixture.log_scales)
+    log_normal = -0.5 * z.square() - mixture.log_scales - 0.5 * math.log(2 * math.pi)
+    return -torch.logsumexp(mixture.log_weights + log_normal.sum(-1), dim=-1)
+
+
+def choose_component(mixture: Mixture, gumbel: Tensor) -> Tensor:
+    """Index (...) of one component each, drawn by the Gumbel-max rule with the given noise (..., K).
+
+    With fresh noise this is an exact draw from the weights. With noise that is held from frame to frame the
+    choice stays the same for as long as the weights do: a decision, not flicker.
+    """
+    return (mixture.log_weights + gumbel).argmax(dim=-1)
+
+
+def sample_component(mixture: Mixture, component: Tensor, noise: Tensor, temperature: Tensor) -> Tensor:
+    """A sample (..., Z) of component (...) with standard normal noise (..., Z) scaled by temperature (...)."""
+    index = component[..., None, None].expand(*component.shape, 1, mixture.means.shape[-1])
+    mean = mixture.means.gather(-2, index).squeeze(-2)
+    scale = mixture.log_scales.gather(-2, index).squeeze(-2).exp()
+    return mean + temperature.unsqueeze(-1) * scale * noise

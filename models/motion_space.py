@@ -1,0 +1,113 @@
+"""The units in which the network sees and plans movement.
+
+In: a frame as its pose (bone directions and height, 49 numbers) and its last step (52: the change of those,
+planar velocity and yaw rate). Out: the steps of the coming `horizon` frames as one vector of whitened principal
+components, so that one Gaussian deviation is a coherent movement of the whole body over a quarter of a second
+and not independent noise in every number. Components are found in metres that joints move, not in turned
+angles: what is kept is what is seen.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.features import FEATURE_COUNT, HEIGHT
+from models.skeleton import BONE_COUNT, BONE_LENGTHS, FRAME_RATE, JOINT_COUNT, PARENTS, FloatArray
+
+POSE_COUNT = HEIGHT + 1
+"""Features that say what the pose is; the rest say how the body travels."""
+STEP_COUNT = FEATURE_COUNT
+INPUT_COUNT = POSE_COUNT + STEP_COUNT
+
+
+def _joints_below(bone: int) -> int:
+    """How many joints move when this bone turns."""
+    moved = {bone + 1}
+    for joint, parent in enumerate(PARENTS):
+        if parent in moved:
+            moved.add(joint)
+    return len(moved)
+
+
+def _metres_moved() -> FloatArray:
+    """For each number of a step (52) how far joints move by one of it, as the root of the summed squares.
+
+    A change of direction by d moves every joint beyond the bone by length x d; height and planar velocity
+    move all joints alike; yaw moves them by their distance from the spine, taken as 0.2 m.
+    """
+    bones = [BONE_LENGTHS[bone] * np.sqrt(_joints_below(bone)) for bone in range(BONE_COUNT)]
+    whole = np.sqrt(JOINT_COUNT)
+    travel = [whole / FRAME_RATE, whole / FRAME_RATE, 0.2 * whole / FRAME_RATE]
+    return np.array([*np.repeat(bones, 3), whole, *travel], dtype=np.float32)
+
+
+METRES_MOVED = _metres_moved()
+
+
+def steps_of(features: Tensor) -> Tensor:
+    """Steps (..., T - 1, 52) that lead to frames 1 .. T - 1 of features (..., T, 52)."""
+    change = features[..., 1:, :POSE_COUNT] - features[..., :-1, :POSE_COUNT]
+    return torch.cat([change, features[..., 1:, POSE_COUNT:]], dim=-1)
+
+
+def unit_directions(pose: Tensor) -> Tensor:
+    """The same pose (..., 49 or 52) with bone directions of length one."""
+    directions = pose[..., : BONE_COUNT * 3].unflatten(-1, (BONE_COUNT, 3))
+    directions = directions / directions.norm(dim=-1, keepdim=True).clamp(min=1e-3)
+    return torch.cat([directions.flatten(-2), pose[..., BONE_COUNT * 3 :]], dim=-1)
+
+
+class MotionSpace(nn.Module):
+    """Normalisation and the whitened basis of plans, measured on training windows by `fit`."""
+
+    pose_mean: Tensor
+    pose_scale: Tensor
+    step_scale: Tensor
+    metres_moved: Tensor
+    plan_mean: Tensor
+    basis: Tensor
+
+    def __init__(self, horizon: int, target_count: int) -> None:
+        super().__init__()
+        self.horizon, self.target_count = horizon, target_count
+        self.register_buffer("pose_mean", torch.zeros(POSE_COUNT))
+        self.register_buffer("pose_scale", torch.ones(POSE_COUNT))
+        self.register_buffer("step_scale", torch.ones(STEP_COUNT))
+        self.register_buffer("metres_moved", torch.from_numpy(METRES_MOVED))
+        self.register_buffer("plan_mean", torch.zeros(horizon * STEP_COUNT))
+        self.register_buffer("basis", torch.zeros(target_count, horizon * STEP_COUNT))  # rows: one deviation
+
+    def inputs(self, pose: Tensor, step: Tensor) -> Tensor:
+        """What the network sees (..., 101) of a pose (..., 49) and the step (..., 52) that led to it."""
+        return torch.cat([(pose - self.pose_mean) / self.pose_scale, step / self.step_scale], dim=-1)
+
+    def encode(self, steps: Tensor) -> Tensor:
+        """Whitened coordinates (..., Z) of the coming steps (..., horizon, 52)."""
+        flat = (steps * self.metres_moved).flatten(-2) - self.plan_mean
+        return flat @ (self.basis / self.basis.square().sum(-1, keepdim=True)).T
+
+    def decode(self, coordinates: Tensor) -> Tensor:
+        """Steps (..., horizon, 52) of whitened coordinates (..., Z)."""
+        flat = coordinates @ self.basis + self.plan_mean
+        return flat.unflatten(-1, (self.horizon, STEP_COUNT)) / self.metres_moved
+
+    def fit(self, poses: FloatArray, plans: FloatArray) -> float:
+        """Measure the units on poses (N, 49) and plans (M, horizon, 52); returns the variance share kept."""
+        self.pose_mean.copy_(torch.from_numpy(poses.mean(axis=0)))
+        self.pose_scale.copy_(torch.from_numpy(group_scale(poses - poses.mean(axis=0), floor=0.05)))
+        self.step_scale.copy_(torch.from_numpy(group_scale(plans.reshape(-1, STEP_COUNT), floor=1e-3)))
+        flat = (plans * METRES_MOVED).reshape(len(plans), -1)
+        mean = flat.mean(axis=0)
+        variances, vectors = np.linalg.eigh(np.cov(flat - mean, rowvar=False))
+        order = np.argsort(variances)[::-1][: self.target_count]
+        self.plan_mean.copy_(torch.from_numpy(mean))
+        self.basis.copy_(torch.from_numpy((vectors[:, order] * np.sqrt(variances[order])).T.copy()))
+        return float(variances[order].sum() / variances.sum())
+
+
+def group_scale(values: FloatArray, floor: float) -> FloatArray:
+    """Root mean square of values (N, D) with one scale a bone, not a coordinate, so that axes stay equal."""
+    square = (values.astype(np.float64) ** 2).mean(axis=0)
+    directions = square[: BONE_COUNT * 3].reshape(BONE_COUNT, 3)
+    square[: BONE_COUNT * 3] = np.repeat(directions.mean(axis=1), 3)
+    return np.maximum(np.sqrt(square), floor).astype(np.float32)

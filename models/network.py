@@ -1,0 +1,168 @@
+"""The dancer's network: a causal transformer over frames with a mixture-density head.
+
+A token is one frame: its pose and its last step, in the units of `models.motion_space`. Every block is steered
+by what the dancer is asked for, a mix of label embeddings plus the activity of the coming second, through
+adaptive layer norm (Peebles & Xie 2022, arXiv:2212.09748). Attention reaches `span` frames back and no further,
+with rotary positions (Su et al. 2021, arXiv:2104.09864), so a stream can be continued for ever from a cache of
+`span` keys and values and gives the same numbers as the whole sequence at once.
+
+Shapes: B batch, T frames, C width, L labels, K mixture components, Z target dimensions.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.mixture import Mixture
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of the network; the defaults are those of the shipped checkpoint."""
+
+    input_count: int
+    """numbers a frame that go in: pose and step"""
+    target_count: int
+    """Z, numbers a frame that come out: a plan of the coming steps in whitened coordinates"""
+    label_count: int
+    """L, emotions and other styles that the network was trained to tell apart"""
+    width: int = 192
+    layers: int = 4
+    heads: int = 4
+    span: int = 64
+    """frames that attention reaches back, the present one included"""
+    components: int = 12
+    """K"""
+    dropout: float = 0.1
+
+
+class Cache(tuple[tuple[Tensor, Tensor], ...]):
+    """Keys and values of the last frames, one pair (B, heads, up to span, C / heads) a layer; a plain value."""
+
+
+def rotary_angles(length: int, head_width: int) -> Tensor:
+    """Angles (length, head_width / 2) for positions 0 .. length - 1."""
+    rates = 1000.0 ** (-torch.arange(0, head_width, 2) / head_width)
+    return torch.arange(length)[:, None] * rates
+
+
+def rotate(x: Tensor, angles: Tensor) -> Tensor:
+    """Rotate pairs of channels of x (..., T, D) by angles (T, D / 2)."""
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+class Attention(nn.Module):
+    """Causal self-attention over the last `span` frames."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.heads, self.span = config.heads, config.span
+        self.queries_keys_values = nn.Linear(config.width, 3 * config.width, bias=False)
+        self.out = nn.Linear(config.width, config.width, bias=False)
+
+    def forward(self, x: Tensor, cache: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        batch, length, width = x.shape
+        heads = self.queries_keys_values(x).view(batch, length, 3, self.heads, width // self.heads)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B, heads, T, D)
+        if cache is not None:
+            k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
+        kept = k[:, :, -self.span :], v[:, :, -self.span :]
+        # Keys are kept unrotated and turned by their place in this window: only differences of position
+        # matter, and so no position ever grows, however long the dance.
+        total = k.shape[2]
+        angles = rotary_angles(total, q.shape[-1]).to(x.device)
+        age = torch.arange(total - length, total, device=x.device)[:, None] - torch.arange(
+            total, device=x.device
+        )  # (T, total), frames between query and key
+        mask = (age >= 0) & (age < self.span)
+        y = functional.scaled_dot_product_attention(
+            rotate(q, angles[-length:]),
+            rotate(k, angles),
+            v,
+            attn_mask=mask,
+        )
+        return self.out(y.transpose(1, 2).reshape(batch, length, width)), kept
+
+
+class Block(nn.Module):
+    """Attention and MLP, each behind a layer norm whose scale and shift the condition sets."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.attention = Attention(config)
+        self.attention_norm = nn.LayerNorm(config.width, elementwise_affine=False)
+        self.mlp_norm = nn.LayerNorm(config.width, elementwise_affine=False)
+        self.mlp = nn.Sequential(
+            nn.Linear(config.width, 4 * config.width),
+            nn.GELU(),
+            nn.Linear(4 * config.width, config.width),
+            nn.Dropout(config.dropout),
+        )
+        self.modulation = nn.Linear(config.width, 4 * config.width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(
+        self, x: Tensor, condition: Tensor, cache: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        scale_a, shift_a, scale_m, shift_m = self.modulation(condition).chunk(4, dim=-1)
+        attended, kept = self.attention(self.attention_norm(x) * (1 + scale_a) + shift_a, cache)
+        x = x + attended
+        return x + self.mlp(self.mlp_norm(x) * (1 + scale_m) + shift_m), kept
+
+
+class DanceNetwork(nn.Module):
+    """Frames and what is asked for in, a mixture over the plan of the coming steps out."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.frame_in = nn.Linear(config.input_count, config.width)
+        self.label_embedding = nn.Parameter(0.02 * torch.randn(config.label_count, config.width))
+        self.activity_in = nn.Sequential(
+            nn.Linear(2, config.width), nn.SiLU(), nn.Linear(config.width, config.width)
+        )
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.head = nn.Linear(config.width, config.components * (2 * config.target_count + 1))
+        with torch.no_grad():
+            self.head.weight.mul_(0.1)
+            self.head.bias.zero_()
+
+    def forward(
+        self,
+        frames: Tensor,
+        label_weights: Tensor,
+        activity: Tensor,
+        cache: Cache | None = None,
+        answered: slice = slice(None),
+    ) -> tuple[Mixture, Cache]:
+        """One mixture for each of the `answered` frames, and the cache to continue from.
+
+        frames (B, T, input_count); label_weights (B, T, L), rows that sum to 1, or to 0 for "any label";
+        activity (B, T), NaN for "any activity"; cache from the call that ended right before these frames.
+        """
+        known = torch.isfinite(activity)
+        asked = torch.stack([torch.where(known, activity, 0.0), known.to(activity.dtype)], dim=-1)
+        condition = label_weights @ self.label_embedding + self.activity_in(asked)  # (B, T, C)
+        x = self.frame_in(frames) + condition
+        condition = functional.silu(condition)
+        kept = []
+        for layer, block in enumerate(self.blocks):
+            x, pair = block(x, condition, cache[layer] if cache is not None else None)
+            kept.append(pair)
+        return self._mixture(self.head(self.norm(x[:, answered]))), Cache(kept)
+
+    def _mixture(self, raw: Tensor) -> Mixture:
+        raw = raw.float()
+        count, size = self.config.components, self.config.target_count
+        logits, means, scales = raw.split([count, count * size, count * size], dim=-1)
+        shape = (*raw.shape[:-1], count, size)
+        # A floor on the deviation keeps the likelihood of repeated clips from growing without bound (Bishop
+        # 1994, section 4); tanh keeps it from exploding in the first steps.
+        log_scales = 4.0 * torch.tanh(scales.view(shape) / 4.0) - 0.5
+        return Mixture(functional.log_softmax(logits, dim=-1), means.view(shape), log_scales.clamp(min=-4.0))

@@ -1,0 +1,349 @@
+"""Train the dancer: `python -m models.train --data clips.npz --out runs/dancer.safetensors`.
+
+On several GPUs: `torchrun --nproc-per-node N -m models.train …` (gradients are averaged over N batches).
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, distributed
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from models.checkpoint import Checkpoint, CheckpointError, write_checkpoint
+from models.clips import ClipsError, read_clips, split_clips
+from models.mixture import negative_log_likelihood
+from models.motion_space import INPUT_COUNT, MotionSpace
+from models.network import DanceNetwork, NetworkConfig
+from models.palette import DEFAULT_PALETTE
+from models.windows import Windows, WindowSampler, build_bank, condition_names
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the outcome, besides the data and the code."""
+
+    steps: int = 12_000
+    batch: int = 32
+    length: int = 128
+    """frames of a window"""
+    horizon: int = 8
+    """frames that the network plans ahead"""
+    target_count: int = 96
+    """principal components of the plan that are kept"""
+    width: int = 192
+    layers: int = 4
+    heads: int = 4
+    span: int = 64
+    components: int = 12
+    dropout: float = 0.1
+    largest_error: float = 0.6
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warm_up: int = 300
+    average: float = 0.999
+    """decay of the running mean of the weights, which is what is shipped"""
+    seed: int = 1
+
+
+@dataclass
+class Trainee:
+    """What changes while training, and what a run is resumed from."""
+
+    network: DanceNetwork
+    average: DanceNetwork
+    optimizer: torch.optim.AdamW
+    step: int = 0
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Linear warm-up, then half a cosine down to a twentieth."""
+    if step < recipe.warm_up:
+        return recipe.learning_rate * (step + 1) / recipe.warm_up
+    done = (step - recipe.warm_up) / max(recipe.steps - recipe.warm_up, 1)
+    return recipe.learning_rate * (0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))))
+
+
+def loss_of(
+    network: torch.nn.Module, space: MotionSpace, windows: Windows, device: torch.device, answered: slice
+) -> Tensor:
+    """Mean negative log-likelihood of the plans of the `answered` frames, in nats a dimension."""
+    poses, steps, activity, plans = (
+        torch.from_numpy(array).to(device, non_blocking=True)
+        for array in (windows.poses, windows.steps, windows.activity, windows.plans)
+    )
+    conditions = torch.from_numpy(windows.conditions).to(device)
+    count = network_config(network).label_count
+    labels = torch.nn.functional.one_hot(conditions.clamp(min=0), count) * (conditions >= 0).unsqueeze(-1)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type in ("cpu", "cuda")):
+        mixture, _ = network(space.inputs(poses, steps), labels.float(), activity, None, answered)
+    return negative_log_likelihood(mixture, space.encode(plans[:, answered])).mean() / space.target_count
+
+
+def network_config(network: torch.nn.Module) -> NetworkConfig:
+    """The configuration of a network, wrapped for several GPUs or not."""
+    inner = network.module if isinstance(network, DistributedDataParallel) else network
+    assert isinstance(inner, DanceNetwork)
+    return inner.config
+
+
+def fit_space(recipe: Recipe, sampler: WindowSampler) -> tuple[MotionSpace, float]:
+    """Measure the units on windows that no training step sees again."""
+    rng = np.random.default_rng([recipe.seed, 0])
+    windows = sampler.draw(rng, 384)
+    space = MotionSpace(recipe.horizon, recipe.target_count)
+    plans = windows.plans[:, ::4].reshape(-1, *windows.plans.shape[2:])
+    kept = space.fit(windows.poses.reshape(-1, windows.poses.shape[-1]), plans)
+    return space, kept
+
+
+def train_step(
+    trainee: Trainee, wrapped: torch.nn.Module, space: MotionSpace, windows: Windows, recipe: Recipe
+) -> float:
+    """One step of AdamW and of the running mean; returns the loss."""
+    device = next(trainee.network.parameters()).device
+    for group in trainee.optimizer.param_groups:
+        group["lr"] = learning_rate(recipe, trainee.step)
+    # Plans of neighbouring frames say nearly the same: every other one, in turn, halves the cost of the head.
+    loss = loss_of(wrapped, space, windows, device, slice(trainee.step % 2, None, 2))
+    trainee.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(trainee.network.parameters(), 1.0)
+    trainee.optimizer.step()
+    decay = min(recipe.average, (trainee.step + 1) / (trainee.step + 10))
+    with torch.no_grad():
+        for mean, new in zip(trainee.average.parameters(), trainee.network.parameters(), strict=True):
+            mean.lerp_(new, 1 - decay)
+    trainee.step += 1
+    return float(loss.detach())
+
+
+@torch.no_grad()
+def validation_loss(
+    network: DanceNetwork, space: MotionSpace, sampler: WindowSampler, recipe: Recipe, batches: int = 8
+) -> float:
+    """Mean loss on windows of held-out clips, the same windows each time."""
+    device = next(network.parameters()).device
+    network.eval()
+    rng = np.random.default_rng([recipe.seed, 1])
+    draws = [sampler.draw(rng, recipe.batch) for _ in range(batches)]
+    losses = [float(loss_of(network, space, windows, device, slice(None, None, 2))) for windows in draws]
+    network.train()
+    return sum(losses) / len(losses)
+
+
+def save_progress(path: Path, trainee: Trainee, recipe: Recipe) -> None:
+    """Everything that `resume` needs, without pickle: weights, their mean and the optimizer's moments."""
+    tensors = {f"network.{name}": value for name, value in trainee.network.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in trainee.average.state_dict().items()}
+    for index, moments in trainee.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+    unfinished = path.with_suffix(".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    progress = {"step": str(trainee.step), "recipe": json.dumps(asdict(recipe))}
+    save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, unfinished, metadata=progress)
+    unfinished.replace(path)
+
+
+def resume(path: Path, trainee: Trainee, recipe: Recipe) -> None:
+    """Go on from `save_progress`; the recipe must be the same, but for the number of steps."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            progress = file.metadata() or {}
+        tensors = load_file(path)
+        before = json.loads(progress["recipe"])
+        step = int(progress["step"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot resume from it ({error}); start without --resume") from None
+    changed = {k for k, v in asdict(recipe).items() if before.get(k) != v} - {"steps"}
+    if changed:
+        raise CheckpointError(
+            f"{path}: was made with other {', '.join(sorted(changed))}; use the same recipe"
+        )
+    for part, module in (("network.", trainee.network), ("average.", trainee.average)):
+        module.load_state_dict({n.removeprefix(part): t for n, t in tensors.items() if n.startswith(part)})
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".")
+            moments.setdefault(int(index), {})[key] = tensor
+    groups = trainee.optimizer.state_dict()["param_groups"]
+    trainee.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    trainee.step = step
+
+
+def git_revision() -> str:
+    """The revision of the code, or "unknown" outside a checkout."""
+    try:
+        folder = Path(__file__).parent
+        call = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def command_line(options: argparse.Namespace, recipe: Recipe) -> str:
+    """The command that makes this checkpoint again, without the folders of this machine."""
+    changed = {k: v for k, v in asdict(recipe).items() if v != getattr(Recipe(), k)}
+    extra = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed.items())
+    return f"python -m models.train --data {options.data.name} --out {options.out.name}{extra}"
+
+
+def pick_device(asked: str) -> torch.device:
+    """The device asked for; "auto" takes CUDA, then MPS, then the CPU."""
+    if asked != "auto":
+        return torch.device(asked)
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="clips as written by models.prepare")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoint to write, NAME.safetensors")
+    parser.add_argument("--resume", action="store_true", help="go on from NAME.progress if it is there")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
+    parser.add_argument("--save-every", type=int, default=1000, metavar="STEPS")
+    parser.add_argument("--licence", default="CC BY-NC 4.0", help="licence of what is trained on this data")
+    for name, value in asdict(Recipe()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, metavar="X")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse_arguments(arguments)
+    recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe())})
+    try:
+        train(options, recipe)
+    except (CheckpointError, ClipsError, ValueError) as error:
+        print(f"models.train: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def train(options: argparse.Namespace, recipe: Recipe) -> None:
+    """The whole run, top to bottom."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    rank = int(os.environ.get("RANK", "0"))
+    device = pick_device(options.device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if world > 1:
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    torch.manual_seed(recipe.seed)
+
+    clips = read_clips(options.data)
+    palette = DEFAULT_PALETTE
+    names = condition_names(palette.names, clips)
+    training, held_out = split_clips(clips)
+    sizes: dict[str, Any] = {
+        "length": recipe.length,
+        "horizon": recipe.horizon,
+        "largest_error": recipe.largest_error,
+    }
+    sampler = WindowSampler(build_bank(clips, training, names), len(palette.names), **sizes)
+    judge = WindowSampler(build_bank(clips, held_out, names), len(palette.names), **sizes)
+    space, kept = fit_space(recipe, sampler)
+
+    config = NetworkConfig(
+        input_count=INPUT_COUNT,
+        target_count=recipe.target_count,
+        label_count=len(names),
+        width=recipe.width,
+        layers=recipe.layers,
+        heads=recipe.heads,
+        span=recipe.span,
+        components=recipe.components,
+        dropout=recipe.dropout,
+    )
+    network, average = DanceNetwork(config).to(device), DanceNetwork(config).to(device)
+    average.load_state_dict(network.state_dict())
+    space.to(device)
+    matrices = [p for p in network.parameters() if p.dim() > 1]
+    vectors = [p for p in network.parameters() if p.dim() <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.98),
+    )
+    trainee = Trainee(network, average, optimizer)
+    progress = options.out.with_suffix(".progress")
+    if options.resume and progress.exists():
+        resume(progress, trainee, recipe)
+    wrapped: torch.nn.Module = DistributedDataParallel(network) if world > 1 else network
+    parameters = sum(p.numel() for p in network.parameters())
+    if rank == 0:
+        print(
+            f"{len(training)} clips to train on, {len(held_out)} held out, {len(names)} conditions; "
+            f"{parameters / 1e6:.2f} M parameters on {device}; "
+            f"{recipe.target_count} components keep {kept:.2%} of the variance of the plans"
+        )
+
+    def draw(step: int) -> Windows:
+        return sampler.draw(np.random.default_rng([recipe.seed, 2, rank, step]), recipe.batch)
+
+    losses: list[float] = []
+    history: list[dict[str, float]] = []
+    started, first = time.monotonic(), trainee.step
+    with (
+        ThreadPoolExecutor(1) as ahead,
+        tqdm(total=recipe.steps, initial=first, disable=rank > 0, unit="step", mininterval=2.0) as bar,
+    ):
+        coming = ahead.submit(draw, trainee.step)
+        while trainee.step < recipe.steps:
+            windows = coming.result()
+            coming = ahead.submit(draw, trainee.step + 1)
+            losses.append(train_step(trainee, wrapped, space, windows, recipe))
+            if not math.isfinite(losses[-1]):
+                raise ValueError(f"the loss is {losses[-1]} at step {trainee.step}; lower --learning-rate")
+            bar.update()
+            if trainee.step % 50 == 0:
+                frames = (trainee.step - first) * recipe.batch * recipe.length * world
+                rate = frames / (time.monotonic() - started)
+                bar.set_postfix(loss=f"{np.mean(losses[-200:]):.3f}", frames_per_s=f"{rate:,.0f}")
+            last = trainee.step == recipe.steps
+            if rank == 0 and (last or trainee.step % options.save_every == 0):
+                held = validation_loss(average, space, judge, recipe)
+                history.append(
+                    {"step": trainee.step, "loss": round(float(np.mean(losses[-200:])), 4), "held_out": held}
+                )
+                bar.write(f"step {trainee.step}: loss {history[-1]['loss']:.4f}, held out {held:.4f}")
+                save_progress(progress, trainee, recipe)
+                card = {
+                    "data": [options.data.name],
+                    "licence": options.licence,
+                    "git_revision": git_revision(),
+                    "recipe": asdict(recipe),
+                    "command": command_line(options, recipe),
+                    "parameters": parameters,
+                    "torch": torch.__version__,
+                    "machine": f"{platform.system()} {platform.machine()}, {device.type}",
+                    "seconds": round(time.monotonic() - started),
+                    "metrics": {"nats_per_dimension": history},
+                }
+                ranges = sampler.activity_ranges(np.random.default_rng([recipe.seed, 3]), len(palette.names))
+                made = Checkpoint(average, space, palette, names, tuple(map(tuple, ranges)), card)
+                write_checkpoint(options.out, made)
+    if world > 1:
+        distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

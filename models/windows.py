@@ -1,0 +1,274 @@
+"""Training windows: an endless stream of movement, made of short clips.
+
+Clips last four seconds and end at rest; a network trained on them as they are learns that every movement dies.
+So rest at the ends is cut, and a window that runs out of clip goes on in another one, at a frame of like pose
+and like movement, with the difference fading over a third of a second. Some go on in another emotion: that is
+how the network meets a change of mind, and movement that does not belong to the emotion asked for.
+
+The poses that go in carry an error of the size and persistence that a running network makes, and the plan to
+learn leads back over many frames: a dancer that strays comes home without a jerk.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.activity import QUANTILES, WINDOW, activity_input, coming_speed
+from models.clips import PALETTE_LABELS, Clips
+from models.features import DIRECTIONS, FEATURE_COUNT, HEIGHT, mirror_features, positions_to_features
+from models.motion_space import POSE_COUNT, STEP_COUNT, group_scale
+from models.skeleton import BONE_COUNT, FloatArray, joint_speed, unit_vectors
+
+FADE = 10
+"""Frames over which the difference at a join fades."""
+SHORTEST = 16
+"""Frames that a clip must have, rest cut, to be used."""
+CANDIDATES = 48
+"""Frames that compete to be the one a window goes on at."""
+HEIGHT_ERROR = 0.15
+"""Metres that the height strays by, beside what goes with the pose, where the error is of size 1."""
+WAY_BACK = 0.88
+"""Share of an error that is left after each frame of the plan that leads back."""
+PERSISTENCE = 0.95
+"""Correlation of the error from frame to frame."""
+
+
+def condition_names(palette_names: Sequence[str], clips: Clips) -> tuple[str, ...]:
+    """What the network tells apart: the palette's emotions in their order, then every other style."""
+    emotional = {label for name in palette_names for label in PALETTE_LABELS.get(name, ())}
+    others = sorted({label.split("/", 1)[1] for label in clips.labels if label not in emotional})
+    return (*palette_names, *others)
+
+
+def condition_of(label: str, names: Sequence[str]) -> int:
+    """Index in `condition_names` of a clip's label "dataset/style"."""
+    for name, labels in PALETTE_LABELS.items():
+        if label in labels and name in names:
+            return names.index(name)
+    return names.index(label.split("/", 1)[1])
+
+
+@dataclass(frozen=True)
+class MotionBank:
+    """Clips as features with rest cut off, each also mirrored, end to end."""
+
+    features: FloatArray  # (N, 52)
+    speed: FloatArray  # (N,) m/s of each frame, relative to the pelvis
+    starts: NDArray[np.int64]  # (S + 1,)
+    condition: NDArray[np.int64]  # (S,)
+    dataset: NDArray[np.str_]  # (S,)
+
+
+def build_bank(clips: Clips, indices: Sequence[int], names: Sequence[str]) -> MotionBank:
+    """Features of the chosen clips."""
+    features, speeds, starts, conditions, datasets = [], [], [0], [], []
+    for i in indices:
+        positions = clips.clip(i)
+        if len(positions) < SHORTEST:
+            continue
+        speed = joint_speed(positions)
+        speed = np.concatenate([speed[:1], speed]).astype(np.float32)
+        first, last = moving_part(speed)
+        if last - first < SHORTEST:
+            continue
+        whole = positions_to_features(positions)[first:last]
+        for version in (whole, mirror_features(whole)):
+            features.append(version)
+            speeds.append(speed[first:last])
+            starts.append(starts[-1] + last - first)
+            conditions.append(condition_of(clips.labels[i], names))
+            datasets.append(clips.datasets[i])
+    if not features:
+        raise ValueError(f"no clip is longer than {SHORTEST} frames: there is nothing to train on")
+    return MotionBank(
+        np.concatenate(features),
+        np.concatenate(speeds),
+        np.array(starts),
+        np.array(conditions),
+        np.array(datasets),
+    )
+
+
+def moving_part(speed: FloatArray, rest_share: float = 0.25, keep: int = 5) -> tuple[int, int]:
+    """First and one-past-last frame of a clip without the rest at its ends, `keep` frames of it left.
+
+    Rest is a speed under `rest_share` of the clip's median.
+    """
+    moving = np.flatnonzero(speed > rest_share * np.median(speed))
+    if len(moving) == 0:
+        return 0, len(speed)
+    return max(int(moving[0]) - keep, 0), min(int(moving[-1]) + 1 + keep, len(speed))
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch: what goes in (with errors), what is asked for, and the way on."""
+
+    poses: FloatArray  # (B, T, 49), with errors
+    steps: FloatArray  # (B, T, 52) that led to them
+    conditions: NDArray[np.int64]  # (B, T), of the frame that comes next; -1 is "any"
+    activity: FloatArray  # (B, T) as `activity_input`, NaN is "any"
+    plans: FloatArray  # (B, T, horizon, 52), the steps to come
+
+
+class WindowSampler:
+    """Draws windows from a bank. The same generator state gives the same windows."""
+
+    def __init__(
+        self,
+        bank: MotionBank,
+        palette_count: int,
+        *,
+        length: int,
+        horizon: int,
+        largest_error: float = 0.6,
+        emotion_share: float = 0.8,
+    ) -> None:
+        self.bank, self.length, self.horizon = bank, length, horizon
+        self.largest_error = largest_error
+        self.span = 1 + length + max(horizon, WINDOW)
+        self._groups = self._group_segments()
+        conditions = np.array([condition for condition, _ in self._groups])
+        weights = np.where(
+            conditions < palette_count,
+            emotion_share / max(int((conditions < palette_count).sum()), 1),
+            (1 - emotion_share) / max(int((conditions >= palette_count).sum()), 1),
+        )
+        self._condition_weights = weights / weights.sum()
+        spread = bank.features[:, :POSE_COUNT] - bank.features[:, :POSE_COUNT].mean(axis=0)
+        covariance = np.cov(spread[:: max(len(spread) // 50_000, 1)], rowvar=False)
+        # Height is little seen in the covariance, but it is a sum of steps and so strays the most.
+        covariance[HEIGHT, HEIGHT] += HEIGHT_ERROR**2
+        variances, vectors = np.linalg.eigh(covariance)
+        self._error_basis = (vectors * np.sqrt(np.maximum(variances, 0))).T.astype(np.float32)
+        self._step_deviation = np.abs(np.diff(spread, axis=0)).mean(axis=0).astype(np.float32)
+        self._pose_weight = 1.0 / group_scale(bank.features - bank.features.mean(axis=0), floor=0.05)
+        self._step_weight = 0.5 / group_scale(np.diff(bank.features, axis=0), floor=1e-3)
+
+    def _group_segments(self) -> list[tuple[int, tuple[NDArray[np.int64], FloatArray]]]:
+        """For each condition its segments and how often each is drawn.
+
+        The small, acted set would vanish beside the large one: each set counts by the root of its length.
+        """
+        lengths = np.diff(self.bank.starts).astype(np.float64)
+        groups = []
+        for condition in np.unique(self.bank.condition):
+            chosen = np.flatnonzero(self.bank.condition == condition)
+            weights = lengths[chosen].copy()
+            for dataset in np.unique(self.bank.dataset[chosen]):
+                of_set = self.bank.dataset[chosen] == dataset
+                weights[of_set] /= np.sqrt(weights[of_set].sum())
+            groups.append((int(condition), (chosen, weights / weights.sum())))
+        return groups
+
+    def draw(self, rng: np.random.Generator, count: int) -> Windows:
+        """`count` windows."""
+        rows = [self._stream(rng) for _ in range(count)]
+        features = np.stack([row[0] for row in rows])  # (B, span, 52)
+        conditions = np.stack([row[1] for row in rows])[:, 2 : 2 + self.length]
+        activity = activity_input(coming_speed(np.stack([row[2] for row in rows])[:, 1:]))[:, : self.length]
+        self._forget(rng, conditions, activity)
+        return self._with_errors(rng, features, conditions.astype(np.int64), activity.astype(np.float32))
+
+    def _stream(self, rng: np.random.Generator) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
+        """`span` frames of features, condition and speed, gone on in other clips where one ends."""
+        bank = self.bank
+        features = np.empty((self.span, FEATURE_COUNT), dtype=np.float32)
+        conditions = np.empty(self.span, dtype=np.int64)
+        speed = np.empty(self.span, dtype=np.float32)
+        group = int(rng.choice(len(self._groups), p=self._condition_weights))
+        filled = 0
+        while filled < self.span:
+            before = features[filled - 2 : filled] if filled else None
+            at, stop = self._entry(rng, group, before)
+            if rng.random() < 0.3:
+                stop = int(rng.integers(min(at + SHORTEST // 2, stop), stop + 1))
+            taken = min(stop - at, self.span - filled)
+            piece = bank.features[at : at + taken].copy()
+            if before is not None:
+                fade = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, FADE + 1) / (FADE + 1))[:taken, None]
+                # The clip's own frame before the entry is the one that stands where `before` stands.
+                piece[:FADE] += fade * (before[-1] - bank.features[at - 1])
+            features[filled : filled + taken] = piece
+            conditions[filled : filled + taken] = self._groups[group][0]
+            speed[filled : filled + taken] = bank.speed[at : at + taken]
+            filled += taken
+            if rng.random() < 0.3:
+                group = int(rng.choice(len(self._groups), p=self._condition_weights))
+        directions = features[:, DIRECTIONS].reshape(-1, BONE_COUNT, 3)
+        features[:, DIRECTIONS] = unit_vectors(directions).reshape(-1, BONE_COUNT * 3)
+        return features, conditions, speed
+
+    def _entry(self, rng: np.random.Generator, group: int, before: FloatArray | None) -> tuple[int, int]:
+        """Where to go on in this group: (frame, end of its clip), of some random frames the one that is likest
+        in pose and movement to `before` (2, 52)."""
+        segments, weights = self._groups[group][1]
+        count = CANDIDATES if before is not None else 1
+        chosen = rng.choice(segments, size=count, p=weights)
+        first, stop = self.bank.starts[chosen] + 1, self.bank.starts[chosen + 1]
+        at = first + (rng.random(count) * (stop - SHORTEST // 2 - first)).astype(np.int64)
+        if before is None:
+            return int(at[0]), int(stop[0])
+        pose = (self.bank.features[at - 1] - before[-1]) * self._pose_weight
+        step = (
+            self.bank.features[at] - self.bank.features[at - 1] - np.diff(before, axis=0)
+        ) * self._step_weight
+        best = int((np.square(pose).sum(axis=1) + np.square(step).sum(axis=1)).argmin())
+        return int(at[best]), int(stop[best])
+
+    def activity_ranges(self, rng: np.random.Generator, palette_count: int) -> list[list[float]]:
+        """For each palette entry the `QUANTILES` of the coming second's speed in m/s, as windows are drawn."""
+        by_condition = {condition: group for group, (condition, _) in enumerate(self._groups)}
+        ranges = []
+        for condition in range(palette_count):
+            speeds = [0.3]
+            if condition in by_condition:
+                segments, weights = self._groups[by_condition[condition]][1]
+                drawn = rng.choice(segments, size=2_000, p=weights)
+                long = drawn[np.diff(self.bank.starts)[drawn] > WINDOW]
+                at = [rng.integers(self.bank.starts[i], self.bank.starts[i + 1] - WINDOW) for i in long]
+                speeds = [float(self.bank.speed[i : i + WINDOW].mean()) for i in at] or speeds
+            ranges.append([round(float(q), 4) for q in np.quantile(speeds, QUANTILES)])
+        return ranges
+
+    def _forget(self, rng: np.random.Generator, conditions: NDArray[np.int64], activity: FloatArray) -> None:
+        """Leave some windows unlabelled up to some frame, as a visitor's movement is; some without activity."""
+        count = len(conditions)
+        until = np.where(rng.random(count) < 0.15, rng.integers(1, 2 * self.length, count), 0)
+        conditions[np.arange(self.length) < until[:, None]] = -1
+        activity[rng.random(count) < 0.1] = np.nan
+
+    def _with_errors(
+        self,
+        rng: np.random.Generator,
+        features: FloatArray,
+        conditions: NDArray[np.int64],
+        activity: FloatArray,
+    ) -> Windows:
+        count, length = len(features), self.length
+        clean = features[..., :POSE_COUNT]
+        size = self.largest_error * rng.random((count, 1, 1)).astype(np.float32) ** 2
+        white = rng.standard_normal((count, length + 1, POSE_COUNT), dtype=np.float32)
+        persistent = white @ self._error_basis
+        for t in range(1, length + 1):
+            persistent[:, t] *= np.sqrt(1 - PERSISTENCE**2)
+            persistent[:, t] += PERSISTENCE * persistent[:, t - 1]
+        quick = rng.standard_normal(persistent.shape, dtype=np.float32) * self._step_deviation
+        poses = clean[:, : length + 1] + size * persistent + size * quick
+        directions = poses[..., DIRECTIONS].reshape(count, length + 1, BONE_COUNT, 3)
+        poses[..., DIRECTIONS] = unit_vectors(directions).reshape(count, length + 1, -1)
+        error = (poses - clean[:, : length + 1])[:, 1:]
+        rates = features[..., POSE_COUNT:]
+        wrong_rates = rates[:, 1 : length + 1] * (
+            1 + size * rng.standard_normal((count, length, rates.shape[-1]), dtype=np.float32)
+        )
+        steps = np.concatenate([np.diff(poses, axis=1), wrong_rates], axis=-1)
+        true_steps = np.concatenate([np.diff(clean, axis=1), rates[:, 1:]], axis=-1)
+        ahead = np.lib.stride_tricks.sliding_window_view(true_steps, self.horizon, axis=1)
+        plans = ahead[:, 1 : length + 1].transpose(0, 1, 3, 2).copy()  # (B, T, horizon, 52)
+        left = WAY_BACK ** np.arange(self.horizon + 1)
+        plans[..., :POSE_COUNT] += error[:, :, None] * np.diff(left)[:, None].astype(np.float32)
+        assert plans.shape[-1] == STEP_COUNT
+        return Windows(poses[:, 1:], steps, conditions, activity, plans)
