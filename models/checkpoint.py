@@ -3,10 +3,8 @@
 Nothing is ever unpickled. A checkpoint that cannot be used raises `CheckpointError`, one line for a person.
 """
 
-import json
 import struct
 from dataclasses import asdict, dataclass, fields
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +13,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from models.activity import QUANTILES
+from models.card import FORMAT, CheckpointError, card_path, read_card, write_card
 from models.motion_space import INPUT_COUNT, MotionSpace
 from models.network import DanceNetwork, NetworkConfig
 from models.palette import Palette
 
-FORMAT = "emotion-dancer-1"
 LARGEST_FILE = 512 * 2**20
-LARGEST_CARD = 2**20
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file, what was expected and how to mend it."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +33,10 @@ class Checkpoint:
     card: dict[str, Any]
 
 
-def default_checkpoint() -> Path:
-    """The checkpoint that ships, wherever the package was installed."""
-    return Path(str(files("assets"))) / "dancer.safetensors"
-
-
-def card_path(path: Path) -> Path:
-    """The card that lies beside a checkpoint."""
-    return path.with_suffix(".json")
-
-
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the tensors to `path` and the card beside it; a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     card = {
-        "format": FORMAT,
         "config": asdict(checkpoint.network.config),
         "horizon": checkpoint.space.horizon,
         "palette": checkpoint.palette.to_card(),
@@ -68,14 +50,12 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     unfinished = path.with_suffix(".partial")
     save_file(tensors, unfinished, metadata={"format": FORMAT})
     unfinished.replace(path)
-    unfinished_card = path.with_suffix(".json.partial")
-    unfinished_card.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    unfinished_card.replace(card_path(path))
+    write_card(path, card)
 
 
 def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     """Read a checkpoint and its card; raises CheckpointError."""
-    card = _read_card(card_path(path))
+    card = read_card(path)
     tensors = _read_tensors(path)
     try:
         palette = Palette.from_card(card["palette"])
@@ -132,28 +112,6 @@ def _config_from_card(values: Any) -> NetworkConfig:
     ):
         raise ValueError("config asks for a network larger than this program runs")
     return config
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > LARGEST_CARD:
-            raise CheckpointError(
-                f"{path}: a card of more than {LARGEST_CARD} bytes; expected a small JSON file"
-            )
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path}: no such file; a checkpoint is NAME.safetensors with its card NAME.json beside it"
-        ) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise CheckpointError(f"{path}: expected the checkpoint's card in JSON: {error}") from None
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        found = card.get("format") if isinstance(card, dict) else type(card).__name__
-        raise CheckpointError(
-            f"{path}: format is {str(found)[:60]!r}, this version reads {FORMAT!r}; "
-            "train it again with this version or use the checkpoint that came with it"
-        )
-    return card
 
 
 def _read_tensors(path: Path) -> dict[str, torch.Tensor]:

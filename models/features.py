@@ -50,6 +50,13 @@ def turn(vectors: FloatArray, yaw: FloatArray) -> FloatArray:
     return np.stack([cos * x + sin * z, y, cos * z - sin * x], axis=-1)
 
 
+def turn_back(planar: FloatArray, yaw: FloatArray) -> FloatArray:
+    """(..., 2) x and z in the world as (sideways, forward) of a body that faces yaw (...)."""
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    x, z = planar[..., 0], planar[..., 1]
+    return np.stack([cos * x - sin * z, sin * x + cos * z], axis=-1)
+
+
 def positions_to_features(positions: FloatArray) -> FloatArray:
     """Features (T, 52) of positions (T, 17, 3) at 30 fps, T >= 2. Frame 0 repeats the rates of frame 1."""
     if len(positions) < 2:
@@ -60,7 +67,7 @@ def positions_to_features(positions: FloatArray) -> FloatArray:
     yaw_step = np.diff(yaw)
     yaw_step = (yaw_step + np.pi) % (2 * np.pi) - np.pi
     step = np.diff(positions[:, 0], axis=0)
-    planar = turn(step, -yaw[:-1])[:, [0, 2]]
+    planar = turn_back(step[:, [0, 2]], yaw[:-1])
     rates = np.concatenate([planar, yaw_step[:, None]], axis=1) * FRAME_RATE
     rates = np.concatenate([rates[:1], rates])
     flat = directions.reshape(len(positions), -1)

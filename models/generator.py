@@ -15,11 +15,15 @@ from torch import Tensor
 
 from models.activity import QUANTILES, activity_input
 from models.checkpoint import Checkpoint
-from models.features import advance, pose_positions
+from models.features import FEATURE_COUNT, HEIGHT, PLANAR_VELOCITY, YAW_RATE, advance, pose_positions, turn_back
+from models.footing import rise, slide
 from models.mixture import choose_component, sample_component
 from models.motion_space import POSE_COUNT, steps_of, unit_directions
 from models.network import Cache
 from models.skeleton import FRAME_RATE, FloatArray
+
+SEAM = 20
+"""Frames over which a jump of context fades."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class DanceState:
     noise: Tensor  # (B, Z)
     gumbel: Tensor  # (B, K)
     rank: Tensor  # (B,) standard normal, the wandering rank of the asked activity
+    seam: Tensor  # (B, 52) what the shown pose differs by from the danced one, right after a jump of context
+    seam_age: int  # frames since
     place: FloatArray  # (B, 2) metres, x and z of the pelvis
     yaw: FloatArray  # (B,) radians
     seed: int
@@ -64,9 +70,18 @@ class DanceState:
         return torch.cat([self.pose, self.step[:, POSE_COUNT:]], dim=-1).cpu().numpy()
 
     @property
+    def shown_features(self) -> FloatArray:
+        """The frame (B, 52) to show: a jump of context fades from the old pose to the new one."""
+        if self.seam_age >= SEAM:
+            return self.features
+        fade = 0.5 + 0.5 * np.cos(np.pi * self.seam_age / SEAM)
+        seamless = torch.from_numpy(self.features) + fade * self.seam.cpu()
+        return unit_directions(seamless).numpy()
+
+    @property
     def positions(self) -> FloatArray:
         """The present frame as joint positions (B, 17, 3) float32 in metres on the stage."""
-        return pose_positions(self.features.astype(np.float64), self.place, self.yaw).astype(np.float32)
+        return pose_positions(self.shown_features.astype(np.float64), self.place, self.yaw).astype(np.float32)
 
 
 class Generator:
@@ -92,32 +107,49 @@ class Generator:
             noise=self._normal(rng, count, config.target_count),
             gumbel=self._gumbel(rng, count, config.components),
             rank=self._normal(rng, count),
+            seam=torch.zeros(count, FEATURE_COUNT),
+            seam_age=SEAM,
             place=np.zeros((count, 2)),
             yaw=np.zeros(count),
             seed=seed,
             tick=0,
         )
 
+    def warm(self, state: DanceState, emotion_weights: FloatArray, frames: int = FRAME_RATE) -> DanceState:
+        """Dance unseen for some frames, so that a dancer who has just been started is already moving."""
+        for _ in range(frames):
+            state = self.step(state, emotion_weights)
+        return replace(state, place=np.zeros_like(state.place), yaw=np.zeros_like(state.yaw))
+
     @torch.inference_mode()
-    def prompt(self, state: DanceState, features: FloatArray, energy: float = 1.0) -> DanceState:
+    def prompt(self, state: DanceState, features: FloatArray, *, seamless: bool = True) -> DanceState:
         """Make other movement the dancer's past: features (T, 52) or (B, T, 52) of T >= 2 frames.
 
-        The place on the stage and the heading stay. The movement counts as being in no particular emotion.
+        The place on the stage and the heading stay. The movement counts as being in no particular emotion. The
+        pose that is shown fades from the old one to the new one, unless `seamless` is False.
         """
-        del energy
         past = torch.as_tensor(np.asarray(features), dtype=torch.float32, device=self.device)
         past = past.expand(len(state.pose), *past.shape[-2:])
-        past = unit_directions(past[:, -self.network.config.span :])
+        past = unit_directions(past[:, -self.network.config.span - 1 :])
         steps = steps_of(past)
         poses = past[:, 1:, :POSE_COUNT]
-        count, length = steps.shape[:2]
-        labels = torch.zeros(count, length - 1, self.network.config.label_count, device=self.device)
-        activity = torch.full((count, length - 1), torch.nan, device=self.device)
         cache = None
-        if length > 1:
+        count, length = len(poses), poses.shape[1] - 1  # the last frame is the first that `step` takes in
+        if length > 0:
+            labels = torch.zeros(count, length, self.network.config.label_count, device=self.device)
+            activity = torch.full((count, length), torch.nan, device=self.device)
             tokens = self.space.inputs(poses[:, :-1], steps[:, :-1])
             _, cache = self.network(tokens, labels, activity)
-        return replace(state, pose=poses[:, -1], step=steps[:, -1], cache=cache, plans=state.plans[:, :0])
+        prompted = replace(
+            state, pose=poses[:, -1], step=steps[:, -1], cache=cache, plans=state.plans[:, :0], seam_age=SEAM
+        )
+        return self.sew(state, prompted) if seamless else prompted
+
+    @staticmethod
+    def sew(before: DanceState, after: DanceState) -> DanceState:
+        """`after`, standing where `before` stood and shown as if it grew out of it."""
+        seam = torch.from_numpy(before.shown_features - after.features)
+        return replace(after, seam=seam, seam_age=0, place=before.place, yaw=before.yaw, tick=before.tick)
 
     @torch.inference_mode()
     def step(
@@ -151,8 +183,8 @@ class Generator:
         chosen = choose_component(mixture, gumbel)
         plan = self.space.decode(sample_component(mixture, chosen, noise, temperature))
         plans = torch.cat([plan[:, None], state.plans], dim=1)[:, : self.space.horizon]
-        pose, step = self._dance(state.pose, plans, toward, influence)
-        place, yaw = self._travel(state, pose, step)
+        moved, rates = self._dance(state.pose, plans, toward, influence)
+        pose, step, place, yaw = self._travel(state, moved, rates)
         return replace(
             state,
             pose=pose,
@@ -164,13 +196,14 @@ class Generator:
             rank=rank,
             place=place,
             yaw=yaw,
+            seam_age=min(state.seam_age + 1, SEAM),
             tick=state.tick + 1,
         )
 
     def _dance(
         self, pose: Tensor, plans: Tensor, toward: FloatArray | None, influence: float
     ) -> tuple[Tensor, Tensor]:
-        """The next pose and the step to it: the plans' mean opinion, drawn towards `toward`."""
+        """The next pose (B, 49) and rates (B, 3): the plans' mean opinion, drawn towards `toward`."""
         ages = torch.arange(plans.shape[1], device=self.device)
         share = self.sampling.overlap**ages
         share = share / share.sum()
@@ -181,26 +214,43 @@ class Generator:
             difference = goal[..., :POSE_COUNT] - moved
             difference[..., -1] = 0.0  # the height stays the dancer's own: bodies differ
             moved = moved + influence * difference
-        moved = unit_directions(moved)
-        return moved, torch.cat([moved - pose, step[:, POSE_COUNT:]], dim=-1)
+        return unit_directions(moved), step[:, POSE_COUNT:]
 
-    def _travel(self, state: DanceState, pose: Tensor, step: Tensor) -> tuple[FloatArray, FloatArray]:
-        """Place and heading after the step. Near the edge of the stage the heading bends back inwards: the
-        network does not know which way it faces, so this costs nothing."""
-        features = torch.cat([pose, step[:, POSE_COUNT:]], dim=-1).cpu().numpy().astype(np.float64)
+    def _travel(
+        self, state: DanceState, pose: Tensor, rates: Tensor
+    ) -> tuple[Tensor, Tensor, FloatArray, FloatArray]:
+        """The body on the stage: (pose, step, place, yaw) with its feet on the floor, turned back at the edge.
+
+        Whatever moved the body is written into the step, so that the network knows what it did.
+        """
+        before = pose_positions(state.features.astype(np.float64), state.place, state.yaw)
+        features = torch.cat([pose, rates], dim=-1).cpu().numpy().astype(np.float64)
         place, yaw = advance(features, state.place, state.yaw)
-        distance = np.linalg.norm(place, axis=-1)
-        travelled = place - state.place
+        after = pose_positions(features, place, yaw)
+        slid = slide(before, after)
+        features[:, HEIGHT] += rise(after)
+        place = place - slid
+        sideways, forward = np.moveaxis(turn_back(place - state.place, state.yaw), -1, 0)
+        features[:, PLANAR_VELOCITY] = np.stack([sideways, forward], axis=-1) * FRAME_RATE
+        yaw = yaw + self._bend(state.place, place)
+        features[:, YAW_RATE] = (yaw - state.yaw) * FRAME_RATE
+        danced = torch.as_tensor(features, dtype=torch.float32, device=self.device)
+        step = torch.cat([danced[:, :POSE_COUNT] - state.pose, danced[:, POSE_COUNT:]], dim=-1)
+        return danced[:, :POSE_COUNT], step, place, yaw
+
+    def _bend(self, before: FloatArray, place: FloatArray) -> FloatArray:
+        """Radians (B,) by which the heading bends inwards near the edge of the stage.
+
+        The network does not know which way it faces, so this costs nothing.
+        """
+        travelled = place - before
         speed = np.linalg.norm(travelled, axis=-1) * FRAME_RATE
-        outwards = (travelled * place).sum(axis=-1) > 0
-        inwards = np.arctan2(-place[:, 0], -place[:, 1])
         going = np.arctan2(travelled[:, 0], travelled[:, 1])
+        inwards = np.arctan2(-place[:, 0], -place[:, 1])
         wrong = (inwards - going + np.pi) % (2 * np.pi) - np.pi
-        beyond = np.clip(distance / self.sampling.stage_radius - 0.5, 0.0, 1.0)
-        bend = (
-            np.sign(wrong) * np.minimum(np.abs(wrong), 2.5 / FRAME_RATE) * beyond * np.clip(speed, 0.0, 1.0)
-        )
-        return place, yaw + np.where(outwards, bend, 0.5 * bend)
+        beyond = np.clip(np.linalg.norm(place, axis=-1) / self.sampling.stage_radius - 0.5, 0.0, 1.0)
+        fastest = 2.5 / FRAME_RATE * beyond * np.clip(speed, 0.0, 1.0)
+        return np.clip(wrong, -fastest, fastest)
 
     def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """The three kinds of chance, each on its own time scale."""

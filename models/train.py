@@ -4,69 +4,33 @@ On several GPUs: `torchrun --nproc-per-node N -m models.train …` (gradients ar
 """
 
 import argparse
-import json
 import math
 import os
 import platform
 import subprocess
 import sys
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from models.checkpoint import Checkpoint, CheckpointError, write_checkpoint
+from models.card import CheckpointError
+from models.checkpoint import Checkpoint, write_checkpoint
 from models.clips import ClipsError, read_clips, split_clips
 from models.mixture import negative_log_likelihood
 from models.motion_space import INPUT_COUNT, MotionSpace
 from models.network import DanceNetwork, NetworkConfig
 from models.palette import DEFAULT_PALETTE
+from models.progress import Trainee, resume, save_progress
+from models.recipe import Recipe
 from models.windows import Windows, WindowSampler, build_bank, condition_names
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the outcome, besides the data and the code."""
-
-    steps: int = 12_000
-    batch: int = 32
-    length: int = 128
-    """frames of a window"""
-    horizon: int = 8
-    """frames that the network plans ahead"""
-    target_count: int = 96
-    """principal components of the plan that are kept"""
-    width: int = 192
-    layers: int = 4
-    heads: int = 4
-    span: int = 64
-    components: int = 12
-    dropout: float = 0.1
-    largest_error: float = 0.6
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    warm_up: int = 300
-    average: float = 0.999
-    """decay of the running mean of the weights, which is what is shipped"""
-    seed: int = 1
-
-
-@dataclass
-class Trainee:
-    """What changes while training, and what a run is resumed from."""
-
-    network: DanceNetwork
-    average: DanceNetwork
-    optimizer: torch.optim.AdamW
-    step: int = 0
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -137,54 +101,10 @@ def validation_loss(
 ) -> float:
     """Mean loss on windows of held-out clips, the same windows each time."""
     device = next(network.parameters()).device
-    network.eval()
     rng = np.random.default_rng([recipe.seed, 1])
     draws = [sampler.draw(rng, recipe.batch) for _ in range(batches)]
     losses = [float(loss_of(network, space, windows, device, slice(None, None, 2))) for windows in draws]
-    network.train()
     return sum(losses) / len(losses)
-
-
-def save_progress(path: Path, trainee: Trainee, recipe: Recipe) -> None:
-    """Everything that `resume` needs, without pickle: weights, their mean and the optimizer's moments."""
-    tensors = {f"network.{name}": value for name, value in trainee.network.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in trainee.average.state_dict().items()}
-    for index, moments in trainee.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
-    unfinished = path.with_suffix(".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    progress = {"step": str(trainee.step), "recipe": json.dumps(asdict(recipe))}
-    save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, unfinished, metadata=progress)
-    unfinished.replace(path)
-
-
-def resume(path: Path, trainee: Trainee, recipe: Recipe) -> None:
-    """Go on from `save_progress`; the recipe must be the same, but for the number of steps."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            progress = file.metadata() or {}
-        tensors = load_file(path)
-        before = json.loads(progress["recipe"])
-        step = int(progress["step"])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot resume from it ({error}); start without --resume") from None
-    changed = {k for k, v in asdict(recipe).items() if before.get(k) != v} - {"steps"}
-    if changed:
-        raise CheckpointError(
-            f"{path}: was made with other {', '.join(sorted(changed))}; use the same recipe"
-        )
-    for part, module in (("network.", trainee.network), ("average.", trainee.average)):
-        module.load_state_dict({n.removeprefix(part): t for n, t in tensors.items() if n.startswith(part)})
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".")
-            moments.setdefault(int(index), {})[key] = tensor
-    groups = trainee.optimizer.state_dict()["param_groups"]
-    trainee.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    trainee.step = step
 
 
 def git_revision() -> str:
@@ -238,34 +158,41 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def train(options: argparse.Namespace, recipe: Recipe) -> None:
-    """The whole run, top to bottom."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    rank = int(os.environ.get("RANK", "0"))
-    device = pick_device(options.device)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    if world > 1:
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    torch.manual_seed(recipe.seed)
+@dataclass(frozen=True)
+class TrainingData:
+    """Where windows come from, split by clip."""
 
-    clips = read_clips(options.data)
-    palette = DEFAULT_PALETTE
-    names = condition_names(palette.names, clips)
-    training, held_out = split_clips(clips)
-    sizes: dict[str, Any] = {
-        "length": recipe.length,
-        "horizon": recipe.horizon,
-        "largest_error": recipe.largest_error,
-    }
-    sampler = WindowSampler(build_bank(clips, training, names), len(palette.names), **sizes)
-    judge = WindowSampler(build_bank(clips, held_out, names), len(palette.names), **sizes)
-    space, kept = fit_space(recipe, sampler)
+    conditions: tuple[str, ...]
+    training: WindowSampler
+    held_out: WindowSampler
+    clips: tuple[int, int]
+    """how many to train on, how many held out"""
 
+
+def load_data(path: Path, recipe: Recipe) -> TrainingData:
+    """Read the clips and split them. Raises ClipsError, ValueError."""
+    clips = read_clips(path)
+    names = condition_names(DEFAULT_PALETTE.names, clips)
+    split = split_clips(clips)
+    training, held_out = (
+        WindowSampler(
+            build_bank(clips, indices, names),
+            len(DEFAULT_PALETTE.names),
+            length=recipe.length,
+            horizon=recipe.horizon,
+            largest_error=recipe.largest_error,
+        )
+        for indices in split
+    )
+    return TrainingData(names, training, held_out, (len(split[0]), len(split[1])))
+
+
+def new_trainee(recipe: Recipe, label_count: int, device: torch.device) -> Trainee:
+    """A network that knows nothing yet, and its optimizer. Weight decay is for matrices alone."""
     config = NetworkConfig(
         input_count=INPUT_COUNT,
         target_count=recipe.target_count,
-        label_count=len(names),
+        label_count=label_count,
         width=recipe.width,
         layers=recipe.layers,
         heads=recipe.heads,
@@ -275,7 +202,7 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
     )
     network, average = DanceNetwork(config).to(device), DanceNetwork(config).to(device)
     average.load_state_dict(network.state_dict())
-    space.to(device)
+    average.eval()
     matrices = [p for p in network.parameters() if p.dim() > 1]
     vectors = [p for p in network.parameters() if p.dim() <= 1]
     optimizer = torch.optim.AdamW(
@@ -283,23 +210,37 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
         lr=recipe.learning_rate,
         betas=(0.9, 0.98),
     )
-    trainee = Trainee(network, average, optimizer)
+    return Trainee(network, average, optimizer)
+
+
+def train(options: argparse.Namespace, recipe: Recipe) -> None:
+    """The whole run, top to bottom."""
+    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    device = pick_device(options.device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if world > 1:
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    torch.manual_seed(recipe.seed)
+    data = load_data(options.data, recipe)
+    space, kept = fit_space(recipe, data.training)
+    space.to(device)
+    trainee = new_trainee(recipe, len(data.conditions), device)
     progress = options.out.with_suffix(".progress")
     if options.resume and progress.exists():
         resume(progress, trainee, recipe)
-    wrapped: torch.nn.Module = DistributedDataParallel(network) if world > 1 else network
-    parameters = sum(p.numel() for p in network.parameters())
+    wrapped: torch.nn.Module = DistributedDataParallel(trainee.network) if world > 1 else trainee.network
     if rank == 0:
         print(
-            f"{len(training)} clips to train on, {len(held_out)} held out, {len(names)} conditions; "
-            f"{parameters / 1e6:.2f} M parameters on {device}; "
+            f"{data.clips[0]} clips to train on, {data.clips[1]} held out, {len(data.conditions)} conditions; "
+            f"{trainee.parameter_count / 1e6:.2f} M parameters on {device}; "
             f"{recipe.target_count} components keep {kept:.2%} of the variance of the plans"
         )
 
     def draw(step: int) -> Windows:
-        return sampler.draw(np.random.default_rng([recipe.seed, 2, rank, step]), recipe.batch)
+        return data.training.draw(np.random.default_rng([recipe.seed, 2, rank, step]), recipe.batch)
 
-    losses: list[float] = []
+    losses: deque[float] = deque(maxlen=200)
     history: list[dict[str, float]] = []
     started, first = time.monotonic(), trainee.step
     with (
@@ -315,34 +256,51 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
                 raise ValueError(f"the loss is {losses[-1]} at step {trainee.step}; lower --learning-rate")
             bar.update()
             if trainee.step % 50 == 0:
-                frames = (trainee.step - first) * recipe.batch * recipe.length * world
-                rate = frames / (time.monotonic() - started)
-                bar.set_postfix(loss=f"{np.mean(losses[-200:]):.3f}", frames_per_s=f"{rate:,.0f}")
+                rate = (trainee.step - first) * recipe.batch * recipe.length * world
+                rate /= time.monotonic() - started
+                bar.set_postfix(loss=f"{np.mean(losses):.3f}", frames_per_s=f"{rate:,.0f}")
             last = trainee.step == recipe.steps
             if rank == 0 and (last or trainee.step % options.save_every == 0):
-                held = validation_loss(average, space, judge, recipe)
-                history.append(
-                    {"step": trainee.step, "loss": round(float(np.mean(losses[-200:])), 4), "held_out": held}
-                )
+                held = validation_loss(trainee.average, space, data.held_out, recipe)
+                history.append({"step": trainee.step, "loss": float(np.mean(losses)), "held_out": held})
                 bar.write(f"step {trainee.step}: loss {history[-1]['loss']:.4f}, held out {held:.4f}")
                 save_progress(progress, trainee, recipe)
-                card = {
-                    "data": [options.data.name],
-                    "licence": options.licence,
-                    "git_revision": git_revision(),
-                    "recipe": asdict(recipe),
-                    "command": command_line(options, recipe),
-                    "parameters": parameters,
-                    "torch": torch.__version__,
-                    "machine": f"{platform.system()} {platform.machine()}, {device.type}",
-                    "seconds": round(time.monotonic() - started),
-                    "metrics": {"nats_per_dimension": history},
-                }
-                ranges = sampler.activity_ranges(np.random.default_rng([recipe.seed, 3]), len(palette.names))
-                made = Checkpoint(average, space, palette, names, tuple(map(tuple, ranges)), card)
-                write_checkpoint(options.out, made)
+                seconds = time.monotonic() - started
+                save_checkpoint(options, recipe, data, space, trainee, history, seconds)
     if world > 1:
         distributed.destroy_process_group()
+
+
+def save_checkpoint(
+    options: argparse.Namespace,
+    recipe: Recipe,
+    data: TrainingData,
+    space: MotionSpace,
+    trainee: Trainee,
+    history: list[dict[str, float]],
+    seconds: float,
+) -> None:
+    """Write the running mean of the weights, and the card that says where it comes from."""
+    device = next(trainee.network.parameters()).device
+    card = {
+        "data": [options.data.name],
+        "licence": options.licence,
+        "git_revision": git_revision(),
+        "recipe": asdict(recipe),
+        "command": command_line(options, recipe),
+        "clips": {"trained_on": data.clips[0], "held_out": data.clips[1]},
+        "parameters": trainee.parameter_count,
+        "torch": torch.__version__,
+        "machine": f"{platform.system()} {platform.machine()}, {device.type}",
+        "seconds": round(seconds),
+        "metrics": {"nats_per_dimension": history},
+    }
+    rng = np.random.default_rng([recipe.seed, 3])
+    ranges = data.training.activity_ranges(rng, len(DEFAULT_PALETTE.names))
+    checkpoint = Checkpoint(
+        trainee.average, space, DEFAULT_PALETTE, data.conditions, tuple(map(tuple, ranges)), card
+    )
+    write_checkpoint(options.out, checkpoint)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,69 @@
+"""The card beside a checkpoint: what the dancer is, in JSON that a person can read too.
+
+It is read without the network, so that a program knows its palette before anything large is loaded.
+"""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from models.palette import Palette
+
+FORMAT = "emotion-dancer-1"
+LARGEST_CARD = 2**20
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file, what was expected and how to mend it."""
+
+
+def default_checkpoint() -> Path:
+    """The checkpoint that ships, wherever the package was installed."""
+    return Path(str(files("assets"))) / "dancer.safetensors"
+
+
+def card_path(checkpoint: Path) -> Path:
+    """The card that lies beside a checkpoint."""
+    return checkpoint.with_suffix(".json")
+
+
+def write_card(checkpoint: Path, card: dict[str, Any]) -> None:
+    """Write the card beside a checkpoint; a reader never sees half a file."""
+    path = card_path(checkpoint)
+    unfinished = path.with_suffix(".json.partial")
+    unfinished.write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+def read_palette(checkpoint: Path) -> Palette:
+    """The palette of a checkpoint, from its card alone. Raises CheckpointError."""
+    card = read_card(checkpoint)
+    try:
+        return Palette.from_card(card.get("palette"))
+    except ValueError as error:
+        raise CheckpointError(f"{card_path(checkpoint)}: palette: {error}") from None
+
+
+def read_card(checkpoint: Path) -> dict[str, Any]:
+    """The card of a checkpoint as JSON values. Raises CheckpointError."""
+    path = card_path(checkpoint)
+    try:
+        if path.stat().st_size > LARGEST_CARD:
+            raise CheckpointError(
+                f"{path}: a card of more than {LARGEST_CARD} bytes; expected a small JSON file"
+            )
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path}: no such file; a checkpoint is NAME.safetensors with its card NAME.json beside it"
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: expected the checkpoint's card in JSON: {error}") from None
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        found = card.get("format") if isinstance(card, dict) else type(card).__name__
+        raise CheckpointError(
+            f"{path}: format is {str(found)[:60]!r}, this version reads {FORMAT!r}; "
+            "train it again with this version or use the checkpoint that came with it"
+        )
+    return card

@@ -1,0 +1,66 @@
+"""Training that can be stopped and resumed: everything that changes, saved without pickle."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from models.card import CheckpointError
+from models.network import DanceNetwork
+from models.recipe import Recipe
+
+
+@dataclass
+class Trainee:
+    """What changes while training, and what a run is resumed from."""
+
+    network: DanceNetwork
+    average: DanceNetwork
+    optimizer: torch.optim.AdamW
+    step: int = 0
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+
+def save_progress(path: Path, trainee: Trainee, recipe: Recipe) -> None:
+    """Everything that `resume` needs, without pickle: weights, their mean and the optimizer's moments."""
+    tensors = {f"network.{name}": value for name, value in trainee.network.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in trainee.average.state_dict().items()}
+    for index, moments in trainee.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+    unfinished = path.with_suffix(".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    progress = {"step": str(trainee.step), "recipe": json.dumps(asdict(recipe))}
+    save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, unfinished, metadata=progress)
+    unfinished.replace(path)
+
+
+def resume(path: Path, trainee: Trainee, recipe: Recipe) -> None:
+    """Go on from `save_progress`; the recipe must be the same, but for the number of steps."""
+    try:
+        with safe_open(path, "pt") as file:
+            progress = file.metadata() or {}
+        tensors = load_file(path)
+        before = json.loads(progress["recipe"])
+        step = int(progress["step"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot resume from it ({error}); start without --resume") from None
+    changed = {k for k, v in asdict(recipe).items() if before.get(k) != v} - {"steps"}
+    if changed:
+        raise CheckpointError(f"{path}: was made with other {', '.join(sorted(changed))}; use the same recipe")
+    for part, module in (("network.", trainee.network), ("average.", trainee.average)):
+        module.load_state_dict({n.removeprefix(part): t for n, t in tensors.items() if n.startswith(part)})
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".")
+            moments.setdefault(int(index), {})[key] = tensor
+    groups = trainee.optimizer.state_dict()["param_groups"]
+    trainee.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    trainee.step = step

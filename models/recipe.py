@@ -1,0 +1,30 @@
+"""What decides how a dancer turns out, besides the data and the code."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The numbers of one training run; the defaults are those of the shipped checkpoint."""
+
+    steps: int = 12_000
+    batch: int = 32
+    length: int = 128
+    """frames of a window"""
+    horizon: int = 8
+    """frames that the network plans ahead"""
+    target_count: int = 96
+    """principal components of the plan that are kept"""
+    width: int = 192
+    layers: int = 4
+    heads: int = 4
+    span: int = 64
+    components: int = 12
+    dropout: float = 0.1
+    largest_error: float = 0.6
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warm_up: int = 300
+    average: float = 0.999
+    """decay of the running mean of the weights, which is what is shipped"""
+    seed: int = 1
