@@ -84,7 +84,7 @@ def train_step(
     # Plans of neighbouring frames say nearly the same: every other one, in turn, halves the cost of the head.
     loss = loss_of(wrapped, space, windows, device, slice(trainee.step % 2, None, 2))
     trainee.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(trainee.network.parameters(), 1.0)
     trainee.optimizer.step()
     decay = min(recipe.average, (trainee.step + 1) / (trainee.step + 10))
@@ -176,7 +176,7 @@ def load_data(path: Path, recipe: Recipe) -> TrainingData:
     split = split_clips(clips)
     training, held_out = (
         WindowSampler(
-            build_bank(clips, indices, names),
+            build_bank(clips, indices.tolist(), names),
             len(DEFAULT_PALETTE.names),
             length=recipe.length,
             horizon=recipe.horizon,
@@ -256,8 +256,8 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
                 raise ValueError(f"the loss is {losses[-1]} at step {trainee.step}; lower --learning-rate")
             bar.update()
             if trainee.step % 50 == 0:
-                rate = (trainee.step - first) * recipe.batch * recipe.length * world
-                rate /= time.monotonic() - started
+                frames = (trainee.step - first) * recipe.batch * recipe.length * world
+                rate = frames / (time.monotonic() - started)
                 bar.set_postfix(loss=f"{np.mean(losses):.3f}", frames_per_s=f"{rate:,.0f}")
             last = trainee.step == recipe.steps
             if rank == 0 and (last or trainee.step % options.save_every == 0):

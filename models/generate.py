@@ -1,0 +1,187 @@
+"""Let dancers dance into a file: `python -m models.generate --emotion all --seconds 60 --out dances.npz`.
+
+The file holds positions float32 (N, T, 17, 3) in metres at 30 fps, emotion str (N,), emotion_weights float32
+(N, T, P), joints str (17,), palette str (P,) and fps.
+"""
+
+import argparse
+import math
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from models.card import CheckpointError, default_checkpoint
+from models.checkpoint import read_checkpoint
+from models.clips import ClipsError, read_clips
+from models.features import positions_to_features
+from models.generator import Generator
+from models.glide import DEFAULT_GLIDE, EmotionGlide
+from models.palette import Palette
+from models.skeleton import FRAME_RATE, JOINT_COUNT, JOINTS, FloatArray
+
+MOST_FRAMES = 20_000_000
+"""Dancers x frames of one call: 4 GB of positions."""
+LARGEST_PROMPT = 512 * 2**20
+LONGEST_PROMPT = 3 * FRAME_RATE
+"""Frames of a prompt that are used, the last ones."""
+
+
+class GenerateError(ValueError):
+    """A request that cannot be danced; one line for a person."""
+
+
+def emotion_names(asked: str, palette: Palette) -> list[str]:
+    """The emotions of "NAME,NAME" or "all". Raises UnknownEmotion."""
+    names = list(palette.names) if asked.strip().casefold() == "all" else asked.split(",")
+    for name in names:
+        if note := palette.resolve(name).note:
+            print(f"models.generate: {note}", file=sys.stderr)
+    return [name.strip() for name in names]
+
+
+def schedule(
+    names: list[str], palette: Palette, frames: int, switch_every: float | None
+) -> tuple[list[str], FloatArray]:
+    """Who dances what: one name a dancer, and weights (names, T, P).
+
+    Without switching each dancer keeps one emotion. With it, dancer i begins with the i-th and moves on to the
+    next every so many seconds, in a glide; its name lists them in its order.
+    """
+    targets = [palette.resolve(name).weights for name in names]
+    weights = np.empty((len(names), frames, len(palette)), dtype=np.float32)
+    for first, name_weights in enumerate(targets):
+        if switch_every is None:
+            weights[first] = name_weights
+            continue
+        glide = EmotionGlide.at(name_weights)
+        for frame in range(frames):
+            time = frame / FRAME_RATE
+            current = targets[(first + int(time / switch_every + 1e-9)) % len(targets)]
+            glide = glide.toward(current, time, DEFAULT_GLIDE)
+            weights[first, frame] = glide.weights_at(time)
+    if switch_every is None:
+        return names, weights
+    return [",".join(names[i:] + names[:i]) for i in range(len(names))], weights
+
+
+def dance(
+    generator: Generator, weights: FloatArray, prompts: list[FloatArray] | None, seed: int, energy: float
+) -> FloatArray:
+    """Positions (N, T, 17, 3) of N dancers under weights (N, T, P), from prompts (T', 52) or from standing."""
+    count, frames = weights.shape[:2]
+    state = generator.start(count, seed)
+    if prompts:
+        shortest = min(len(prompt) for prompt in prompts)
+        chosen = [prompts[i % len(prompts)][-shortest:] for i in range(count)]
+        state = generator.prompt(state, np.stack(chosen), seamless=False)
+    else:
+        state = generator.warm(state, weights[:, 0])
+    positions = np.empty((count, frames, JOINT_COUNT, 3), dtype=np.float32)
+    for frame in tqdm(range(frames), unit="frame", disable=None):
+        state = generator.step(state, weights[:, frame], energy)
+        positions[:, frame] = state.positions
+    if not np.isfinite(positions).all():
+        raise GenerateError("the network left the finite numbers; the checkpoint is broken or badly trained")
+    return positions
+
+
+def read_prompts(path: Path) -> list[FloatArray]:
+    """Features (T, 52) of each movement in a file of this program or of clips. Raises GenerateError."""
+    try:
+        if path.stat().st_size > LARGEST_PROMPT:
+            raise GenerateError(f"{path}: larger than {LARGEST_PROMPT} bytes")
+        with zipfile.ZipFile(path) as archive:
+            generated = "positions.npy" in archive.namelist()
+        if generated:
+            movements = list(_read_positions(path))
+        else:
+            clips = read_clips(path)
+            movements = [clips.clip(i) for i in range(len(clips))]
+    except (OSError, ClipsError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise GenerateError(
+            f"{path}: expected movement from models.generate or models.prepare: {reason}"
+        ) from None
+    long = [movement[-LONGEST_PROMPT:] for movement in movements if len(movement) >= 2]
+    if not long:
+        raise GenerateError(f"{path}: no movement of two frames or more in it")
+    return [positions_to_features(movement) for movement in long]
+
+
+def _read_positions(path: Path) -> NDArray[np.float32]:
+    with np.load(path, allow_pickle=False) as file:
+        positions = file["positions"]
+    if positions.dtype.kind != "f" or positions.ndim not in (3, 4) or positions.shape[-2:] != (JOINT_COUNT, 3):
+        raise GenerateError(f"positions should be float (N, T, {JOINT_COUNT}, 3), not {positions.shape}")
+    if not np.isfinite(positions).all():
+        raise GenerateError("positions should be finite")
+    return positions.astype(np.float32).reshape(-1, *positions.shape[-3:])
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m models.generate", description=__doc__)
+    parser.add_argument("--emotion", required=True, metavar="NAME[,NAME…]|all", help="what to dance")
+    parser.add_argument(
+        "--switch-every", type=float, metavar="S", help="go on to the next of the emotions every S seconds"
+    )
+    parser.add_argument("--seconds", type=float, required=True, metavar="S", help="how long")
+    parser.add_argument(
+        "--count", type=int, default=1, metavar="N", help="dancers for each emotion (default: 1)"
+    )
+    parser.add_argument("--prompt", type=Path, metavar="FILE.npz", help="movement to go on from")
+    parser.add_argument("--energy", type=float, default=1.0, help="how much they move (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same dance")
+    parser.add_argument("--checkpoint", type=Path, default=default_checkpoint(), metavar="FILE")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
+    return parser.parse_args(arguments)
+
+
+def generate(options: argparse.Namespace) -> None:
+    """Everything the command does. Raises ValueError with one line."""
+    if not math.isfinite(options.seconds):
+        raise GenerateError("--seconds should be a number")
+    frames = round(options.seconds * FRAME_RATE)
+    if frames < 1 or options.count < 1 or options.seed < 0:
+        raise GenerateError("--seconds and --count should be positive, --seed not negative")
+    if options.switch_every is not None and options.switch_every <= 0:
+        raise GenerateError("--switch-every should be positive")
+    checkpoint = read_checkpoint(options.checkpoint, options.device)
+    names = emotion_names(options.emotion, checkpoint.palette)
+    if len(names) * options.count * frames > MOST_FRAMES:
+        raise GenerateError(f"more than {MOST_FRAMES} frames in all; ask for less at once")
+    emotions, weights = schedule(names, checkpoint.palette, frames, options.switch_every)
+    emotions = [emotion for emotion in emotions for _ in range(options.count)]
+    weights = np.repeat(weights, options.count, axis=0)
+    prompts = read_prompts(options.prompt) if options.prompt else None
+    torch.manual_seed(options.seed)
+    positions = dance(Generator(checkpoint), weights, prompts, options.seed, options.energy)
+    with options.out.open("wb") as file:
+        np.savez_compressed(
+            file,
+            positions=positions,
+            emotion=np.array(emotions),
+            emotion_weights=weights,
+            joints=np.array(JOINTS),
+            palette=np.array(checkpoint.palette.names),
+            fps=np.float32(FRAME_RATE),
+        )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    try:
+        generate(parse_arguments(arguments))
+    except (CheckpointError, ValueError, OSError, RuntimeError) as error:
+        print(f"models.generate: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

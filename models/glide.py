@@ -1,0 +1,39 @@
+"""Changes of emotion that glide: from whatever the weights are now to what is wanted, over some time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.palette import Weights
+
+DEFAULT_GLIDE = 0.5
+"""Seconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class EmotionGlide:
+    """Weights (P,) as a function of time; every component is monotone and the sum is 1 throughout."""
+
+    start: Weights
+    target: Weights
+    began: float
+    seconds: float
+
+    @classmethod
+    def at(cls, weights: Weights) -> "EmotionGlide":
+        """Weights that stay as they are."""
+        return cls(weights, weights, 0.0, 0.0)
+
+    def weights_at(self, time: float) -> Weights:
+        """The weights (P,) at a time in seconds, on the clock of `began`."""
+        if time >= self.began + self.seconds:
+            return self.target
+        share = max((time - self.began) / self.seconds, 0.0)
+        smooth = np.float32(share * share * (3 - 2 * share))
+        return (self.start + smooth * (self.target - self.start)).astype(np.float32)
+
+    def toward(self, target: Weights, now: float, seconds: float = DEFAULT_GLIDE) -> "EmotionGlide":
+        """A glide to another target from where this one is now; the same target goes on undisturbed."""
+        if np.array_equal(target, self.target):
+            return self
+        return EmotionGlide(self.weights_at(now), target, now, seconds)

@@ -1,0 +1,153 @@
+"""The palette of emotions: names, each with a point in the plane of valence and arousal.
+
+A palette belongs to a checkpoint, which was trained on these emotions and no others. An emotion is always a
+weight vector over it that sums to 1.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Weights = NDArray[np.float32]
+
+MOST_ENTRIES = 64
+LONGEST_NAME = 40
+
+DATASET_EMOTIONS: dict[str, tuple[tuple[str, ...], tuple[float, float]]] = {
+    "anger": (("angry",), (-0.6, 0.7)),
+    "disgust": (("disgusted",), (-0.7, 0.2)),
+    "fear": (("afraid", "fearful", "scared"), (-0.6, 0.6)),
+    "happiness": (("happy", "joy"), (0.8, 0.4)),
+    "neutral": (("normal",), (0.0, 0.0)),
+    "sadness": (("sad",), (-0.7, -0.4)),
+    "surprise": (("surprised",), (0.3, 0.8)),
+}
+"""The seven names of the affective-computing datasets: other words for each, and its (valence, arousal)."""
+
+
+class UnknownEmotion(ValueError):
+    """A word that is neither in the palette nor one of the seven dataset names."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a word means in a palette. `note` says how, where the word is not in the palette itself."""
+
+    weights: Weights
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Names in order and, for each, (valence, arousal), both in -1 .. 1."""
+
+    names: tuple[str, ...]
+    points: tuple[tuple[float, float], ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def one_hot(self, index: int) -> Weights:
+        """All the weight on one entry. Raises IndexError."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"the palette has entries 0 to {len(self) - 1}, not {index}")
+        weights = np.zeros(len(self), dtype=np.float32)
+        weights[index] = 1.0
+        return weights
+
+    def weights_at(self, valence: float, arousal: float, nearest: int | None = None) -> Weights:
+        """Weights (P,) for a point in the plane: inverse squared distance (Shepard 1968,
+        doi:10.1145/800186.810616).
+
+        Exact at a palette point and continuous. With `nearest`, only so many of the nearest entries count.
+        Raises ValueError for a point that is not finite.
+        """
+        if not (math.isfinite(valence) and math.isfinite(arousal)):
+            raise ValueError("valence and arousal should be finite numbers from -1 to 1")
+        wanted = np.clip(np.array([valence, arousal]), -1.0, 1.0)
+        distances = np.linalg.norm(np.array(self.points) - wanted, axis=1)
+        # Relative to the nearest, so that no distance is too small to be squared.
+        smallest = distances.min()
+        shares = np.square(smallest / np.maximum(distances, 1e-12)) if smallest > 0 else distances == 0
+        shares = shares.astype(np.float64)
+        if nearest is not None:
+            shares[np.argsort(distances, kind="stable")[nearest:]] = 0.0
+        return (shares / shares.sum()).astype(np.float32)
+
+    def resolve(self, word: str) -> Resolved:
+        """The weights that a word means: a name in any case, or one of the seven dataset names.
+
+        Raises UnknownEmotion.
+        """
+        wanted = " ".join(word.split()).casefold()
+        if (index := self._find(wanted)) is not None:
+            return Resolved(self.one_hot(index))
+        for name, (synonyms, point) in DATASET_EMOTIONS.items():
+            if wanted != name and wanted not in synonyms:
+                continue
+            for other in (name, *synonyms):
+                if (index := self._find(other)) is not None:
+                    return Resolved(self.one_hot(index), f"{wanted} is {self.names[index]} here")
+            weights = self.weights_at(*point, nearest=3)
+            return Resolved(weights, f"{wanted} is not in the palette: {self.describe(weights)}")
+        known = ", ".join(dict.fromkeys((*self.names, *DATASET_EMOTIONS)))
+        raise UnknownEmotion(f"no emotion is called {word[:40]!r}; there are {known}")
+
+    def describe(self, weights: Sequence[float] | Weights) -> str:
+        """The weights in words, largest first: "timid 62 %, angry 38 %"."""
+        order = np.argsort(-np.asarray(weights), kind="stable")
+        parts = [f"{self.names[i]} {100 * weights[i]:.0f} %" for i in order if weights[i] >= 0.005]
+        return ", ".join(parts)
+
+    def _find(self, wanted: str) -> int | None:
+        folded = [name.casefold() for name in self.names]
+        return folded.index(wanted) if wanted in folded else None
+
+    def to_card(self) -> list[dict[str, Any]]:
+        """As JSON values."""
+        pairs = zip(self.names, self.points, strict=True)
+        return [{"name": name, "valence": point[0], "arousal": point[1]} for name, point in pairs]
+
+    @classmethod
+    def from_card(cls, value: Any) -> "Palette":
+        """From JSON values, which may be anything. Raises ValueError with one line."""
+        if not isinstance(value, list) or not 1 <= len(value) <= MOST_ENTRIES:
+            raise ValueError(f"the palette should be a list of 1 to {MOST_ENTRIES} entries")
+        names, points = [], []
+        for entry in value:
+            name = entry.get("name") if isinstance(entry, dict) else None
+            if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
+                raise ValueError(f"a palette entry should have a name of 1 to {LONGEST_NAME} letters")
+            point = (entry.get("valence"), entry.get("arousal"))
+            if not all(_is_coordinate(number) for number in point):
+                raise ValueError(f"palette entry {name!r} should have valence and arousal from -1 to 1")
+            names.append(name)
+            points.append((float(point[0]), float(point[1])))
+        if len({name.casefold() for name in names}) < len(names):
+            raise ValueError("the palette's names should differ")
+        return cls(tuple(names), tuple(points))
+
+
+def _is_coordinate(number: Any) -> bool:
+    return isinstance(number, int | float) and not isinstance(number, bool) and -1 <= number <= 1
+
+
+DEFAULT_PALETTE = Palette(
+    ("neutral", "happy", "sad", "angry", "timid", "proud", "tired", "energetic"),
+    (
+        (0.0, 0.0),
+        (0.8, 0.4),
+        (-0.7, -0.4),
+        (-0.6, 0.7),
+        (-0.4, 0.1),
+        (0.6, 0.2),
+        (-0.2, -0.7),
+        (0.4, 0.8),
+    ),
+)
+"""The palette of keys 1 to 8. The points are placed by hand after the circumplex of Russell (1980,
+doi:10.1037/h0077714); they are not measured norms."""

@@ -1,0 +1,143 @@
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.card import CheckpointError, card_path, default_checkpoint, read_palette
+from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from models.palette import DEFAULT_PALETTE
+
+
+@pytest.fixture
+def copied(checkpoint_file: Path, tmp_path: Path) -> Path:
+    """A checkpoint that a test may spoil."""
+    path = tmp_path / "dancer.safetensors"
+    shutil.copy(checkpoint_file, path)
+    shutil.copy(card_path(checkpoint_file), card_path(path))
+    return path
+
+
+def change_card(path: Path, **changes: object) -> None:
+    card = json.loads(card_path(path).read_text())
+    card.update(changes)
+    card_path(path).write_text(json.dumps(card))
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_what_is_written_is_read_back(dancer: Checkpoint, checkpoint_file: Path) -> None:
+    back = read_checkpoint(checkpoint_file)
+    for name, tensor in dancer.network.state_dict().items():
+        torch.testing.assert_close(back.network.state_dict()[name], tensor)
+    torch.testing.assert_close(back.space.basis, dancer.space.basis)
+    assert back.palette == DEFAULT_PALETTE and back.conditions == dancer.conditions
+    assert back.activity_ranges == dancer.activity_ranges
+    assert back.card["licence"] == "MIT"
+
+
+def test_the_palette_is_read_from_the_card_alone(copied: Path) -> None:
+    copied.unlink()
+    assert read_palette(copied) == DEFAULT_PALETTE
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    assert "nowhere.json: no such file" in refused(tmp_path / "nowhere.safetensors")
+
+
+def test_absent_tensors_are_named(copied: Path) -> None:
+    copied.unlink()
+    assert "dancer.safetensors: no such file" in refused(copied)
+
+
+@pytest.mark.parametrize("size", [0, 5, 1000, -100])
+def test_a_file_cut_short_is_refused(copied: Path, size: int) -> None:
+    content = copied.read_bytes()
+    copied.write_bytes(content[:size])
+    assert "copy it again" in refused(copied)
+
+
+def test_a_pickle_in_disguise_is_refused_and_not_run(copied: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (copied.with_name("sprung"),)  # type: ignore[return-value]
+
+    copied.write_bytes(pickle.dumps(Trap()))
+    refused(copied)
+    torch.save({"network": Trap()}, copied)
+    refused(copied)
+    assert not copied.with_name("sprung").exists()
+
+
+def test_flipped_bits_never_crash_the_reader(copied: Path) -> None:
+    content = bytearray(copied.read_bytes())
+    for place in range(0, 4000, 97):
+        spoiled = content.copy()
+        spoiled[place] ^= 0xFF
+        copied.write_bytes(spoiled)
+        try:
+            read_checkpoint(copied)
+        except CheckpointError as error:
+            assert "\n" not in str(error)
+
+
+def test_weights_that_are_not_finite_are_refused(dancer: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "nan.safetensors"
+    with torch.no_grad():
+        kept = dancer.network.head.bias[0].item()
+        dancer.network.head.bias[0] = torch.nan
+        write_checkpoint(path, dancer)
+        dancer.network.head.bias[0] = kept
+    assert "not made of finite numbers" in refused(path)
+
+
+def test_a_card_of_another_version_is_refused(copied: Path) -> None:
+    change_card(copied, format="emotion-dancer-99")
+    assert "emotion-dancer-99" in refused(copied)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, "\udcff"])
+def test_a_card_that_is_no_card_is_refused(copied: Path, text: str) -> None:
+    card_path(copied).write_bytes(text.encode("utf-8", "surrogateescape"))
+    refused(copied)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"palette": []},
+        {"conditions": ["neutral"]},
+        {"horizon": 10**9},
+        {"horizon": "4"},
+        {"config": {"width": 2**40}},
+        {"config": None},
+        {"activity_ranges": [[0.1]]},
+        {"activity_ranges": None},
+    ],
+)
+def test_a_card_that_does_not_fit_is_refused(copied: Path, changes: dict[str, object]) -> None:
+    change_card(copied, **changes)
+    refused(copied)
+
+
+def test_a_missing_entry_is_named(copied: Path) -> None:
+    card = json.loads(card_path(copied).read_text())
+    del card["horizon"]
+    card_path(copied).write_text(json.dumps(card))
+    assert "'horizon' is missing" in refused(copied)
+
+
+def test_the_dancer_that_ships_can_be_read_and_its_card_says_what_it_is() -> None:
+    checkpoint = read_checkpoint(default_checkpoint())
+    assert checkpoint.palette.names == DEFAULT_PALETTE.names
+    assert default_checkpoint().stat().st_size < 30 * 2**20
+    assert checkpoint.card["licence"] == "CC BY-NC 4.0"
+    assert {"data", "git_revision", "recipe", "command", "metrics"} <= set(checkpoint.card)

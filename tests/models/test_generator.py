@@ -1,0 +1,135 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.checkpoint import Checkpoint
+from models.features import positions_to_features
+from models.generator import SEAM, DanceState, Generator, Sampling
+from models.skeleton import BONE_LENGTHS, BONE_PARENTS
+from tests.synthetic import swinging_figure
+
+NEUTRAL = np.eye(8, dtype=np.float32)[0]
+HAPPY = np.eye(8, dtype=np.float32)[1]
+
+
+def danced(generator: Generator, state: DanceState, frames: int, **controls: object) -> list[DanceState]:
+    states = []
+    for _ in range(frames):
+        state = generator.step(state, NEUTRAL, **controls)  # type: ignore[arg-type]
+        states.append(state)
+    return states
+
+
+@pytest.fixture
+def generator(dancer: Checkpoint) -> Generator:
+    return Generator(dancer)
+
+
+def test_bones_keep_their_length(generator: Generator) -> None:
+    states = danced(generator, generator.start(2), 40)
+    positions = np.stack([state.positions for state in states])
+    lengths = np.linalg.norm(positions[..., 1:, :] - positions[..., BONE_PARENTS, :], axis=-1)
+    np.testing.assert_allclose(lengths, np.broadcast_to(BONE_LENGTHS, lengths.shape), atol=1e-5)
+
+
+def test_a_state_is_a_value_that_can_be_gone_back_to(generator: Generator) -> None:
+    state = danced(generator, generator.start(1, seed=5), 10)[-1]
+    kept = state.positions.copy()
+    first = danced(generator, state, 10)[-1].positions
+    np.testing.assert_array_equal(state.positions, kept)
+    np.testing.assert_array_equal(danced(generator, state, 10)[-1].positions, first)
+
+
+def test_another_seed_is_another_dance(generator: Generator) -> None:
+    one, other = (danced(generator, generator.start(1, seed), 15)[-1].positions for seed in (1, 2))
+    assert np.abs(one - other).max() > 1e-3
+
+
+def test_dancing_for_long_costs_no_more_memory(generator: Generator) -> None:
+    def size(state: DanceState) -> int:
+        assert state.cache is not None
+        return sum(k.numel() + v.numel() for k, v in state.cache) + state.plans.numel()
+
+    states = danced(generator, generator.start(1), 120)
+    span = generator.network.config.span
+    assert size(states[span]) == size(states[-1])
+
+
+def test_the_cached_dance_equals_the_dance_from_its_whole_past(generator: Generator) -> None:
+    """The mixture at a frame must not depend on whether its past came from the cache."""
+    states = danced(generator, generator.start(1), 50)
+    tokens = torch.stack([generator.space.inputs(s.pose, s.step)[0] for s in states])[None]
+    labels = generator._labels(NEUTRAL[None])[:, None].expand(1, 50, -1)
+    activity = torch.zeros(1, 50)
+    whole, _ = generator.network(tokens, labels, activity)
+    cache = None
+    for t in range(50):
+        now = slice(t, t + 1)
+        mixture, cache = generator.network(tokens[:, now], labels[:, now], activity[:, now], cache)
+    torch.testing.assert_close(mixture.means[:, -1], whole.means[:, -1], atol=1e-4, rtol=1e-4)
+
+
+def test_dancers_of_one_batch_do_not_disturb_each_other(generator: Generator) -> None:
+    state = generator.start(3)
+    weights = np.stack([NEUTRAL, HAPPY, NEUTRAL])
+    together = generator.step(state, weights)
+    other = generator.step(replace(state, pose=state.pose + torch.tensor([[0.0], [0.1], [0.0]])), weights)
+    np.testing.assert_allclose(together.positions[[0, 2]], other.positions[[0, 2]], atol=1e-6)
+    assert np.abs(together.positions[1] - other.positions[1]).max() > 1e-3
+
+
+def test_a_prompt_does_not_make_the_shown_pose_jump(generator: Generator) -> None:
+    state = danced(generator, generator.start(1), 20)[-1]
+    features = positions_to_features(swinging_figure(30, rate=1.3, phase=2.0))
+    prompted = generator.prompt(state, features)
+    np.testing.assert_allclose(prompted.positions, state.positions, atol=1e-4)
+    assert np.abs(generator.prompt(state, features, seamless=False).positions - state.positions).max() > 0.05
+    after = danced(generator, prompted, SEAM + 1)
+    np.testing.assert_array_equal(after[-1].shown_features, after[-1].features)
+    shown = np.stack([prompted.positions] + [s.positions for s in after])
+    assert np.linalg.norm(np.diff(shown, axis=0), axis=-1).max() < 0.15
+
+
+def test_a_prompt_of_two_frames_will_do(generator: Generator) -> None:
+    prompted = generator.prompt(generator.start(1), positions_to_features(swinging_figure(2)))
+    assert np.isfinite(generator.step(prompted, NEUTRAL).positions).all()
+
+
+def test_the_visitor_draws_the_dancer_by_the_influence(generator: Generator) -> None:
+    goal = positions_to_features(swinging_figure(8, phase=1.5))[-1]
+    state = generator.start(1)
+
+    def distance(influence: float) -> float:
+        last = danced(generator, state, 20, toward=goal, influence=influence)[-1]
+        return float(np.linalg.norm(last.features[0, :48] - goal[:48]))
+
+    assert distance(0.3) < 0.5 * distance(0.0)
+
+
+def test_the_dancer_stays_near_the_middle_of_the_stage(dancer: Checkpoint) -> None:
+    generator = Generator(dancer, Sampling(stage_radius=1.0))
+    state = replace(generator.start(1), place=np.array([[0.0, 0.9]]))
+    walking = torch.zeros_like(state.step)
+    walking[:, 50] = 1.0  # a metre a second forwards, outwards
+    farthest, features = 0.0, state.pose
+    for _ in range(300):
+        pose, _, place, yaw = generator._travel(state, features, walking[:, 49:])
+        state = replace(state, pose=pose, place=place, yaw=yaw)
+        farthest = max(farthest, float(np.linalg.norm(place)))
+    assert farthest < 2.5
+
+
+def test_energy_asks_for_more_movement(generator: Generator) -> None:
+    weights, rank = np.stack([HAPPY]), torch.zeros(1)
+    assert generator._activity(weights, rank, 1.5) > generator._activity(weights, rank, 0.5)
+
+
+def test_the_asked_activity_lies_in_the_range_of_the_emotion(generator: Generator) -> None:
+    from models.activity import activity_input
+
+    low, high = activity_input(np.array(generator.checkpoint.activity_ranges[1])[[0, -1]])
+    for rank in (-4.0, 0.0, 4.0):
+        asked = float(generator._activity(np.stack([HAPPY]), torch.tensor([rank]), 1.0))
+        assert low <= asked <= high

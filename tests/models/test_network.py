@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from models.checkpoint import Checkpoint
+from models.network import Cache
+
+
+def random_stream(dancer: Checkpoint, length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    config = dancer.network.config
+    frames = torch.randn(2, length, config.input_count, generator=generator)
+    labels = torch.rand(2, length, config.label_count, generator=generator)
+    activity = torch.randn(2, length, generator=generator)
+    activity[0, 3:7] = torch.nan
+    return frames, labels / labels.sum(-1, keepdim=True), activity
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_the_cached_stream_equals_the_whole_sequence(dancer: Checkpoint, chunk: int) -> None:
+    frames, labels, activity = random_stream(dancer, 60)  # many times the span
+    whole, _ = dancer.network(frames, labels, activity)
+    cache: Cache | None = None
+    for start in range(0, 60, chunk):
+        part = slice(start, start + chunk)
+        mixture, cache = dancer.network(frames[:, part], labels[:, part], activity[:, part], cache)
+        for got, expected in zip(mixture, whole, strict=True):
+            torch.testing.assert_close(got, expected[:, part], atol=1e-4, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_the_cache_never_grows_beyond_the_span(dancer: Checkpoint) -> None:
+    frames, labels, activity = random_stream(dancer, 100)
+    _, cache = dancer.network(frames, labels, activity)
+    assert all(pair[0].shape[2] == dancer.network.config.span for pair in cache)
+
+
+@torch.inference_mode()
+def test_no_frame_sees_the_future(dancer: Checkpoint) -> None:
+    frames, labels, activity = random_stream(dancer, 20)
+    before, _ = dancer.network(frames, labels, activity)
+    frames[:, 12:] += 1.0
+    after, _ = dancer.network(frames, labels, activity)
+    torch.testing.assert_close(after.means[:, :12], before.means[:, :12])
+    assert not torch.allclose(after.means[:, 12:], before.means[:, 12:])
+
+
+def test_emotion_and_activity_reach_every_block(dancer: Checkpoint) -> None:
+    network = dancer.network
+    frames, labels, activity = random_stream(dancer, 8)
+    mixture, _ = network(frames, labels, activity)
+    mixture.means.sum().backward()
+    for block in network.blocks:
+        assert block.modulation.weight.grad.abs().sum() > 0
+    assert network.label_embedding.grad.abs().sum() > 0
+    network.zero_grad()

@@ -1,0 +1,89 @@
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.checkpoint import read_checkpoint
+from models.clips import write_clips
+from models.train import learning_rate, main
+from tests.synthetic import TINY, synthetic_clips
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "clips.npz"
+    write_clips(path, synthetic_clips(per_label=6))
+    return path
+
+
+def arguments(data: Path, out: Path, *more: str, **changes: object) -> list[str]:
+    recipe = asdict(TINY) | changes
+    options = [text for name, value in recipe.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    return ["--data", str(data), "--out", str(out), "--device", "cpu", "--save-every", "2", *options, *more]
+
+
+def weights(path: Path) -> torch.Tensor:
+    return torch.cat([p.flatten() for p in read_checkpoint(path).network.parameters()])
+
+
+def test_training_writes_a_checkpoint_whose_card_tells_its_story(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "dancer.safetensors"
+    assert main(arguments(data, out)) == 0
+    card = read_checkpoint(out).card
+    assert card["recipe"]["steps"] == 3 and card["licence"] == "CC BY-NC 4.0"
+    assert card["command"].startswith(
+        "python -m models.train --data clips.npz --out dancer.safetensors --steps 3"
+    )
+    assert [entry["step"] for entry in card["metrics"]["nats_per_dimension"]] == [2, 3]
+    assert str(tmp_path) not in out.with_suffix(".json").read_text()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.safetensors" for name in "abc"]
+    for path, seed in zip(paths, (7, 7, 8), strict=True):
+        assert main(arguments(data, path, seed=seed)) == 0
+    torch.testing.assert_close(weights(paths[0]), weights(paths[1]), rtol=0, atol=0)
+    assert not torch.equal(weights(paths[0]), weights(paths[2]))
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data: Path, tmp_path: Path) -> None:
+    whole, resumed = tmp_path / "whole.safetensors", tmp_path / "resumed.safetensors"
+    still = {"dropout": 0.0, "learning_rate": 1e-3}
+    # The schedule depends on the number of steps, so a run is stopped by its progress file, not by its length.
+    assert main(arguments(data, whole, **still, steps=4)) == 0
+    assert main(arguments(data, resumed, **still, steps=4)) == 0
+    from safetensors import safe_open
+
+    with safe_open(resumed.with_suffix(".progress"), "pt") as file:
+        assert file.metadata()["step"] == "4"
+    assert main(arguments(data, resumed, "--resume", **still, steps=4)) == 0
+    torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
+
+
+def test_a_run_is_not_resumed_with_another_recipe(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "dancer.safetensors"
+    assert main(arguments(data, out)) == 0
+    assert main(arguments(data, out, "--resume", width=16)) == 2
+    assert "other width" in capsys.readouterr().err
+
+
+def test_absent_data_is_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(tmp_path / "nothing.npz", tmp_path / "out.safetensors")) == 2
+    error = capsys.readouterr().err
+    assert "nothing.npz" in error and error.count("\n") == 1
+
+
+def test_the_learning_rate_warms_up_and_falls() -> None:
+    rates = [learning_rate(TINY, step) for step in range(TINY.steps)]
+    assert rates[0] == TINY.learning_rate
+    assert rates[-1] < rates[1] <= TINY.learning_rate
+
+
+def test_a_few_steps_make_the_loss_fall(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "dancer.safetensors"
+    assert main(arguments(data, out, "--save-every", "5", steps=60, batch=8, learning_rate=3e-3)) == 0
+    history = read_checkpoint(out).card["metrics"]["nats_per_dimension"]
+    assert history[-1]["held_out"] < history[0]["held_out"] - 0.1

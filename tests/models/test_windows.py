@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+
+from models.activity import WINDOW, activity_input, coming_speed
+from models.features import DIRECTIONS, positions_to_features
+from models.motion_space import POSE_COUNT
+from models.windows import WAY_BACK, WindowSampler, build_bank, condition_names, moving_part
+from tests.synthetic import TINY, synthetic_clips, synthetic_sampler
+
+PALETTE = ("neutral", "happy", "sad", "angry", "timid", "proud", "tired", "energetic")
+
+
+def test_conditions_are_the_palette_and_then_the_other_styles() -> None:
+    assert condition_names(PALETTE, synthetic_clips()) == (*PALETTE, "giant")
+
+
+def test_the_bank_holds_every_clip_and_its_mirror_image() -> None:
+    clips = synthetic_clips()
+    bank = build_bank(clips, [0, 5], condition_names(PALETTE, clips))
+    assert len(bank.starts) == 5
+    first, mirrored = (bank.features[bank.starts[i] : bank.starts[i + 1]] for i in (0, 1))
+    np.testing.assert_allclose(first[:, 1], mirrored[:, 1])  # heights of a bone agree
+    np.testing.assert_allclose(first[:, -1], -mirrored[:, -1])  # turning is reversed
+
+
+def test_a_bank_of_clips_that_are_too_short_is_refused() -> None:
+    clips = synthetic_clips(frames=8)
+    with pytest.raises(ValueError, match="nothing to train on"):
+        build_bank(clips, range(len(clips)), condition_names(PALETTE, clips))
+
+
+def test_rest_at_the_ends_of_a_clip_is_cut() -> None:
+    speed = np.concatenate([np.zeros(40), np.ones(50), np.zeros(30)])
+    assert moving_part(speed) == (35, 95)
+    assert moving_part(np.zeros(30)) == (0, 30)
+
+
+def test_the_same_seed_draws_the_same_windows() -> None:
+    sampler, _ = synthetic_sampler()
+    first, again = (sampler.draw(np.random.default_rng(3), 4) for _ in range(2))
+    np.testing.assert_array_equal(first.plans, again.plans)
+    np.testing.assert_array_equal(first.poses, again.poses)
+    assert not np.array_equal(first.poses, sampler.draw(np.random.default_rng(4), 4).poses)
+
+
+def test_a_window_never_stands_still_where_its_clip_ends() -> None:
+    sampler, _ = synthetic_sampler()
+    windows = sampler.draw(np.random.default_rng(0), 32)
+    moved = np.abs(windows.steps[..., DIRECTIONS]).sum(axis=-1)
+    assert moved.min() > 0
+
+
+def test_without_errors_the_plan_leads_to_the_next_poses() -> None:
+    clips = synthetic_clips()
+    names = condition_names(PALETTE, clips)
+    sampler = WindowSampler(
+        build_bank(clips, range(len(clips)), names), 8, length=20, horizon=4, largest_error=0.0
+    )
+    windows = sampler.draw(np.random.default_rng(1), 3)
+    reached = windows.poses[:, :-1] + windows.plans[:, :-1, 0, :POSE_COUNT]
+    np.testing.assert_allclose(reached, windows.poses[:, 1:], atol=1e-5)
+
+
+def test_with_errors_the_plan_leads_back_over_many_frames() -> None:
+    clips = synthetic_clips()
+    bank = build_bank(clips, range(len(clips)), condition_names(PALETTE, clips))
+    true, wrong = (
+        WindowSampler(bank, 8, length=20, horizon=4, largest_error=size).draw(np.random.default_rng(1), 3)
+        for size in (0.0, 0.6)
+    )
+    error = wrong.poses - true.poses
+    assert np.abs(error).max() > 0.05
+    back = wrong.plans[:, :, 0, :POSE_COUNT] - true.plans[:, :, 0, :POSE_COUNT]
+    np.testing.assert_allclose(back, (WAY_BACK - 1) * error, atol=1e-4)
+
+
+def test_directions_stay_of_length_one() -> None:
+    sampler, _ = synthetic_sampler()
+    poses = sampler.draw(np.random.default_rng(2), 4).poses[..., DIRECTIONS].reshape(-1, 16, 3)
+    np.testing.assert_allclose(np.linalg.norm(poses, axis=-1), 1.0, atol=1e-5)
+
+
+def test_some_windows_go_on_in_another_emotion_and_some_are_unlabelled() -> None:
+    sampler, _ = synthetic_sampler()
+    conditions = sampler.draw(np.random.default_rng(0), 64).conditions
+    labelled = conditions[(conditions >= 0).all(axis=1)]
+    assert (labelled != labelled[:, :1]).any()
+    assert (conditions == -1).any()
+
+
+def test_the_activity_ranges_follow_the_speed_of_each_emotion() -> None:
+    sampler, _ = synthetic_sampler()
+    ranges = np.array(sampler.activity_ranges(np.random.default_rng(0), 8))
+    assert ranges.shape == (8, 11)
+    assert (np.diff(ranges, axis=1) >= 0).all()
+    assert ranges[7, 5] > ranges[0, 5]  # energetic swings faster than neutral
+
+
+def test_coming_speed_is_the_mean_of_the_second_ahead() -> None:
+    speed = np.arange(WINDOW + 5, dtype=np.float64) ** 2
+    expected = [speed[t + 1 : t + 1 + WINDOW].mean() for t in range(5)]
+    np.testing.assert_allclose(coming_speed(speed), expected, rtol=1e-6)
+
+
+def test_more_speed_is_heard_as_more_activity() -> None:
+    heard = activity_input([0.0, 0.1, 0.3, 1.0])
+    assert (np.diff(heard) > 0).all() and np.isfinite(heard).all()
+
+
+def test_features_of_the_bank_are_those_of_the_clips() -> None:
+    clips = synthetic_clips()
+    bank = build_bank(clips, [3], condition_names(PALETTE, clips))
+    np.testing.assert_allclose(bank.features[: bank.starts[1]], positions_to_features(clips.clip(3)), atol=1e-6)
+
+
+def test_tiny_recipe_fits_the_sampler() -> None:
+    sampler, _ = synthetic_sampler()
+    windows = sampler.draw(np.random.default_rng(0), TINY.batch)
+    assert windows.plans.shape == (TINY.batch, TINY.length, TINY.horizon, 52)
+    assert np.isfinite(windows.plans).all() and np.isfinite(windows.steps).all()
