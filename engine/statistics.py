@@ -1,7 +1,6 @@
 """What the installation measures about itself: counters, durations and faults, in constant memory."""
 
 import threading
-import time
 from collections import deque
 from typing import Any
 
@@ -23,7 +22,6 @@ class Statistics:
         self._counts: dict[str, int] = {}
         self._durations: dict[str, deque[float]] = {}
         self._faults: deque[Fault] = deque(maxlen=FAULTS_KEPT)
-        self.started_at = time.monotonic()
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to the counter `name`."""
@@ -48,6 +46,12 @@ class Statistics:
             return None
         p50, p95, p99 = np.percentile(samples, (50, 95, 99))
         return {"p50": round(float(p50), 3), "p95": round(float(p95), 3), "p99": round(float(p99), 3)}
+
+    def clear(self) -> None:
+        """Forget counters and durations; faults stay."""
+        with self._lock:
+            self._counts.clear()
+            self._durations.clear()
 
     def fault(self, fault: Fault) -> None:
         """Record a fault; its `recovered_after_s` may be filled in later by the room that had it."""

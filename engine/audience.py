@@ -1,0 +1,82 @@
+"""What the dancer remembers of the visitor: the last second, and when it is worth answering anew."""
+
+from collections import deque
+
+import numpy as np
+
+from engine.values import Pose
+from models.features import positions_to_features
+from models.skeleton import FRAME_RATE, FloatArray, joint_speed
+
+MEMORY = 1.0
+"""Seconds of the visitor's movement that become the dancer's context."""
+STRONG_MOVEMENT = 0.9
+"""Metres a second, mean over the joints and the last second, that call for an answer of their own."""
+SHORTEST_BETWEEN_ANSWERS = 4.0
+"""Seconds: a visitor who never stops must not keep the dancer from dancing on."""
+LONGEST_GAP = 0.5
+"""Seconds without a pose that end a memory: what came before is no movement any more."""
+
+
+class Audience:
+    """Collects poses; `features` gives the last second at 30 fps, `calls` says when to take it as context."""
+
+    def __init__(self) -> None:
+        self._poses: deque[Pose] = deque(maxlen=4 * FRAME_RATE)
+        self._arrival_answered = False
+        self._answered_at = -np.inf
+
+    def see(self, pose: Pose | None) -> None:
+        """Take in the newest pose; the same one twice does nothing."""
+        if pose is None or (self._poses and pose.captured_at <= self._poses[-1].captured_at):
+            return
+        gap = bool(self._poses) and pose.captured_at - self._poses[-1].captured_at > LONGEST_GAP
+        if not pose.present or pose.positions is None or gap:
+            self._poses.clear()
+        if not pose.present:
+            self._arrival_answered = False
+        elif pose.positions is not None and np.isfinite(pose.positions).all():
+            self._poses.append(pose)
+
+    @property
+    def present(self) -> bool:
+        return bool(self._poses)
+
+    def features(self) -> FloatArray | None:
+        """The visitor's last second as features (30, 52), None while less is known."""
+        if not self._poses:
+            return None
+        times = np.array([pose.captured_at for pose in self._poses])
+        wanted = times[-1] - MEMORY + np.arange(1, FRAME_RATE + 1) / FRAME_RATE
+        if wanted[0] < times[0] or len(times) < FRAME_RATE // 3:
+            return None
+        stacked = np.stack([pose.positions for pose in self._poses if pose.positions is not None])
+        return positions_to_features(_resample(times, stacked, wanted))
+
+    def calls(self, now: float) -> FloatArray | None:
+        """Features to take as context, if somebody has just come or moves strongly; otherwise None."""
+        features = self.features()
+        if features is None:
+            return None
+        if self._arrival_answered and (
+            now - self._answered_at < SHORTEST_BETWEEN_ANSWERS or self._speed() < STRONG_MOVEMENT
+        ):
+            return None
+        self._arrival_answered, self._answered_at = True, now
+        return features
+
+    def _speed(self) -> float:
+        recent = [pose for pose in self._poses if pose.captured_at > self._poses[-1].captured_at - MEMORY]
+        seconds = recent[-1].captured_at - recent[0].captured_at
+        if seconds <= 0:
+            return 0.0
+        stacked = np.stack([pose.positions for pose in recent if pose.positions is not None])
+        return float(joint_speed(stacked).sum() / FRAME_RATE / seconds)
+
+
+def _resample(times: FloatArray, positions: FloatArray, wanted: FloatArray) -> FloatArray:
+    """Positions (M, 17, 3) at the wanted times, linear between the poses (N, 17, 3) around them."""
+    after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
+    share = (wanted - times[after - 1]) / np.maximum(times[after] - times[after - 1], 1e-6)
+    share = np.clip(share, 0.0, 1.0)[:, None, None]
+    return (1 - share) * positions[after - 1] + share * positions[after]

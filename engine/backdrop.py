@@ -1,0 +1,99 @@
+"""The dark room: air that glows behind the dancer, a floor with a pool of light, a vignette and fine grain."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from engine.colours import Light
+from engine.stage_camera import DISTANCE, EYE_HEIGHT, Projection
+
+TURNS = 12
+"""A change of colour is repainted over this many pictures, every TURNS-th row at a time: too fine to see."""
+
+GRAIN = 1.6
+"""Amplitude of the grain in steps of 8 bits: it hides the bands that dark gradients otherwise show."""
+
+COARSE = 4
+"""Pixels per cell in which the light is worked out: it has no edges."""
+
+POOL_RADIUS = 1.35
+NOISE = np.random.default_rng(7).random((512, 512), dtype=np.float32)
+
+
+class Backdrop:
+    """The picture behind everything, for one size; repainted gradually while the light changes."""
+
+    def __init__(self, rest: Projection) -> None:
+        width, height = rest.size
+        self.size = rest.size
+        self._lights = _lights(replace(rest, size=(-(-width // COARSE), -(-height // COARSE))))
+        self._grain = np.tile((NOISE - 0.5) * GRAIN + 0.5, (1, width // 512 + 1))[:, :width]
+        self._pixels = np.zeros((height, width, 4), dtype=np.uint8)
+        self._image = pygame.image.frombuffer(self._pixels.data, rest.size, "BGRA")
+        self._image.set_alpha(None)
+        self._painted: list[NDArray[np.float32] | None] = [None] * TURNS
+        self._turn = 0
+
+    def draw(self, surface: pygame.Surface, light: Light) -> None:
+        """Draw the room in a light."""
+        tones = _tones(light)
+        if self._painted[0] is None:
+            for turn in range(TURNS):
+                self._paint(turn, tones)
+        self._turn = (self._turn + 5) % TURNS
+        painted = self._painted[self._turn]
+        if painted is None or np.abs(painted - tones).max() > 0.15:
+            self._paint(self._turn, tones)
+        surface.blit(self._image, (0, 0))
+
+    def _paint(self, turn: int, tones: NDArray[np.float32]) -> None:
+        """Paint every TURNS-th row: light interpolated between coarse cells, then the grain."""
+        coarse = cv2.transform(self._lights, tones.T)  # (rows / COARSE, columns / COARSE, BGRX)
+        rows = np.arange(turn, self.size[1], TURNS)
+        if len(rows) == 0:
+            return
+        place = np.clip((rows + 0.5) / COARSE - 0.5, 0.0, len(coarse) - 1.0).astype(np.float32)
+        above = place.astype(int)
+        below = np.minimum(above + 1, len(coarse) - 1)
+        share = (place - above).astype(np.float32)[:, None, None]
+        mixed = coarse[above] * (1.0 - share) + coarse[below] * share
+        fine = cv2.resize(mixed, (self.size[0], len(rows)), interpolation=cv2.INTER_LINEAR)
+        grain = np.repeat(self._grain[rows % len(self._grain)], 4).reshape(fine.shape)
+        fine = cv2.add(fine, grain)
+        self._pixels[turn::TURNS] = cv2.convertScaleAbs(fine)
+        self._painted[turn] = tones
+
+
+def _tones(light: Light) -> NDArray[np.float32]:
+    """Colour of each light, (3 lights, BGRX) in 0..255: air, floor and pool."""
+    pool = 0.50 * light.background + 0.30 * light.glow + 0.06 * light.figure
+    tones = np.zeros((3, 4), dtype=np.float32)
+    tones[0, :3] = light.background[::-1] * 0.62
+    tones[1, :3] = light.background[::-1] * 0.30
+    tones[2, :3] = pool[::-1] * 0.62
+    return tones * np.float32(255.0)
+
+
+def _lights(rest: Projection) -> NDArray[np.float32]:
+    """(height, width, 3) in 0..1: how much of the air, the floor and the pool each cell shows."""
+    width, height = rest.size
+    across = (np.arange(width, dtype=np.float32) - width / 2)[None]
+    down = np.arange(height, dtype=np.float32)[:, None]
+    below = np.maximum(down - rest.eye_level, 1e-3)
+    depth = rest.focal * EYE_HEIGHT / below  # metres to the floor seen in this row
+    beyond = depth - DISTANCE
+    aside = across / rest.focal * depth
+    from_dancer = np.square(aside) + np.square(np.clip(beyond, -1e3, 1e3)) * 0.8
+    pool = np.exp(-from_dancer / (2.0 * POOL_RADIUS**2)) * (down > rest.eye_level)
+    floor = np.clip(1.0 - beyond / 9.0, 0.0, 1.0) * np.exp(-np.square(aside) / 18.0) * (down > rest.eye_level)
+    breast = rest.eye_level - 0.1 * rest.scale
+    reach = 1.5 * rest.scale
+    air = np.exp(-(np.square(across) + np.square((down - breast) * 0.9)) / (2.0 * reach * reach))
+    corner = np.hypot(across / (0.5 * width), (down - 0.5 * height) / (0.5 * height))
+    vignette = 1.0 - 0.55 * np.clip(corner - 0.35, 0.0, 1.0) ** 1.5
+    lights = np.stack([air * vignette, floor * vignette, pool * vignette], axis=-1, dtype=np.float32)
+    soft: NDArray[np.float32] = cv2.GaussianBlur(lights, (0, 0), max(height / 160.0, 0.6)).astype(np.float32)
+    return soft  # without the blur the horizon would be a hard line

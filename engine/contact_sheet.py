@@ -1,0 +1,125 @@
+"""Contact sheets: what a rollout looks like, as one PNG, without a window.
+
+    python -m engine.contact_sheet ROLLOUT.npz --out sheet.png [--columns 8] [--strip]
+
+Reads what `models.generate` writes. Rows are rollouts, columns are frames at equal times.
+"""
+
+import argparse
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from engine.faults import StartError
+from engine.overlay import draw_label
+from engine.stage import Picture, Stage
+from models.skeleton import JOINT_COUNT, JOINTS
+
+log = logging.getLogger(__name__)
+
+LEAD_IN = 0.8
+"""Seconds of movement drawn before each picture, so that it shows trails and speeds."""
+
+LEAD_STEPS_PER_SECOND = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Rollouts:
+    """N rollouts of T frames at `rate` fps: positions (N, T, 17, 3) in metres, emotion_weights (N, T, P)."""
+
+    positions: NDArray[np.float32]
+    emotions: tuple[str, ...]
+    emotion_weights: NDArray[np.float32]
+    palette: tuple[str, ...]
+    rate: float
+
+
+def read_rollouts(path: Path) -> Rollouts:
+    """Read the npz file of `models.generate`; raises StartError in one line."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            rollouts = Rollouts(
+                positions=file["positions"].astype(np.float32),
+                emotions=tuple(map(str, file["emotion"])),
+                emotion_weights=file["emotion_weights"].astype(np.float32),
+                palette=tuple(map(str, file["palette"])),
+                rate=float(file["fps"]),
+            )
+            joints = tuple(map(str, file["joints"]))
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise StartError(f"{path} is no rollout of models.generate: {error}") from error
+    shape = rollouts.positions.shape
+    if joints != JOINTS or len(shape) != 4 or shape[1] == 0 or shape[2:] != (JOINT_COUNT, 3):
+        raise StartError(f"{path}: positions {shape} with {len(joints)} joints, expected (N, T, 17, 3)")
+    return rollouts
+
+
+def draw_sheet(rollouts: Rollouts, columns: int, cell: tuple[int, int]) -> pygame.Surface:
+    """Rollouts below each other, each at `columns` equal times, in cells of (width, height) pixels."""
+    count, length = rollouts.positions.shape[:2]
+    sheet = pygame.Surface((columns * cell[0], count * cell[1]), 0, 32)
+    places = [(row, column) for row in range(count) for column in range(columns)]
+    for row, column in tqdm(places, desc="drawing", disable=len(places) < 40, file=sys.stderr):
+        frame = round((column + 0.5) * length / columns - 0.5)
+        picture = pygame.Surface(cell, 0, 32)
+        draw_moment(picture, rollouts, row, frame)
+        second = frame / rollouts.rate
+        draw_label(picture, f"{rollouts.emotions[row]}   {second:.1f} s" if column == 0 else f"{second:.1f} s")
+        sheet.blit(picture, (column * cell[0], row * cell[1]))
+    return sheet
+
+
+def draw_moment(surface: pygame.Surface, rollouts: Rollouts, row: int, frame: int) -> None:
+    """Draw one frame of one rollout with the trails that led to it."""
+    stage = Stage(surface.get_size())
+    lead = min(frame, round(LEAD_IN * rollouts.rate))
+    steps = max(round(lead / rollouts.rate * LEAD_STEPS_PER_SECOND), 0)
+    for index in np.linspace(frame - lead, frame, steps + 1).round().astype(int):
+        picture = Picture(
+            time=index / rollouts.rate,
+            positions=rollouts.positions[row, index],
+            emotion_weights=rollouts.emotion_weights[row, index],
+            palette=rollouts.palette,
+        )
+        stage.draw(surface, picture)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description="Draw rollouts of models.generate as a contact sheet.")
+    parser.add_argument("rollouts", type=Path, help="npz file written by models.generate")
+    parser.add_argument("--out", type=Path, required=True, help="PNG file to write")
+    parser.add_argument("--columns", type=int, default=8, help="frames of each rollout (default 8)")
+    parser.add_argument("--cell", type=int, nargs=2, default=(240, 320), help="width and height of a picture")
+    parser.add_argument("--strip", action="store_true", help="only the first rollout, side by side")
+    options = parser.parse_args(arguments)
+    if options.columns < 1 or min(options.cell) < 32:
+        parser.error("--columns must be at least 1 and --cell at least 32 32")
+    try:
+        rollouts = read_rollouts(options.rollouts)
+        if options.strip:
+            first = slice(0, 1)
+            rollouts = Rollouts(
+                rollouts.positions[first],
+                rollouts.emotions[:1],
+                rollouts.emotion_weights[first],
+                rollouts.palette,
+                rollouts.rate,
+            )
+        pygame.image.save(draw_sheet(rollouts, options.columns, tuple(options.cell)), str(options.out))
+    except (StartError, OSError, pygame.error) as error:
+        log.error("%s", error)
+        return 2
+    log.info("wrote %s", options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

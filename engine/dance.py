@@ -1,0 +1,173 @@
+"""The inference loop: thirty times a second one step of the generator, out over OSC and on to the renderer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.audience import Audience
+from engine.faults import Fault, PermanentFault
+from engine.mailbox import Mailbox
+from engine.operator import Controls
+from engine.room import Room
+from engine.statistics import Statistics
+from engine.values import DancerFrame, Pose
+from models.card import CheckpointError
+from models.glide import EmotionGlide
+from models.skeleton import FRAME_RATE, FloatArray
+
+if TYPE_CHECKING:
+    from models.generator import DanceState, Generator
+
+TICK = 1.0 / FRAME_RATE
+MOST_CATCHING_UP = 5
+"""Ticks that are made good after a delay; more are skipped, so that time is kept."""
+STRONGEST_DRAW = 0.15
+"""Share of the way to the visitor's pose that full influence goes in one frame."""
+SANE_HEIGHT = (0.1, 2.0)
+"""Metres of the pelvis outside which a body is no body."""
+
+
+class Dance(Room):
+    """Steps one dancer at 30 Hz. `send` is called with each frame in this thread and must not block.
+
+    The checkpoint is read when the room opens, behind the first picture. One that cannot be used is a
+    PermanentFault, and `refused` says why.
+    """
+
+    name = "inference"
+
+    def __init__(
+        self,
+        checkpoint: Path,
+        controls: Mailbox[Controls],
+        poses: Mailbox[Pose],
+        frames: Mailbox[DancerFrame],
+        send: Callable[[DancerFrame], None],
+        statistics: Statistics,
+        *,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(statistics)
+        self.refused: str | None = None
+        self._checkpoint, self._seed = checkpoint, seed
+        self._controls, self._poses, self._frames, self._send = controls, poses, frames, send
+        self._generator: Generator | None = None
+        self._audience = Audience()
+
+    def open(self) -> None:
+        controls = self._controls.latest()
+        if controls is None:
+            raise PermanentFault("the dance was started before the controls were set")
+        if self._generator is None:
+            self._generator = self._load()
+        self._resets = controls.resets
+        self._emotion_at_start = controls.emotion_changed_at
+        self._glide = EmotionGlide.at(controls.emotion_target)
+        self._state = self._begin(self._seed)
+        self._due = time.monotonic()
+        self._index = 0
+
+    def step(self) -> None:
+        self._wait_for_tick()
+        controls = self._controls.latest()
+        assert controls is not None and self._generator is not None
+        started = time.monotonic()
+        self._glide = self._glide.toward(controls.emotion_target, started, controls.glide_s)
+        weights = self._glide.weights_at(started)
+        if controls.resets != self._resets:
+            self._resets = controls.resets
+            self._state = self._generator.sew(self._state, self._begin(self._seed + controls.resets))
+        pose = self._poses.latest()
+        toward = self._listen(pose, controls, started)
+        state = self._generator.step(
+            self._state, weights, controls.energy, toward, controls.influence * STRONGEST_DRAW
+        )
+        positions = state.positions[0]
+        if not is_body(positions):
+            self._recover("the network left the range of bodies")
+            positions = self._state.positions[0]
+        else:
+            self._state = state
+        self._publish(positions, weights, pose, controls)
+        self.statistics.duration("inference.step", time.monotonic() - started)
+
+    def _load(self) -> Generator:
+        """Read the checkpoint. torch is imported here, because it takes longer than the first picture may."""
+        import torch
+
+        from models.checkpoint import read_checkpoint
+        from models.generator import Generator
+
+        torch.set_num_threads(1)  # one dancer is too small a load to share, and sharing would stall others
+        try:
+            return Generator(read_checkpoint(self._checkpoint))
+        except CheckpointError as error:
+            self.refused = str(error)
+            raise PermanentFault(str(error)) from None
+
+    def _begin(self, seed: int) -> DanceState:
+        """A dancer in the middle of the stage, already moving."""
+        assert self._generator is not None
+        return self._generator.warm(
+            self._generator.start(1, seed % 2**63), self._glide.weights_at(time.monotonic())
+        )
+
+    def _wait_for_tick(self) -> None:
+        """Sleep until the next tick is due. Time that was lost is skipped, not danced in a hurry."""
+        now = time.monotonic()
+        if now > self._due + MOST_CATCHING_UP * TICK:
+            skipped = int((now - self._due) / TICK)
+            self.statistics.count("inference.late_ticks", skipped)
+            self._due += skipped * TICK
+        self.sleep(self._due - now)
+        self._due += TICK
+
+    def _listen(self, pose: Pose | None, controls: Controls, now: float) -> FloatArray | None:
+        """Take the visitor in: as new context when they call for it, otherwise as a pose to lean towards."""
+        assert self._generator is not None
+        self._audience.see(pose)
+        if controls.mode != "follow" or controls.influence == 0:
+            return None
+        if (context := self._audience.calls(now)) is not None:
+            self._state = self._generator.prompt(self._state, context)
+        features = self._audience.features()
+        return None if features is None else features[-1]
+
+    def _recover(self, what: str) -> None:
+        """Begin anew from where the dancer stands, after a state that cannot be danced on."""
+        assert self._generator is not None
+        fault = Fault(self.name, what, recovered_after_s=0.0)
+        self.statistics.fault(fault)
+        self.log.warning("%s; beginning anew", what)
+        fresh = self._begin(self._seed + self._index)
+        self._state = self._generator.sew(self._state, fresh)
+
+    def _publish(
+        self, positions: FloatArray, weights: FloatArray, pose: Pose | None, controls: Controls
+    ) -> None:
+        changed_at = controls.emotion_changed_at
+        frame = DancerFrame(
+            index=self._index,
+            generated_at=time.monotonic(),
+            positions=positions.astype(np.float32),
+            emotion_weights=weights,
+            visitor=pose,
+            emotion_changed_at=changed_at if changed_at != self._emotion_at_start else None,
+        )
+        self._index += 1
+        self._send(frame)
+        self._frames.put(frame)
+        self.statistics.count("inference.ticks")
+        if time.monotonic() > self._due:  # the next tick is due already
+            self.statistics.count("inference.late_ticks")
+
+
+def is_body(positions: FloatArray) -> bool:
+    """Whether positions (17, 3) are finite and the pelvis is where a pelvis can be."""
+    low, high = SANE_HEIGHT
+    return bool(np.isfinite(positions).all() and low < positions[0, 1] < high)

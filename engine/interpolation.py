@@ -1,0 +1,140 @@
+"""From 30 generated frames a second to a picture at any moment, without steps, lag or rubber-banding."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.values import DancerFrame, Pose
+from models.skeleton import FRAME_RATE
+
+DELAY = 1.3
+"""Generated frames (43 ms) by which the picture trails: one to interpolate in, a third against jitter."""
+
+FRAMES_KEPT = 12
+OFFSET_SHARE = 0.03
+"""How much of one stamp's jitter enters the clock: the clock forgets over about a second."""
+
+OFFSET_JUMP = 2.5
+"""Frames of deviation that are no jitter but a stall or a restart: the clock takes them over at once."""
+
+CORRECTION_RATE = 2.0
+"""Share of the distance to the clock that is made up per second …"""
+
+CORRECTION_LIMIT = 0.2
+"""… by playing at most this much faster or slower."""
+
+CATCH_UP = 8.0
+"""Frames wanted the clock beyond which playing faster would take seconds: skip forwards instead."""
+
+OVERRUN = 0.5
+"""Frames that the picture may run ahead of the newest frame, easing to a hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The dancer at one display time: positions (17, 3), emotion_weights (P,) and the visitor, if any."""
+
+    positions: NDArray[np.float32]
+    emotion_weights: NDArray[np.float32]
+    visitor: Pose | None
+
+
+def moment_at(frames: Sequence[DancerFrame], index: float) -> Moment:
+    """The dancer at a fractional frame index, from frames in order of their index.
+
+    Cubic Hermite between frames, whose tangent at a frame is the step that led to it. That is C1-continuous and
+    needs no frame from the future, so what was shown is never revised when the next frame arrives. Before the
+    first frame its pose holds; after the newest the last step goes on.
+    """
+    if index <= frames[0].index or len(frames) == 1:
+        return _moment(frames[0])
+    after = next((i for i, frame in enumerate(frames) if frame.index >= index), len(frames))
+    if after == len(frames):
+        newest = frames[-1]
+        positions = newest.positions + _step(frames, after - 1) * np.float32(index - newest.index)
+        return Moment(positions, newest.emotion_weights, newest.visitor)
+    start, end = frames[after - 1], frames[after]
+    span = end.index - start.index
+    share = np.float32((index - start.index) / span)
+    rest = np.float32(1.0) - share
+    positions = (
+        start.positions * (rest * rest * (1 + 2 * share))
+        + end.positions * (share * share * (1 + 2 * rest))
+        + _step(frames, after - 1) * (span * share * rest * rest)
+        - _step(frames, after) * (span * share * share * rest)
+    )
+    weights = start.emotion_weights
+    if weights.shape == end.emotion_weights.shape:
+        weights = weights + (end.emotion_weights - weights) * share
+    return Moment(positions, weights, _visitor(start.visitor, end.visitor, share))
+
+
+class FrameInterpolator:
+    """Plays the newest frames on a steady clock; `put` every new frame, ask `at` the display time."""
+
+    def __init__(self) -> None:
+        self._frames: deque[DancerFrame] = deque(maxlen=FRAMES_KEPT)
+        self._offset = 0.0
+        self._playhead: float | None = None
+        self._shown_at = 0.0
+
+    def put(self, frame: DancerFrame) -> None:
+        """Add a frame; one with a NaN, or one that is already known, is ignored. A lower index starts anew."""
+        if not (np.isfinite(frame.positions).all() and np.isfinite(frame.emotion_weights).all()):
+            return
+        stamp = frame.generated_at * FRAME_RATE - frame.index
+        if not self._frames or frame.index < self._frames[-1].index:
+            self._frames.clear()
+            self._playhead = None
+            self._offset = stamp
+        elif frame.index == self._frames[-1].index:
+            return
+        deviation = stamp - self._offset
+        self._offset += deviation * (1.0 if abs(deviation) > OFFSET_JUMP else OFFSET_SHARE)
+        self._frames.append(frame)
+
+    def at(self, time: float) -> Moment | None:
+        """The dancer at a monotonic display time, or None before the first frame. Times must not decrease."""
+        if not self._frames:
+            return None
+        target = time * FRAME_RATE - self._offset - DELAY
+        oldest, newest = self._frames[0].index, self._frames[-1].index
+        wanted = min(target, newest)
+        if self._playhead is None:
+            self._playhead = max(wanted, oldest)
+        elif wanted - self._playhead > CATCH_UP:
+            self._playhead = wanted
+        else:
+            self._playhead += self._advance(target, newest, time - self._shown_at)
+        self._shown_at = time
+        return moment_at(self._frames, self._playhead)
+
+    def _advance(self, target: float, newest: int, seconds: float) -> float:
+        """Frames to play in the next `seconds`: never backwards, and slower before running out of frames."""
+        assert self._playhead is not None
+        played = max(seconds, 0.0) * FRAME_RATE
+        ahead = target - (self._playhead + played)
+        correction = min(max(ahead * CORRECTION_RATE / FRAME_RATE, -CORRECTION_LIMIT), CORRECTION_LIMIT)
+        room = newest + OVERRUN - self._playhead
+        return max(min(played * (1.0 + correction), room * (1.0 - np.exp(-2.0 * played))), 0.0)
+
+
+def _step(frames: Sequence[DancerFrame], i: int) -> NDArray[np.float32]:
+    """Movement per frame that led to frame i, (17, 3); nothing led to the first."""
+    if i == 0:
+        return np.zeros_like(frames[0].positions)
+    return (frames[i].positions - frames[i - 1].positions) / np.float32(frames[i].index - frames[i - 1].index)
+
+
+def _moment(frame: DancerFrame) -> Moment:
+    return Moment(frame.positions, frame.emotion_weights, frame.visitor)
+
+
+def _visitor(start: Pose | None, end: Pose | None, share: np.float32) -> Pose | None:
+    if start is None or end is None or start.positions is None or end.positions is None:
+        return end
+    positions = start.positions + (end.positions - start.positions) * share
+    return Pose(end.present, end.captured_at, positions, end.confidence)

@@ -1,0 +1,118 @@
+"""The settings: one validated model, the only place for names and defaults.
+
+The command line goes over the TOML file, the file over the defaults. Anything wrong raises `StartError`: one
+line that names it, says what was expected and how to mend it.
+"""
+
+import argparse
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.faults import StartError
+
+LARGEST_SETTINGS_FILE = 2**20
+
+Address = Annotated[str, Field(pattern=r"^[^\s:]{1,253}:\d{1,5}$")]
+
+
+class Settings(BaseModel):
+    """Everything that can be set, with its default and its meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field("camera", description="where the visitor comes from: camera[:N], a video file, or none")
+    loop: bool = Field(False, description="play a video file again and again")
+    mirror: bool | None = Field(None, description="mirror the picture (default: cameras yes, files no)")
+    pose_model: Path | None = Field(
+        None, description="a pose_landmarker .task file (default: found or made, see README)"
+    )
+
+    emotion: str = Field("neutral", description="the emotion at the start")
+    glide: float = Field(0.5, ge=0, le=60, description="seconds that a change of emotion takes")
+    influence: float = Field(0.3, ge=0, le=1, description="how much the visitor draws the dancer, 0 to 1")
+    energy: float = Field(1.0, ge=0, le=2, description="how much the dancer moves, 1 as the actors did")
+    seed: int = Field(0, ge=0, lt=2**63, description="the same seed dances the same dance")
+    checkpoint: Path | None = Field(None, description="the dancer (default: the one that ships)")
+
+    osc_targets: tuple[Address, ...] = Field(
+        ("127.0.0.1:9001",), max_length=16, description="where the skeletons are sent, HOST:PORT"
+    )
+    osc_in: Address | Literal["off"] = Field(
+        "127.0.0.1:9000", description="where controls are heard, HOST:PORT, or off"
+    )
+
+    fullscreen: bool = Field(False, description="fill the screen")
+    width: int = Field(1280, ge=160, le=7680, description="width of the window in pixels")
+    height: int = Field(720, ge=90, le=4320, description="height of the window in pixels")
+    headless: bool = Field(False, description="no window; dance and stream all the same")
+    seconds: float | None = Field(None, gt=0, description="stop by itself after so many seconds")
+    stats: Path | None = Field(None, description="write the figures to this JSON file on exit")
+
+
+def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
+    """Settings from the command line and the file that `--config` names. Raises StartError."""
+    given = vars(_parser().parse_args(arguments))
+    config = given.pop("config", None)
+    from_file = read_settings_file(config) if config else {}
+    try:
+        return Settings(**(from_file | given))
+    except ValidationError as error:
+        raise StartError(_first_complaint(error, set(given), config)) from None
+
+
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """The values in a TOML file. Raises StartError."""
+    try:
+        if path.stat().st_size > LARGEST_SETTINGS_FILE:
+            raise StartError(f"{path}: larger than {LARGEST_SETTINGS_FILE} bytes; expected a small TOML file")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise StartError(f"{path}: {reason}; give --config a TOML file that is there") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StartError(f"{path}: not valid TOML: {error}; mend that place or leave --config out") from None
+
+
+def _first_complaint(error: ValidationError, given: set[str], config: Path | None) -> str:
+    """One line about the first thing that is wrong."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    where = f"--{name.replace('_', '-')}" if name in given or config is None else f"{config}: {name}"
+    field = Settings.model_fields.get(name)
+    if field is None:
+        return f"{where}: there is no such setting; the settings are {', '.join(Settings.model_fields)}"
+    found = repr(first["input"])[:60]
+    return f"{where}: {found} will not do: {first['msg'].lower()}; it is {field.description}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The command line of the installation. Nothing has a default here: what is not given is not set."""
+    parser = argparse.ArgumentParser(
+        prog="python app.py",
+        description="A dancer that answers whoever moves in front of the camera, in the emotion you set.",
+        argument_default=argparse.SUPPRESS,
+    )
+
+    def describe(name: str) -> str:
+        field = Settings.model_fields[name]
+        shown = "" if field.default is None or field.default is False else f" (default: {field.default})"
+        return f"{field.description}{shown}".replace("%", "%%")
+
+    for name, metavar in (("source", "SOURCE"), ("emotion", "NAME"), ("seed", "N"), ("checkpoint", "FILE")):
+        parser.add_argument(f"--{name}", metavar=metavar, help=describe(name))
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE.toml", help="settings by name, as listed in README"
+    )
+    parser.add_argument("--loop", action="store_true", help=describe("loop"))
+    parser.add_argument("--mirror", action=argparse.BooleanOptionalAction, help=describe("mirror"))
+    screen = parser.add_mutually_exclusive_group()
+    screen.add_argument("--fullscreen", action="store_true", help=describe("fullscreen"))
+    screen.add_argument("--windowed", dest="fullscreen", action="store_false", help="a window (default)")
+    parser.add_argument("--headless", action="store_true", help=describe("headless"))
+    parser.add_argument("--seconds", metavar="S", help=describe("seconds"))
+    parser.add_argument("--stats", metavar="FILE.json", help=describe("stats"))
+    return parser

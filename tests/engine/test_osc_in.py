@@ -1,0 +1,198 @@
+import random
+import socket
+import struct
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+from engine.faults import TemporaryFault
+from engine.mailbox import Mailbox
+from engine.operator import Controls, Operator
+from engine.osc_addresses import IN
+from engine.osc_in import LARGEST_PACKET, BadPacket, OscIn, messages
+from engine.statistics import Statistics
+from models.palette import DEFAULT_PALETTE
+
+
+def packet(address: str, *arguments: object) -> bytes:
+    builder = OscMessageBuilder(address)
+    for argument in arguments:
+        builder.add_arg(argument)
+    return builder.build().dgram
+
+
+@pytest.fixture
+def room() -> OscIn:
+    return OscIn("127.0.0.1", 0, Operator(DEFAULT_PALETTE, Mailbox()), Statistics())
+
+
+def heard(room: OscIn, data: bytes) -> Controls:
+    room._hear(data, "127.0.0.1")
+    controls = room.operator.mailbox.latest()
+    assert controls is not None
+    return controls
+
+
+@pytest.mark.parametrize("argument", ["sad", "SAD", 2, 2.0, "2"])
+def test_an_emotion_by_name_or_index(room: OscIn, argument: object) -> None:
+    np.testing.assert_array_equal(
+        heard(room, packet("/emotion", argument)).emotion_target, DEFAULT_PALETTE.one_hot(2)
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "attribute", "value"),
+    [
+        (packet("/influence", 0.5), "influence", 0.5),
+        (packet("/influence", 1), "influence", 1.0),
+        (packet("/energy", "1.5"), "energy", 1.5),
+        (packet("/emotion/glide", 2), "glide_s", 2.0),
+        (packet("/mode", "Solo"), "mode", "solo"),
+        (packet("/reset"), "resets", 1),
+        (packet("/reset", 1.0), "resets", 1),
+        (packet("/reset", 0), "resets", 0),
+    ],
+)
+def test_controls_are_set(room: OscIn, data: bytes, attribute: str, value: object) -> None:
+    assert getattr(heard(room, data), attribute) == value
+    assert room.statistics.counted("osc_in.messages") == 1
+
+
+def test_one_weight_and_a_point_in_the_plane(room: OscIn) -> None:
+    assert heard(room, packet("/emotion/happy", 0.5)).emotion_target[1] == pytest.approx(0.5)
+    happy = DEFAULT_PALETTE.points[1]
+    target = heard(room, packet("/emotion/va", *happy)).emotion_target
+    np.testing.assert_allclose(target, DEFAULT_PALETTE.one_hot(1), atol=1e-3)
+
+
+def test_every_address_of_the_table_is_understood(room: OscIn) -> None:
+    arguments = {
+        "/emotion": ("sad",),
+        "/emotion/<name>": (0.5,),
+        "/emotion/va": (0.1, 0.1),
+        "/mode": ("solo",),
+        "/reset": (),
+    }
+    for entry in IN:
+        heard(room, packet(entry.address.replace("<name>", "sad"), *arguments.get(entry.address, (0.5,))))
+    assert room.statistics.counted("osc_in.messages") == len(IN)
+
+
+def test_bundles_within_bundles_are_heard_in_order(room: OscIn) -> None:
+    inner = OscBundleBuilder(IMMEDIATELY)
+    inner.add_content(OscMessageBuilder("/energy").build())
+    builder = OscBundleBuilder(IMMEDIATELY)
+    for value in (0.1, 0.2):
+        message = OscMessageBuilder("/influence")
+        message.add_arg(value)
+        builder.add_content(message.build())
+    outer = OscBundleBuilder(IMMEDIATELY)
+    outer.add_content(builder.build())
+    assert heard(room, outer.build().dgram).influence == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0",
+        b"hello",
+        b"/influence",
+        b"#bundle\0",
+        b"#bundle\0" + bytes(8) + struct.pack(">i", -4),
+        b"#bundle\0" + bytes(8) + struct.pack(">i", 2**30) + b"/a\0\0",
+        b"/emotion\0\0\0\0,s\0\0\xff\xfe\xfd\0",
+        b"x" * (LARGEST_PACKET + 1),
+        packet("/nothing", 1),
+        packet("/emotion"),
+        packet("/emotion", 99),
+        packet("/emotion", 1.5),
+        packet("/emotion", "bored"),
+        packet("/emotion", True),
+        packet("/emotion", b"\1\2"),
+        packet("/influence", float("nan")),
+        packet("/influence", "much"),
+        packet("/influence", 0.1, 0.2),
+        packet("/emotion/va", 0.1),
+        packet("/emotion/bored", 0.1),
+        packet("/mode", 3),
+    ],
+)
+def test_anything_else_is_counted_and_changes_nothing(room: OscIn, data: bytes) -> None:
+    before = room.operator.mailbox.latest()
+    assert heard(room, data) is before
+    assert room.statistics.counted("osc_in.ignored") == 1
+
+
+def test_a_bundle_of_ten_thousand_levels_is_no_danger(room: OscIn) -> None:
+    data = packet("/influence", 0.7)
+    while len(data) < LARGEST_PACKET - 20:
+        data = b"#bundle\0" + bytes(8) + struct.pack(">i", len(data)) + data
+    assert heard(room, data).influence == pytest.approx(0.7)
+
+
+def test_a_packet_full_of_messages_is_cut_off(room: OscIn) -> None:
+    one = b"/a\0\0,\0\0\0"
+    data = b"#bundle\0" + bytes(8) + (struct.pack(">i", len(one)) + one) * 600
+    with pytest.raises(BadPacket, match="more than 256"):
+        list(messages(data))
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_never_get_through(data: bytes) -> None:
+    try:
+        list(messages(data))
+    except BadPacket as error:
+        assert "\n" not in str(error)
+
+
+def test_damaged_packets_never_get_through(room: OscIn) -> None:
+    rng = random.Random(0)
+    good = [
+        packet("/emotion", "sad"),
+        packet("/influence", 0.5),
+        packet("/emotion/va", 0.1, 0.2),
+        packet("/reset"),
+    ]
+    for _ in range(3000):
+        data = bytearray(rng.choice(good))
+        for _ in range(rng.randrange(1, 4)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        room._hear(bytes(data[: rng.randrange(len(data) + 1)]), "127.0.0.1")
+    controls = room.operator.mailbox.latest()
+    assert controls is not None and controls.emotion_target.sum() == pytest.approx(1.0)
+    assert np.isfinite([controls.influence, controls.energy, controls.glide_s]).all()
+
+
+def test_complaints_are_few_however_many_packets_come(room: OscIn, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(1000):
+        room._hear(b"junk", "127.0.0.1")
+    assert len(caplog.records) == 1
+    assert room.statistics.counted("osc_in.ignored") == 1000
+
+
+def test_the_room_hears_what_comes_over_the_network(room: OscIn) -> None:
+    room.open()
+    assert room._socket is not None
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(packet("/energy", 1.25), room._socket.getsockname())
+    end = time.monotonic() + 5
+    while room.statistics.counted("osc_in.messages") == 0 and time.monotonic() < end:
+        room.step()
+    room.close()
+    controls = room.operator.mailbox.latest()
+    assert controls is not None and controls.energy == 1.25
+
+
+def test_a_port_that_is_taken_is_a_temporary_fault_that_names_it(room: OscIn) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        room.port = other.getsockname()[1]
+        with pytest.raises(TemporaryFault, match=str(room.port)):
+            room.open()
+        room.close()

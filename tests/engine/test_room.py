@@ -1,0 +1,108 @@
+import time
+from collections.abc import Callable
+
+import pytest
+
+from engine import room as module
+from engine.faults import PermanentFault, TemporaryFault
+from engine.room import Room
+from engine.statistics import Statistics
+
+
+class Scripted(Room):
+    """Does what it is told, step by step, and then nothing."""
+
+    name = "scripted"
+
+    def __init__(self, *script: Callable[[], None]) -> None:
+        super().__init__(Statistics())
+        self.script, self.opened, self.closed, self.steps = list(script), 0, 0, 0
+
+    def open(self) -> None:
+        self.opened += 1
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.script:
+            self.script.pop(0)()
+        else:
+            self.sleep(0.005)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def act() -> None:
+        raise error
+
+    return act
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_BACK_OFF", 0.01)
+    monkeypatch.setattr(module, "LONGEST_BACK_OFF", 0.02)
+
+
+def test_a_room_that_fails_is_closed_opened_again_and_recovers() -> None:
+    room = Scripted(raising(TemporaryFault("the camera is gone")), lambda: None)
+    room.start()
+    wait_until(lambda: room.steps > 3)
+    room.stop()
+    assert room.opened == 2 and room.closed == 2
+    (fault,) = room.statistics.faults()
+    assert fault["room"] == "scripted" and fault["what"] == "the camera is gone"
+    assert 0 <= fault["recovered_after_s"] < 5
+
+
+def test_any_exception_is_survived() -> None:
+    room = Scripted(raising(ZeroDivisionError()), raising(KeyError("x")))
+    room.start()
+    wait_until(lambda: room.steps > 3)
+    room.stop()
+    assert [fault["what"] for fault in room.statistics.faults()] == ["ZeroDivisionError", "'x'"]
+
+
+def test_a_permanent_fault_closes_the_room_for_good() -> None:
+    room = Scripted(raising(PermanentFault("no model")))
+    room.start()
+    wait_until(lambda: room.closed == 1)
+    time.sleep(0.05)
+    assert room.opened == 1 and room.statistics.faults()[0]["recovered_after_s"] is None
+    room.stop()
+
+
+def test_the_same_fault_again_and_again_is_one_fault() -> None:
+    room = Scripted()
+    room.open = raising(TemporaryFault("absent"))  # type: ignore[method-assign]
+    room.start()
+    wait_until(lambda: room.closed > 3)
+    room.stop()
+    assert len(room.statistics.faults()) == 1
+
+
+def test_a_room_stops_at_once_even_while_backing_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_BACK_OFF", 60.0)
+    room = Scripted(raising(TemporaryFault("absent")))
+    room.start()
+    wait_until(lambda: room.closed == 1)
+    began = time.monotonic()
+    room.stop()
+    assert time.monotonic() - began < 1.0
+
+
+def test_the_heart_beats_while_the_room_works() -> None:
+    room = Scripted()
+    room.start()
+    wait_until(lambda: room.steps > 2)
+    before = room.heartbeat
+    wait_until(lambda: room.heartbeat > before)
+    room.stop()

@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import pytest
+
+from engine.faults import StartError
+from engine.settings import Settings, parse_settings
+
+
+def complaint(*arguments: str) -> str:
+    with pytest.raises(StartError) as caught:
+        parse_settings(arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_nothing_given_means_the_defaults() -> None:
+    assert parse_settings([]) == Settings()
+
+
+def test_the_command_line_goes_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
+    config = tmp_path / "piece.toml"
+    config.write_text('emotion = "sad"\nseed = 4\nosc_targets = ["10.0.0.2:7000", "127.0.0.1:9001"]\n')
+    settings = parse_settings(["--config", str(config), "--seed", "9"])
+    assert (settings.emotion, settings.seed, settings.influence) == ("sad", 9, 0.3)
+    assert settings.osc_targets == ("10.0.0.2:7000", "127.0.0.1:9001")
+
+
+def test_every_flag_of_the_contract_is_understood() -> None:
+    settings = parse_settings(
+        [
+            "--source",
+            "film.mp4",
+            "--loop",
+            "--no-mirror",
+            "--emotion",
+            "happy",
+            "--seed",
+            "3",
+            "--checkpoint",
+            "c.safetensors",
+            "--windowed",
+            "--headless",
+            "--seconds",
+            "2.5",
+            "--stats",
+            "s.json",
+        ]
+    )
+    assert settings.loop and settings.mirror is False and settings.headless and not settings.fullscreen
+    assert settings.seconds == 2.5 and settings.stats == Path("s.json")
+    assert parse_settings(["--fullscreen", "--mirror"]).fullscreen
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--seconds", "soon"], "--seconds"),
+        (["--seconds", "-1"], "--seconds"),
+        (["--seed", "1.5"], "--seed"),
+        (["--seed", "-1"], "--seed"),
+        (["--config", "absent.toml"], "absent.toml"),
+    ],
+)
+def test_a_wrong_value_is_named_in_one_line(arguments: list[str], named: str) -> None:
+    assert named in complaint(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("emotoin = 'sad'", "there is no such setting"),
+        ("influence = 7", "influence"),
+        ("osc_targets = ['nowhere']", "osc_targets"),
+        ("osc_in = 'x:y'", "osc_in"),
+        ("= = =", "not valid TOML"),
+        ("width = 1", "width"),
+        ("a = " + "[" * 5000, "not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_named_in_one_line(tmp_path: Path, text: str, named: str) -> None:
+    config = tmp_path / "wrong.toml"
+    config.write_text(text)
+    message = complaint("--config", str(config))
+    assert "wrong.toml" in message and named in message
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "binary.toml"
+    config.write_bytes(bytes(range(256)))
+    assert "binary.toml" in complaint("--config", str(config))
+    assert str(tmp_path) in complaint("--config", str(tmp_path))    film = ["--source", "film.mp4", "--loop", "--no-mirror", "--emotion", "happy", "--seed", "3"]
+    run = ["--checkpoint", "c.safetensors", "--windowed", "--headless", "--seconds", "2.5", "--stats", "s.json"]
+    settings = parse_settings(film + run)
+    assert settings.loop and settings.mirror is False and settings.headless and not settings.fullscreen
+    assert settings.seconds == 2.5 and settings.stats == Path("s.json")
+    assert parse_settings(["--fullscreen", "--mirror"]).fullscreen
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--seconds", "soon"], "--seconds"),
+        (["--seconds", "-1"], "--seconds"),
+        (["--seed", "1.5"], "--seed"),
+        (["--seed", "-1"], "--seed"),
+        (["--config", "absent.toml"], "absent.toml"),
+    ],
+)
+def test_a_wrong_value_is_named_in_one_line(arguments: list[str], named: str) -> None:
+    assert named in complaint(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("emotoin = 'sad'", "there is no such setting"),
+        ("influence = 7", "influence"),
+        ("osc_targets = ['nowhere']", "osc_targets"),
+        ("osc_in = 'x:y'", "osc_in"),
+        ("= = =", "not valid TOML"),
+        ("width = 1", "width"),
+        ("a = " + "[" * 5000, "not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_named_in_one_line(tmp_path: Path, text: str, named: str) -> None:
+    config = tmp_path / "wrong.toml"
+    config.write_text(text)
+    message = complaint("--config", str(config))
+    assert "wrong.toml" in message and named in message
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "binary.toml"
+    config.write_bytes(bytes(range(256)))
+    assert "binary.toml" in complaint("--config", str(config))
+    assert str(tmp_path) in complaint("--config", str(tmp_path))

@@ -1,0 +1,175 @@
+"""The picture: what is where, how bright and of what hue; not which pixel has which value."""
+
+import os
+
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+
+import numpy as np
+import pygame
+import pytest
+
+from engine.body import embody
+from engine.colours import load_colours
+from engine.faults import StartError
+from engine.overlay import Caption, Readings
+from engine.relief import cast_silhouette
+from engine.stage import Picture, Stage
+from engine.stage_camera import StageCamera
+from engine.values import Pose
+from models.skeleton import BONE_LENGTHS, forward_kinematics
+
+SIZE = (320, 240)
+PALETTE = ("neutral", "happy", "sad", "angry")
+
+
+def standing(pelvis=(0.0, 0.9, 0.0)):
+    down, up, left, right, ahead = (0, -1, 0), (0, 1, 0), (1, 0, 0), (-1, 0, 0), (0, 0, 1)
+    bones = [up, up, left, down, down, right, down, down, left, down, down, ahead, right, down, down, ahead]
+    return forward_kinematics(
+        np.array(pelvis, dtype=np.float32), np.array(bones, dtype=np.float32), BONE_LENGTHS
+    )
+
+
+def wild(seed):
+    random = np.random.default_rng(seed)
+    directions = random.normal(size=(16, 3))
+    directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+    positions = forward_kinematics(np.array([0.0, 1.2, 0.0]), directions, BONE_LENGTHS)
+    return positions.astype(np.float32)
+
+
+def emotion(name):
+    return np.array([n == name for n in PALETTE], dtype=np.float32)
+
+
+def picture(time=10.0, positions=None, mood="neutral", **more):
+    return Picture(time, standing() if positions is None else positions, emotion(mood), PALETTE, **more)
+
+
+def drawn(*pictures, size=SIZE, stage=None):
+    """The last picture as (height, width, 3) float."""
+    stage = stage or Stage(size)
+    surface = pygame.Surface(size, 0, 32)
+    for each in pictures:
+        stage.draw(surface, each)
+    return pygame.surfarray.array3d(surface).swapaxes(0, 1).astype(float)
+
+
+def test_it_is_bright_where_the_dancer_is_and_dark_elsewhere():
+    image = drawn(picture()).mean(axis=2)
+    assert image[60:190, 150:170].mean() > 3.0 * image[60:190, :60].mean()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_whole_body_lies_in_the_picture_for_wild_poses(seed):
+    positions = wild(seed)
+    positions[:, 1] -= min(positions[:, 1].min() - 0.05, 0.0)
+    projection = StageCamera().follow(positions, 0.0, SIZE)
+    silhouette = cast_silhouette(embody(positions), projection, 1)
+    rows, columns = np.nonzero(silhouette.distance > 0.0)
+    left, top = silhouette.origin
+    assert columns.min() + left >= 0
+    assert columns.max() + left < SIZE[0]
+    assert rows.min() + top >= 0
+    assert rows.max() + top < SIZE[1]
+
+
+@pytest.mark.parametrize(("mood", "channel"), [("angry", 0), ("sad", 2)])
+def test_the_emotion_colours_the_room(mood, channel):
+    image = drawn(picture(mood=mood)).mean(axis=(0, 1))
+    assert image[channel] == max(image)
+    assert image[channel] > 1.3 * np.median(image)
+
+
+def test_a_change_of_emotion_fades_over_seconds():
+    stage = Stage(SIZE)
+    drawn(picture(10.0, mood="sad"), stage=stage)
+    at_once = drawn(picture(10.0 + 1 / 60, mood="angry"), stage=stage).mean(axis=(0, 1))
+    later = drawn(*(picture(10.0 + i / 20, mood="angry") for i in range(1, 100)), stage=stage).mean(axis=(0, 1))
+    assert at_once[2] > at_once[0]
+    assert later[0] > later[2]
+
+
+def test_an_emotion_that_the_table_does_not_know_gets_a_neutral_light():
+    image = drawn(Picture(1.0, standing(), np.array([1.0]), ("bewildered",))).mean(axis=(0, 1))
+    assert image.max() < 1.5 * image.min()
+
+
+def test_resizing_keeps_the_dancer_in_the_picture():
+    stage = Stage(SIZE)
+    for i, size in enumerate([(320, 240), (200, 400), (640, 200), (64, 48)]):
+        image = drawn(picture(10.0 + i / 60), size=size, stage=stage).mean(axis=2)
+        middle = image[:, size[0] // 2 - size[0] // 8 : size[0] // 2 + size[0] // 8]
+        assert image.shape == size[::-1]
+        assert middle.max() > 120
+
+
+def test_positions_with_nan_show_the_last_good_ones():
+    stage = Stage(SIZE)
+    good = drawn(picture(10.0), stage=stage)
+    broken = drawn(picture(10.0, positions=np.full((17, 3), np.nan)), stage=stage)
+    assert np.abs(good - broken).mean() < 0.5
+
+
+def test_nan_from_the_first_picture_on_draws_an_empty_stage():
+    assert np.isfinite(drawn(picture(positions=np.full((17, 3), np.nan)))).all()
+
+
+def test_a_fast_hand_leaves_a_trail_that_fades():
+    def swinging(turn):
+        positions = standing()
+        reach = np.array([np.sin(turn), np.cos(turn), 0.0], dtype=np.float32)
+        positions[4] = positions[3] + 0.24 * reach
+        positions[5] = positions[4] + 0.22 * reach
+        return positions
+
+    stage = Stage(SIZE)
+    swing = [picture(10.0 + i / 60, positions=swinging(i / 6.0)) for i in range(19)]
+    region = (slice(50, 150), slice(175, 230))
+    moved = drawn(*swing, stage=stage)[region].mean()
+    held = [picture(10.3 + i / 60, positions=swinging(3.0)) for i in range(1, 120)]
+    assert moved > drawn(*held, stage=stage)[region].mean() + 1.0
+
+
+def test_the_visitor_appears_beside_the_dancer_and_fades_when_gone():
+    stage = Stage(SIZE)
+    alone = drawn(picture(10.0), stage=stage)
+    visitor = Pose(True, 10.0, standing((0.4, 0.9, -3.0)))
+    seen = drawn(*(picture(10.0 + i / 30, visitor=visitor) for i in range(90)), stage=stage)
+    gone = Pose(False, 13.0, visitor.positions)
+    left = drawn(*(picture(13.0 + i / 30, visitor=gone) for i in range(150)), stage=stage)
+    beside = (slice(80, 180), slice(200, 260))
+    assert seen[beside].mean() > alone[beside].mean() + 2.0
+    assert left[beside].mean() < alone[beside].mean() + 1.0
+
+
+def test_before_the_dancer_comes_the_screen_is_not_black_and_breathes():
+    def waiting(time):
+        return drawn(Picture(time, progress="loading the dancer …")).mean()
+
+    assert waiting(5.0) > 3.0
+    assert waiting(7.5) > waiting(5.0) + 1.0
+
+
+def test_overlay_and_caption_are_drawn_over_the_dance():
+    plain = drawn(picture(), size=(640, 480))
+    readings = Readings((("happy", 0.7), ("sad", 0.3)), (("fps", "60.0"),), "camera: unplugged")
+    over = drawn(picture(overlay=readings, caption=Caption("fear: timid 70 %", 9.0)), size=(640, 480))
+    assert np.abs(over - plain)[:160, :300].mean() > 5.0
+    assert np.abs(over - plain)[430:, 200:440].mean() > 3.0
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[unknown]\nfigure = 3", "trail_seconds"),
+        ("[unknown]\ntrail_seconds = 1\nfigure = 'red'", "figure"),
+        ("[happy]", "unknown"),
+        ("happy = [", "TOML"),
+        ("unknown = 3", "table"),
+    ],
+)
+def test_a_malformed_table_of_colours_is_named_in_one_line(text, named):
+    with pytest.raises(StartError, match=named) as raised:
+        load_colours(text)
+    assert "\n" not in str(raised.value)

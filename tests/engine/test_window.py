@@ -1,0 +1,96 @@
+"""The window: it keeps time, knows its keys, and survives a drawing that fails. Nobody sees it here."""
+
+import os
+
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+
+import pygame
+import pytest
+
+from engine.statistics import Statistics
+from engine.window import KEYS, NoDisplay, Window
+
+
+@pytest.fixture
+def statistics():
+    return Statistics()
+
+
+@pytest.fixture
+def window(statistics):
+    opened = Window(fullscreen=False, size=(160, 90), title="test", headless=True, statistics=statistics)
+    yield opened
+    opened.close()
+
+
+def pictures(count):
+    """A `should_stop` that lets `count` pictures through."""
+    left = iter(range(count))
+    return lambda: next(left, None) is None
+
+
+def press(code):
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=code))
+
+
+def test_every_picture_is_drawn_and_counted(window, statistics):
+    sizes = []
+    window.run(lambda surface, time: sizes.append(surface.get_size()), lambda *_: None, pictures(4))
+    assert sizes == [(160, 90)] * 4
+    assert statistics.counted("render.frames") == 4
+    assert statistics.percentiles("render.frame") is not None
+
+
+def test_times_given_to_the_drawing_rise(window):
+    times = []
+    window.run(lambda surface, time: times.append(time), lambda *_: None, pictures(3))
+    assert times == sorted(set(times))
+
+
+def test_keys_become_actions(window):
+    actions = []
+    for code in (pygame.K_3, pygame.K_h, pygame.K_SPACE, pygame.K_F12):
+        press(code)
+    window.run(lambda *_: None, lambda *action: actions.append(action), pictures(2))
+    assert actions == [("emotion", 2), ("overlay", None), ("restart", None)]
+
+
+@pytest.mark.parametrize("event", [(pygame.KEYDOWN, {"key": pygame.K_ESCAPE}), (pygame.QUIT, {})])
+def test_escape_and_closing_the_window_end_the_loop(window, event):
+    pygame.event.post(pygame.event.Event(*event))
+    actions = []
+    window.run(lambda *_: None, lambda *action: actions.append(action), pictures(1000))
+    assert actions == [("quit", None)]
+
+
+def test_a_drawing_that_fails_is_one_fault_and_the_loop_goes_on(window, statistics):
+    drawn = []
+
+    def draw(surface, time):
+        drawn.append(time)
+        if len(drawn) < 4:
+            raise pygame.error("surface lost")
+
+    window.run(draw, lambda *_: None, pictures(6))
+    [fault] = statistics.faults()
+    assert len(drawn) == 6
+    assert fault["room"] == "render"
+    assert "surface lost" in fault["what"]
+    assert fault["recovered_after_s"] is not None
+
+
+def test_no_key_has_two_meanings():
+    assert len({key.code for key in KEYS}) == len(KEYS)
+    assert {"emotion", "fullscreen", "overlay", "restart", "quit"} == {key.action for key in KEYS}
+
+
+def test_a_screen_that_nobody_sees_is_no_display(statistics, monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    with pytest.raises(NoDisplay):
+        Window(fullscreen=False, size=(160, 90), title="", headless=False, statistics=statistics)
+
+
+def test_a_screenshot_is_a_png_of_the_picture(window, tmp_path):
+    window.run(lambda surface, time: surface.fill((200, 10, 10)), lambda *_: None, pictures(1))
+    window.take_screenshot(tmp_path / "shot.png")
+    assert pygame.image.load(tmp_path / "shot.png").get_at((5, 5))[:3] == (200, 10, 10)
