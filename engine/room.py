@@ -28,6 +28,8 @@ class Room(ABC):
         self.statistics = statistics
         self.log = logging.getLogger(f"engine.{self.name}")
         self.heartbeat = time.monotonic()
+        self.opened = threading.Event()
+        """Set once the room has been opened for the first time, or could not be."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name=self.name, daemon=True)
 
@@ -67,6 +69,7 @@ class Room(ABC):
             opened_at = time.monotonic()
             try:
                 self.open()
+                self.opened.set()
                 while not self.stopping:
                     self.step()
                     self.heartbeat = time.monotonic()
@@ -74,6 +77,7 @@ class Room(ABC):
                         fault.recovered_after_s = round(time.time() - fault.time, 3)
                         self.log.info("works again")
             except Exception as error:
+                self.opened.set()
                 if time.monotonic() - opened_at > HEALTHY_AFTER:
                     back_off = FIRST_BACK_OFF
                 if fault is None or fault.what != str(error) or fault.recovered_after_s is not None:

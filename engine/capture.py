@@ -1,0 +1,243 @@
+"""The capture room: pictures from a camera or a video file, at their own pace, as RGB."""
+
+import math
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# OpenCV reads these once: they keep its and FFmpeg's chatter off the terminal, and a camera that hangs from
+# holding the room for ten seconds.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
+
+import cv2
+
+from engine.faults import StartError, TemporaryFault
+from engine.mailbox import Mailbox
+from engine.room import Room
+from engine.statistics import Statistics
+from engine.values import CameraFrame
+
+CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_RATE = 1280, 720, 30
+LARGEST_WIDTH = 1280
+SMALLEST_SIDE, LARGEST_SIDE = 16, 8192
+READ_TIMEOUT_MS = 500
+MOST_REJECTED = 30
+"""Unusable pictures in a row after which the source counts as failed."""
+LONGEST_WAIT = 0.2
+EARLY_ENOUGH = 0.001
+"""Seconds that are not worth waiting for."""
+LONGEST_CATCH_UP = 0.3
+"""Seconds spent on skipping late frames before one is shown anyway, on a machine too slow for the file."""
+USUAL_RATE = 30.0
+
+CAMERA = re.compile(r"camera(?::(\d{1,3}))?")
+
+
+def check_source(source: str) -> None:
+    """Raises StartError unless `source` is a camera, a readable video file, or "none".
+
+    Whether the camera is there is not asked: it may be plugged in later.
+    """
+    if source == "none" or camera_index(source) is not None:
+        return
+    path = Path(source)
+    if not path.exists():
+        raise StartError(
+            f"--source {source}: no such file, and not a source; expected camera, camera:N, the path of a "
+            "video file, or none"
+        )
+    if not path.is_file():
+        raise StartError(f"--source {source}: not a file; give the path of a video file")
+    video = _opened(cv2.VideoCapture(str(path)))
+    readable = video is not None and usable(video.read()[1])
+    if video is not None:
+        video.release()
+    if not readable:
+        raise StartError(
+            f"--source {source}: no picture can be read from it; give a video file that plays, for example MP4"
+        )
+
+
+def camera_index(source: str) -> int | None:
+    """N of "camera:N", 0 of "camera", None of anything else."""
+    named = CAMERA.fullmatch(source)
+    return int(named[1] or 0) if named else None
+
+
+def usable(image: Any) -> bool:
+    """Whether this is a picture: (height, width, 3) uint8 of a size that cameras and files have."""
+    return (
+        isinstance(image, np.ndarray)
+        and image.dtype == np.uint8
+        and image.ndim == 3
+        and image.shape[2] == 3
+        and min(image.shape[:2]) >= SMALLEST_SIDE
+        and max(image.shape[:2]) <= LARGEST_SIDE
+    )
+
+
+def prepared(image: Any, mirror: bool) -> NDArray[np.uint8]:
+    """OpenCV's BGR picture as RGB, contiguous and read-only, at most 1280 wide, mirrored if asked."""
+    height, width = image.shape[:2]
+    if width > LARGEST_WIDTH:
+        size = (LARGEST_WIDTH, max(round(height * LARGEST_WIDTH / width), 1))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    if mirror:
+        image = cv2.flip(image, 1)
+    picture = np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    picture.setflags(write=False)
+    return picture
+
+
+class Capture(Room):
+    """Puts every picture of `source` ("camera", "camera:N" or a video file) into `frames`.
+
+    A file plays at its own pace: late frames are skipped, not slowed. With `loop` it starts again at its end,
+    without it the room idles and `finished` is True. `mirror` None means cameras yes, files no.
+    """
+
+    name = "capture"
+
+    def __init__(
+        self,
+        source: str,
+        frames: Mailbox[CameraFrame],
+        statistics: Statistics,
+        *,
+        loop: bool = False,
+        mirror: bool | None = None,
+    ) -> None:
+        super().__init__(statistics)
+        self._source = source
+        self._frames = frames
+        self._loop = loop
+        self._camera = camera_index(source)
+        self._mirror = self._camera is not None if mirror is None else mirror
+        self._video: cv2.VideoCapture | None = None
+        self._sequence = 0
+        self._finished = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether a file that does not loop has come to its end."""
+        return self._finished
+
+    def open(self) -> None:
+        """Open the camera or the file. Raises TemporaryFault when that fails."""
+        self._rejected = 0
+        if self._camera is None:
+            self._video = _opened(cv2.VideoCapture(self._source))
+            if self._video is None:
+                raise TemporaryFault(f"{self._source} cannot be opened; is the file still there?")
+            self._rewind(self._video)
+            return
+        self._video = open_camera(self._camera)
+        if self._video is None:
+            raise TemporaryFault(
+                f"camera {self._camera} cannot be opened; is it plugged in, free, and allowed for this program?"
+            )
+
+    def step(self) -> None:
+        """Put one picture, or wait a moment for the next one. Raises TemporaryFault when the source fails."""
+        assert self._video is not None
+        if self._finished:
+            self.sleep(LONGEST_WAIT)
+        elif self._camera is not None:
+            self._read_camera(self._video)
+        else:
+            self._play_file(self._video)
+
+    def close(self) -> None:
+        """Let go of the camera or the file."""
+        video, self._video = self._video, None
+        if video is not None:
+            video.release()
+
+    def _read_camera(self, video: cv2.VideoCapture) -> None:
+        read, image = video.read()
+        if not read:
+            raise TemporaryFault(f"camera {self._camera} gives no picture any more; is it still plugged in?")
+        self._put(image, time.monotonic())
+
+    def _play_file(self, video: cv2.VideoCapture) -> None:
+        """Put the frame whose time has come; skip those whose time is over."""
+        early = self._started_at + self._position / self._rate - time.monotonic()
+        if early > EARLY_ENOUGH:
+            self.sleep(min(early, LONGEST_WAIT))
+            return
+        patience = time.monotonic() + LONGEST_CATCH_UP
+        read = video.grab()
+        while read and self._late() and time.monotonic() < patience:
+            self._position += 1
+            self.statistics.count("capture.skipped")
+            read = video.grab()
+        if not read:
+            self._end(video)
+            return
+        self._position += 1
+        read, image = video.retrieve()
+        self._put(image if read else None, time.monotonic())
+
+    def _late(self) -> bool:
+        """Whether the time of the frame after the one just grabbed has come already."""
+        return (time.monotonic() - self._started_at) * self._rate >= self._position + 1
+
+    def _end(self, video: cv2.VideoCapture) -> None:
+        if self._position == 0:
+            raise TemporaryFault(f"{self._source} gives no picture; is the file whole?")
+        if not self._loop:
+            self._finished = True
+            self.log.info("%s is at its end", self._source)
+            return
+        if not video.set(cv2.CAP_PROP_POS_FRAMES, 0):
+            raise TemporaryFault(f"{self._source} cannot be played again from its start")
+        self._rewind(video)
+
+    def _rewind(self, video: cv2.VideoCapture) -> None:
+        rate = video.get(cv2.CAP_PROP_FPS)
+        self._rate = rate if math.isfinite(rate) and 1.0 <= rate <= 240.0 else USUAL_RATE
+        self._position = 0
+        self._started_at = time.monotonic()
+
+    def _put(self, image: Any, captured_at: float) -> None:
+        if not usable(image):
+            self._rejected += 1
+            self.statistics.count("capture.rejected")
+            if self._rejected >= MOST_REJECTED:
+                raise TemporaryFault(f"{self._source} gives nothing but unusable pictures")
+            return
+        self._rejected = 0
+        self._frames.put(CameraFrame(prepared(image, self._mirror), captured_at, self._sequence))
+        self._sequence += 1
+        self.statistics.count("capture.frames")
+
+
+def open_camera(index: int) -> cv2.VideoCapture | None:
+    """The camera, asked for 1280x720 at 30 fps, or None. Whatever it cannot do it goes without."""
+    video = _opened(cv2.VideoCapture(index))
+    if video is None:
+        return None
+    # Compressed pictures first: over USB 2 an uncompressed 1280x720 comes at 10 fps.
+    video.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+    video.set(cv2.CAP_PROP_FRAME_WIDTH, CAMERA_WIDTH)
+    video.set(cv2.CAP_PROP_FRAME_HEIGHT, CAMERA_HEIGHT)
+    video.set(cv2.CAP_PROP_FPS, CAMERA_RATE)
+    # One picture, so that the newest is never behind older ones.
+    video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    video.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS)
+    return video
+
+
+def _opened(video: cv2.VideoCapture) -> cv2.VideoCapture | None:
+    """The capture if it opened, otherwise None."""
+    if video.isOpened():
+        return video
+    video.release()
+    return None

@@ -1,0 +1,113 @@
+"""The pose room: camera frames in, the visitor's pose out."""
+
+import time
+from pathlib import Path
+
+from engine.faults import PermanentFault, TemporaryFault
+from engine.mailbox import Mailbox
+from engine.pose_detector import PoseDetector
+from engine.pose_model import PoseModelError, find_pose_model
+from engine.room import Room
+from engine.statistics import Statistics
+from engine.values import CameraFrame, Pose
+from engine.visitor import Visitors, sighting_of
+from engine.visitor_body import VisitorBody
+
+FRAME_TIMEOUT = 0.2
+NOBODY_AFTER = 1.0
+"""Seconds without a frame after which the visitor counts as gone."""
+
+
+class PoseRoom(Room):
+    """Finds the visitor in every new frame and puts a `Pose`.
+
+    `model` is a pose_landmarker bundle; without it one is found or made (`engine.pose_model`). While the
+    visitor is missed for less than a second the last pose is held with confidence 0.
+    """
+
+    name = "pose"
+
+    def __init__(
+        self,
+        frames: Mailbox[CameraFrame],
+        poses: Mailbox[Pose],
+        statistics: Statistics,
+        *,
+        model: Path | None = None,
+    ) -> None:
+        super().__init__(statistics)
+        self._frames = frames
+        self._poses = poses
+        self._model = model
+        self._version = 0
+        self._detector: PoseDetector | None = None
+        self._followed: int | None = None
+        self._last = Pose(present=False, captured_at=time.monotonic())
+        self._forget()
+
+    def open(self) -> None:
+        """Load the networks. Raises PermanentFault when there is no model or MediaPipe refuses it."""
+        self._forget()
+        try:
+            self._detector = PoseDetector(find_pose_model(self._model))
+        except PoseModelError as error:
+            raise PermanentFault(f"no visitor can be seen: {error}") from None
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise PermanentFault(f"MediaPipe cannot start the pose model: {reason}") from error
+
+    def step(self) -> None:
+        """Wait for a frame, at most 0.2 s, and answer it with a pose."""
+        self._version, frame = self._frames.newer_than(self._version, FRAME_TIMEOUT)
+        if frame is not None:
+            self._put(self._pose_in(frame))
+            return
+        now = time.monotonic()
+        if self._last.present and now - self._last.captured_at > NOBODY_AFTER:
+            self._forget()
+            self._put(self._nobody(now))
+
+    def close(self) -> None:
+        """Free the networks; whoever was there is gone until the room works again."""
+        detector, self._detector = self._detector, None
+        if self._last.present:
+            self._put(self._nobody(time.monotonic()))
+        if detector is not None:
+            detector.close()
+
+    def _pose_in(self, frame: CameraFrame) -> Pose:
+        assert self._detector is not None
+        began = time.perf_counter()
+        try:
+            bodies = self._detector.detect(frame)
+        except (RuntimeError, ValueError) as error:
+            raise TemporaryFault(f"the pose detector failed on a frame: {error}") from error
+        self.statistics.duration("pose.detect", time.perf_counter() - began)
+        self.statistics.count("pose.frames")
+
+        height, width = frame.image.shape[:2]
+        at = frame.captured_at
+        index = self._visitors.choose([sighting_of(body, width, height) for body in bodies], at)
+        visitor = self._visitors.visitor
+        if visitor is None:
+            return self._nobody(at)
+        if visitor != self._followed:
+            self._followed, self._body = visitor, VisitorBody()
+        if index is None:
+            positions, confidence = self._body.miss(at)
+        else:
+            self.statistics.count("pose.found")
+            positions, confidence = self._body.see(bodies[index], width, at)
+        return Pose(True, at, positions, confidence)
+
+    def _nobody(self, at: float) -> Pose:
+        return Pose(False, at, self._last.positions, self._last.confidence)
+
+    def _put(self, pose: Pose) -> None:
+        self._last = pose
+        self._poses.put(pose)
+
+    def _forget(self) -> None:
+        self._visitors = Visitors()
+        self._followed = None
+        self._body = VisitorBody()

@@ -1,0 +1,168 @@
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.dance import TICK, Dance, is_body
+from engine.mailbox import Mailbox
+from engine.operator import Controls, Operator
+from engine.statistics import Statistics
+from engine.values import DancerFrame, Pose
+from models.generator import DanceState
+from models.palette import DEFAULT_PALETTE
+from tests.synthetic import swinging_figure
+
+
+class Studio:
+    """A dance with everything around it; its clock may be left behind, so that tests need not wait."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        self.poses: Mailbox[Pose] = Mailbox()
+        self.frames: Mailbox[DancerFrame] = Mailbox()
+        self.sent: list[DancerFrame] = []
+        controls: Mailbox[Controls] = Mailbox()
+        self.operator = Operator(DEFAULT_PALETTE, controls)
+        self.dance = Dance(
+            checkpoint, controls, self.poses, self.frames, self.sent.append, Statistics(), seed=3
+        )
+
+    def ticks(self, count: int) -> None:
+        for _ in range(count):
+            self.dance._due = time.monotonic()  # now, instead of in a thirtieth of a second
+            self.dance.step()
+
+
+@pytest.fixture
+def studio(checkpoint_file: Path) -> Iterator[Studio]:
+    studio = Studio(checkpoint_file)
+    studio.dance.open()
+    yield studio
+
+
+def test_every_tick_is_one_frame_sent_and_put(studio: Studio) -> None:
+    studio.ticks(5)
+    assert [frame.index for frame in studio.sent] == [0, 1, 2, 3, 4]
+    assert studio.frames.latest() is studio.sent[-1]
+    assert all(is_body(frame.positions) for frame in studio.sent)
+
+
+def test_ticks_come_thirty_times_a_second(studio: Studio) -> None:
+    studio.dance._due = time.monotonic()
+    began = time.monotonic()
+    for _ in range(10):
+        studio.dance.step()
+    assert time.monotonic() - began >= 8.5 * TICK
+
+
+def test_time_that_was_lost_is_skipped_and_counted(studio: Studio) -> None:
+    studio.dance._due = time.monotonic() - 2.0
+    studio.dance.step()
+    assert studio.dance._due > time.monotonic() - 0.2
+    assert studio.dance.statistics.counted("inference.late_ticks") >= 55
+
+
+def test_the_emotion_glides_and_sums_to_one(studio: Studio) -> None:
+    studio.operator.set_glide(0.2)
+    studio.ticks(1)
+    studio.operator.set_emotion("sad")
+    for _ in range(12):
+        studio.ticks(1)
+        time.sleep(0.03)
+    weights = np.stack([frame.emotion_weights for frame in studio.sent])
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-6)
+    assert weights[0, 0] == 1 and weights[-1, 2] == 1
+    assert (np.diff(weights[:, 2]) >= 0).all() and ((weights[:, 2] > 0) & (weights[:, 2] < 1)).any()
+    assert studio.sent[-1].emotion_changed_at is not None and studio.sent[0].emotion_changed_at is None
+
+
+def arrive(studio: Studio, frames: int = 45) -> None:
+    start = time.monotonic()
+    for i, positions in enumerate(swinging_figure(frames, rate=1.0)):
+        studio.poses.put(Pose(True, start + i / 30, positions, np.ones(17, dtype=np.float32)))
+        studio.ticks(1)
+
+
+def test_an_arrival_becomes_the_context_without_a_jump(studio: Studio) -> None:
+    studio.ticks(3)
+    prompts = []
+    generator = studio.dance._generator
+    assert generator is not None
+    original = generator.prompt
+    generator.prompt = lambda *a, **k: prompts.append(a) or original(*a, **k)  # type: ignore[method-assign]
+    arrive(studio)
+    assert len(prompts) == 1
+    positions = np.stack([frame.positions for frame in studio.sent])
+    assert np.linalg.norm(np.diff(positions, axis=0), axis=-1).max() < 0.2
+    assert studio.sent[-1].visitor is not None
+
+
+def test_alone_or_without_influence_the_visitor_is_ignored(checkpoint_file: Path) -> None:
+    dances = []
+    for setting in ("nobody", "solo", "no influence"):
+        studio = Studio(checkpoint_file)
+        studio.dance.open()
+        if setting == "solo":
+            studio.operator.set_mode("solo")
+        elif setting == "no influence":
+            studio.operator.set_influence(0.0)
+        arrive(studio) if setting != "nobody" else studio.ticks(45)
+        dances.append(studio.sent[-1].positions)
+    np.testing.assert_array_equal(dances[1], dances[0])
+    np.testing.assert_array_equal(dances[2], dances[0])
+
+
+def test_a_new_start_does_not_jump(studio: Studio) -> None:
+    studio.ticks(20)
+    studio.operator.reset()
+    studio.ticks(20)
+    positions = np.stack([frame.positions for frame in studio.sent])
+    assert np.linalg.norm(np.diff(positions, axis=0), axis=-1).max() < 0.2
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf"), 1e6])
+def test_a_network_that_leaves_the_range_of_bodies_is_begun_anew(studio: Studio, poison: float) -> None:
+    studio.ticks(10)
+    generator = studio.dance._generator
+    assert generator is not None
+    original = generator.step
+
+    def poisoned(*arguments: object, **options: object) -> DanceState:
+        generator.step = original  # type: ignore[method-assign]
+        state = original(*arguments, **options)  # type: ignore[arg-type]
+        return replace(state, pose=state.pose * poison, step=torch.full_like(state.step, poison))
+
+    generator.step = poisoned  # type: ignore[method-assign]
+    shown_before = studio.sent[-1].positions
+    studio.ticks(10)
+    positions = np.stack([frame.positions for frame in studio.sent])
+    assert np.isfinite(positions).all() and all(is_body(frame.positions) for frame in studio.sent)
+    assert np.linalg.norm(studio.sent[10].positions - shown_before, axis=-1).max() < 0.3
+    assert [fault["room"] for fault in studio.dance.statistics.faults()] == ["inference"]
+
+
+def test_a_poisoned_memory_is_begun_anew_too(studio: Studio) -> None:
+    studio.ticks(10)
+    state = studio.dance._state
+    studio.dance._state = replace(state, noise=state.noise * torch.nan)
+    studio.ticks(10)
+    assert all(is_body(frame.positions) for frame in studio.sent)
+
+
+def test_a_checkpoint_that_will_not_do_is_refused_in_one_line(tmp_path: Path) -> None:
+    studio = Studio(tmp_path / "absent.safetensors")
+    studio.dance.start()
+    end = time.monotonic() + 10
+    while studio.dance.refused is None and time.monotonic() < end:
+        time.sleep(0.01)
+    studio.dance.stop()
+    assert "absent" in (studio.dance.refused or "") and "\n" not in (studio.dance.refused or "")
+
+
+def test_what_is_no_body() -> None:
+    positions = swinging_figure(1)[0]
+    assert is_body(positions)
+    assert not is_body(positions * np.nan) and not is_body(positions + [0, 5, 0])

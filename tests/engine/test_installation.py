@@ -1,0 +1,157 @@
+import json
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import app
+from engine import installation as module
+from engine import pose as pose_module
+from engine.osc_monitor import StreamCheck
+from engine.pose_model import PoseModelError
+from engine.window import NoDisplay, Window
+from models.card import card_path
+
+STATS = {
+    "render": {"frames", "fps", "frame_ms"},
+    "capture": {"frames", "fps", "dropped"},
+    "pose": {"detect_ms", "found_ratio"},
+    "inference": {"ticks", "step_ms", "late_ticks"},
+    "osc": {"bundles", "send_errors"},
+    "latency": {"visitor_to_osc_ms", "emotion_to_osc_ms"},
+    "memory": {"rss_mb_start", "rss_mb_end", "rss_mb_max"},
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Settings that leave the usual ports alone and draw a small picture."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    path = tmp_path / "piece.toml"
+    path.write_text(f'osc_targets = ["127.0.0.1:{port}"]\nosc_in = "off"\nwidth = 320\nheight = 180\n')
+    return path
+
+
+def run(config: Path, checkpoint: Path, *arguments: str, seconds: float = 1.0) -> tuple[int, dict]:
+    stats = config.with_name("stats.json")
+    given = ["--config", str(config), "--checkpoint", str(checkpoint), "--stats", str(stats)]
+    status = app.main([*given, "--seconds", str(seconds), *arguments])
+    return status, json.loads(stats.read_text()) if stats.exists() else {}
+
+
+def test_with_nobody_and_no_screen_it_dances_and_streams(config: Path, checkpoint_file: Path) -> None:
+    port = int(config.read_text().split('"]')[0].rsplit(":", 1)[1])
+    check, stop = StreamCheck(), threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", port))
+        receiver.settimeout(0.05)
+
+        def receive() -> None:
+            while not stop.is_set():
+                try:
+                    check.take(receiver.recv(65_535))
+                except TimeoutError:
+                    continue
+
+        listener = threading.Thread(target=receive)
+        listener.start()
+        status, stats = run(config, checkpoint_file, "--source", "none", "--headless")
+        stop.set()
+        listener.join()
+    assert status == 0
+    for part, names in STATS.items():
+        assert names <= set(stats[part])
+    assert stats["inference"]["ticks"] > 5 and stats["render"]["frames"] > 5
+    assert stats["osc"]["bundles"] == stats["inference"]["ticks"]
+    assert check.verdict() == [] and check.bundles > 5
+
+
+def test_without_a_display_it_says_so_and_goes_on(
+    config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def window(*, headless: bool, **options: object) -> Window:
+        if not headless:
+            raise NoDisplay("no display: there is none")
+        return Window(headless=True, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "Window", window)
+    status, stats = run(config, checkpoint_file, "--source", "none")
+    assert status == 0 and stats["inference"]["ticks"] > 5
+    assert "running headless" in caplog.text
+    assert stats["faults"][0]["room"] == "render"
+
+
+def film(path: Path, frames: int = 30) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 30, (64, 48))
+    for i in range(frames):
+        writer.write(np.full((48, 64, 3), 8 * i, dtype=np.uint8))
+    writer.release()
+    return path
+
+
+def test_without_a_pose_model_it_dances_without_a_visitor(
+    config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def none_to_be_had(path: Path | None) -> Path:
+        raise PoseModelError("no pose model; provide one with pose_model in the settings")
+
+    monkeypatch.setattr(pose_module, "find_pose_model", none_to_be_had)
+    source = str(film(tmp_path / "film.avi"))
+    status, stats = run(config, checkpoint_file, "--source", source, "--loop", "--headless")
+    assert status == 0 and stats["inference"]["ticks"] > 5 and stats["capture"]["frames"] > 3
+    assert [fault["room"] for fault in stats["faults"]] == ["pose"]
+    assert "provide one" in stats["faults"][0]["what"]
+
+
+def test_without_a_camera_it_dances_by_itself(config: Path, checkpoint_file: Path) -> None:
+    status, stats = run(config, checkpoint_file, "--source", "camera:97", "--headless", seconds=1.5)
+    assert status == 0 and stats["inference"]["ticks"] > 10
+    assert "capture" in [fault["room"] for fault in stats["faults"]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_good_order(config: Path, checkpoint_file: Path, number: int) -> None:
+    threading.Timer(1.5, os.kill, (os.getpid(), number)).start()
+    began = time.monotonic()
+    status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=60)
+    assert status == 0 and time.monotonic() - began < 6
+    assert "render" in stats
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--emotion", "bored"], "bored"),
+        (["--source", "absent.mp4"], "absent.mp4"),
+        (["--source", "camera:x"], "camera:x"),
+        (["--stats", "absent/folder/s.json"], "absent/folder/s.json"),
+        (["--checkpoint", "absent.safetensors"], "absent.json"),
+    ],
+)
+def test_what_is_wrong_at_the_start_is_one_line_and_status_2(
+    config: Path, checkpoint_file: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
+) -> None:
+    given = ["--config", str(config), "--checkpoint", str(checkpoint_file), "--headless", "--seconds", "1"]
+    assert app.main([*given, *arguments]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("app.py: ") and named in error
+
+
+def test_broken_weights_are_one_line_and_status_2(
+    config: Path, checkpoint_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"nothing of the kind")
+    shutil.copy(card_path(checkpoint_file), card_path(broken))
+    status, _ = run(config, broken, "--source", "none", "--headless", seconds=30)
+    assert status == 2
+    assert "broken.safetensors: not a safetensors file" in capsys.readouterr().err

@@ -1,0 +1,214 @@
+"""The pose room: with a made-up detector, and once with the real one where a model is cached."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from engine import pose
+from engine.faults import PermanentFault, TemporaryFault
+from engine.landmarks import BodyLandmarks
+from engine.mailbox import Mailbox
+from engine.pose import PoseRoom
+from engine.pose_detector import landmarks_of
+from engine.pose_model import MODEL_NAME, PoseModelError, cache_folder
+from engine.statistics import Statistics
+from engine.values import CameraFrame, Pose
+from models.features import heading
+from models.skeleton import INDEX
+
+MEDIA = Path(__file__).resolve().parents[3] / "shared" / "media"
+
+
+PIXELS_PER_METRE = 200.0
+FACING_THE_CAMERA = {  # landmark -> metres, x right in the picture, y down, z away
+    **{7: (0.08, -0.7, 0), 8: (-0.08, -0.7, 0), 11: (0.18, -0.5, 0), 12: (-0.18, -0.5, 0)},
+    **{13: (0.25, -0.25, 0), 14: (-0.25, -0.25, 0), 15: (0.25, 0, 0), 16: (-0.25, 0, 0)},
+    **{23: (0.1, 0, 0), 24: (-0.1, 0, 0), 25: (0.1, 0.4, 0), 26: (-0.1, 0.4, 0)},
+    **{27: (0.1, 0.8, 0), 28: (-0.1, 0.8, 0), 31: (0.1, 0.85, -0.1), 32: (-0.1, 0.85, -0.1)},
+}
+
+
+def standing(middle: tuple[float, float] = (640.0, 360.0)) -> BodyLandmarks:
+    """Somebody who faces the camera, the hips at `middle` in pixels."""
+    world = np.array([FACING_THE_CAMERA.get(i, (0.0, -0.7, -0.1)) for i in range(33)], dtype=np.float32)
+    picture = world[:, :2] * PIXELS_PER_METRE + np.array(middle, dtype=np.float32)
+    return BodyLandmarks(picture, world, np.ones(33, dtype=np.float32))
+
+
+class FakeDetector:
+    """Finds in every frame what the test put into `found`."""
+
+    found: ClassVar[list[BodyLandmarks]] = []
+    error: Exception | None = None
+
+    def __init__(self, model: Path) -> None:
+        self.closed = False
+
+    def detect(self, frame: CameraFrame) -> list[BodyLandmarks]:
+        if FakeDetector.error is not None:
+            raise FakeDetector.error
+        return FakeDetector.found
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Stage:
+    """A pose room that is stepped by hand, thirty frames a second."""
+
+    def __init__(self) -> None:
+        self.frames: Mailbox[CameraFrame] = Mailbox()
+        self.poses: Mailbox[Pose] = Mailbox()
+        self.statistics = Statistics()
+        self.room = PoseRoom(self.frames, self.poses, self.statistics)
+        self.now = time.monotonic()
+        self.room.open()
+
+    def show(self, *bodies: BodyLandmarks, after: float = 1 / 30) -> Pose:
+        FakeDetector.found = list(bodies)
+        self.now += after
+        self.frames.put(CameraFrame(np.zeros((720, 1280, 3), dtype=np.uint8), self.now, 0))
+        self.room.step()
+        latest = self.poses.latest()
+        assert latest is not None
+        return latest
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr(pose, "PoseDetector", FakeDetector)
+    monkeypatch.setattr(pose, "find_pose_model", lambda path: Path("model.task"))
+    monkeypatch.setattr(pose, "FRAME_TIMEOUT", 0.001)
+    monkeypatch.setattr(FakeDetector, "found", [])
+    monkeypatch.setattr(FakeDetector, "error", None)
+    return Stage()
+
+
+def test_a_visitor_stands_on_the_floor_where_the_picture_shows_them(stage):
+    seen = stage.show(standing(middle=(840.0, 360.0)))
+    assert seen.present and seen.captured_at == stage.now
+    assert seen.positions.shape == (17, 3) and seen.positions.dtype == np.float32
+    assert seen.positions[0, 0] == pytest.approx(1.0, rel=0.01)
+    assert seen.positions[:, 1].min() == pytest.approx(0.0, abs=1e-5)
+    assert heading(seen.positions) == pytest.approx(0.0, abs=1e-5)
+    assert seen.confidence.min() == 1.0
+
+
+def test_nobody_in_the_picture_is_nobody(stage):
+    empty = stage.show()
+    assert not empty.present and empty.positions is None
+
+
+def test_a_missed_visitor_is_held_and_then_gone_with_the_last_pose_kept(stage):
+    stage.show(standing())
+    held = stage.show()
+    assert held.present and held.confidence.max() == 0.0
+    gone = stage.show(after=1.2)
+    assert not gone.present and gone.positions is not None
+
+
+def test_the_visitor_is_kept_when_others_come(stage):
+    stage.show(standing(middle=(640.0, 360.0)))
+    for i in range(10):
+        place = 640.0 + 4 * i
+        seen = stage.show(standing(middle=(200.0, 360.0)), standing(middle=(place, 360.0)))
+        assert abs(seen.positions[0, 0] - (place - 640) / 200) < 0.1
+
+
+def test_without_frames_the_visitor_is_gone_after_a_second(stage):
+    stage.now = time.monotonic() - 1.5
+    stage.show(standing())
+    stage.room.step()
+    assert not stage.poses.latest().present
+    version = stage.poses.version
+    stage.room.step()
+    assert stage.poses.version == version
+
+
+def test_what_was_done_is_counted(stage):
+    stage.show(standing())
+    stage.show()
+    assert stage.statistics.counted("pose.frames") == 2
+    assert stage.statistics.counted("pose.found") == 1
+    assert stage.statistics.percentiles("pose.detect") is not None
+
+
+def test_a_detector_that_fails_is_tried_again_and_nobody_is_left_behind(stage):
+    stage.show(standing())
+    FakeDetector.error = RuntimeError("graph died")
+    with pytest.raises(TemporaryFault, match="graph died"):
+        stage.show(standing())
+    stage.room.close()
+    assert not stage.poses.latest().present
+
+
+def test_without_a_model_the_room_stays_closed_and_says_why(stage, monkeypatch):
+    def none_found(path: Path | None) -> Path:
+        raise PoseModelError("no pose model: get it there")
+
+    monkeypatch.setattr(pose, "find_pose_model", none_found)
+    with pytest.raises(PermanentFault, match="get it there"):
+        stage.room.open()
+    stage.room.close()
+
+
+def test_a_model_that_mediapipe_refuses_is_permanent(stage, monkeypatch):
+    def refuse(model: Path) -> None:
+        raise ValueError("bad bundle\nwith details")
+
+    monkeypatch.setattr(pose, "PoseDetector", refuse)
+    with pytest.raises(PermanentFault, match=r"bad bundle$"):
+        stage.room.open()
+
+
+@pytest.fixture
+def real_model() -> Path:
+    model = cache_folder() / MODEL_NAME
+    if not model.is_file():
+        pytest.skip(f"no pose model at {model}; python app.py fetches it once")
+    return model
+
+
+def test_the_real_detector_follows_the_person_in_the_reference_video(real_model):
+    video = MEDIA / "pose_1.mp4"
+    if not video.is_file():
+        pytest.skip(f"{video} is not there")
+    import cv2
+
+    poses: Mailbox[Pose] = Mailbox()
+    frames: Mailbox[CameraFrame] = Mailbox()
+    room = PoseRoom(frames, poses, Statistics(), model=real_model)
+    room.open()
+    capture = cv2.VideoCapture(str(video))
+    for number in range(15):
+        image = cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB)
+        frames.put(CameraFrame(image, 100.0 + number / 30, number))
+        room.step()
+    capture.release()
+    latest = poses.latest()
+    room.close()
+    assert latest is not None and latest.present and latest.positions is not None
+    assert 1.2 < latest.positions[INDEX["head"], 1] < 2.0
+    assert abs(latest.positions[0, 0]) < 0.2
+    assert abs(np.degrees(heading(latest.positions))) < 30
+
+
+def test_a_landmark_outside_the_picture_counts_as_not_seen():
+    marks = [SimpleNamespace(x=0.5, y=1.2 if i > 22 else 0.5, z=0.0, visibility=0.9) for i in range(33)]
+    body = landmarks_of(marks, marks, 640, 480)
+    assert body.visibility[23:].max() == 0.0 and body.visibility[:23].min() == pytest.approx(0.9)
+    assert body.picture[0].tolist() == [320.0, 240.0]
+
+
+def test_the_real_detector_sees_nobody_in_an_empty_room(real_model):
+    room = PoseRoom(frames := Mailbox(), poses := Mailbox(), Statistics(), model=real_model)
+    room.open()
+    frames.put(CameraFrame(np.full((480, 640, 3), 90, dtype=np.uint8), 5.0, 0))
+    room.step()
+    room.close()
+    latest = poses.latest()
+    assert latest is not None and not latest.present
