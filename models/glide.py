@@ -26,7 +26,7 @@ class EmotionGlide:
 
     def weights_at(self, time: float) -> Weights:
         """The weights (P,) at a time in seconds, on the clock of `began`."""
-        if time >= self.began + self.seconds:
+        if self.seconds <= 0 or time >= self.began + self.seconds:
             return self.target
         share = max((time - self.began) / self.seconds, 0.0)
         smooth = np.float32(share * share * (3 - 2 * share))

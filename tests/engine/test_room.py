@@ -16,10 +16,10 @@ class Scripted(Room):
 
     def __init__(self, *script: Callable[[], None]) -> None:
         super().__init__(Statistics())
-        self.script, self.opened, self.closed, self.steps = list(script), 0, 0, 0
+        self.script, self.times_opened, self.closed, self.steps = list(script), 0, 0, 0
 
     def open(self) -> None:
-        self.opened += 1
+        self.times_opened += 1
 
     def step(self) -> None:
         self.steps += 1
@@ -57,7 +57,7 @@ def test_a_room_that_fails_is_closed_opened_again_and_recovers() -> None:
     room.start()
     wait_until(lambda: room.steps > 3)
     room.stop()
-    assert room.opened == 2 and room.closed == 2
+    assert room.times_opened == 2 and room.closed == 2
     (fault,) = room.statistics.faults()
     assert fault["room"] == "scripted" and fault["what"] == "the camera is gone"
     assert 0 <= fault["recovered_after_s"] < 5
@@ -76,7 +76,7 @@ def test_a_permanent_fault_closes_the_room_for_good() -> None:
     room.start()
     wait_until(lambda: room.closed == 1)
     time.sleep(0.05)
-    assert room.opened == 1 and room.statistics.faults()[0]["recovered_after_s"] is None
+    assert room.times_opened == 1 and room.statistics.faults()[0]["recovered_after_s"] is None
     room.stop()
 
 
