@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     missed = int(np.isnan(errors).any(axis=1).sum())
     sys.stdout.write(f"{frames} frames, {missed} without a person; body height {height:.0f} pixels\n")
     per_joint = np.nanmean(errors, axis=0)
-    for name, error in [*zip(names, per_joint, strict=True), ("mean", float(np.nanmean(errors)))]:
-        sys.stdout.write(f"{name:15s} {error:6.2f} px  {100 * error / height:5.2f} % of body height\n")
+    for name, pixels in [*zip(names, per_joint, strict=True), ("mean", float(np.nanmean(errors)))]:
+        sys.stdout.write(f"{name:15s} {pixels:6.2f} px  {100 * pixels / height:5.2f} % of body height\n")
     return 0
 
 

@@ -1,5 +1,8 @@
 """The pose room: camera frames in, the visitor's pose out."""
 
+import os
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from engine.values import CameraFrame, Pose
 from engine.visitor import Visitors, sighting_of
 from engine.visitor_body import VisitorBody
 
+NICENESS = 10
 FRAME_TIMEOUT = 0.2
 NOBODY_AFTER = 1.0
 """Seconds without a frame after which the visitor counts as gone."""
@@ -48,6 +52,7 @@ class PoseRoom(Room):
     def open(self) -> None:
         """Load the networks. Raises PermanentFault when there is no model or MediaPipe refuses it."""
         self._forget()
+        give_way()
         try:
             self._detector = PoseDetector(find_pose_model(self._model))
         except PoseModelError as error:
@@ -111,3 +116,13 @@ class PoseRoom(Room):
         self._visitors = Visitors()
         self._followed = None
         self._body = VisitorBody()
+
+
+def give_way() -> None:
+    """Let this thread, and those that it starts, wait for the others: Linux knows niceness by thread.
+
+    The detector takes both cores of a small machine for most of a frame, and a pose may come a little later; the
+    dance and the picture may not.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -22,6 +22,8 @@ from models.motion_space import POSE_COUNT, steps_of, unit_directions
 from models.network import Cache
 from models.skeleton import FRAME_RATE, FloatArray
 
+TEMPERATURE_RANGE = (0.5, 1.2)
+"""What energy may make of the temperature."""
 SEAM = 20
 """Frames over which a jump of context fades."""
 
@@ -30,17 +32,15 @@ SEAM = 20
 class Sampling:
     """How the mixture is turned into movement."""
 
-    temperature: float = 0.8
-    """share of each Gaussian's deviation that is used"""
-    noise_persistence: float = 0.85
-    """correlation of the Gaussian noise from frame to frame: movement, not jitter"""
+    temperature: float = 1.0
+    """share of each Gaussian's deviation that is used, at energy 1"""
     decision_rate: float = 1.0
     """mean number of times a second that the choice of component is drawn anew"""
-    overlap: float = 0.6
+    overlap: float = 0.9
     """weight of each plan relative to the next newer one when their steps are averaged"""
     activity_wander: float = 2.0
     """seconds over which the asked activity wanders"""
-    lowest_rank: float = 0.3
+    lowest_rank: float = 0.4
     """the calmest that the dancer is ever asked to be, as a rank of what the actors did in this emotion"""
     stage_radius: float = 1.5
     """metres from the middle of the stage beyond which the dancer is turned back"""
@@ -54,7 +54,6 @@ class DanceState:
     step: Tensor  # (B, 52) that led to it
     cache: Cache | None  # of the frames before it
     plans: Tensor  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its own first step on
-    noise: Tensor  # (B, Z)
     gumbel: Tensor  # (B, K)
     rank: Tensor  # (B,) standard normal, the wandering rank of the asked activity
     seam: Tensor  # (B, 52) what the shown pose differs by from the danced one, right after a jump of context
@@ -104,7 +103,6 @@ class Generator:
             step=torch.zeros(count, self.space.step_scale.shape[0], device=self.device),
             cache=None,
             plans=torch.zeros(count, 0, horizon, self.space.step_scale.shape[0], device=self.device),
-            noise=self._normal(rng, count, config.target_count),
             gumbel=self._gumbel(rng, count, config.components),
             rank=self._normal(rng, count),
             seam=torch.zeros(count, FEATURE_COUNT),
@@ -162,9 +160,9 @@ class Generator:
     ) -> DanceState:
         """Dance one frame.
 
-        emotion_weights (P,) or (B, P) over the palette; energy scales the activity asked for and, a little,
-        the temperature; toward (52,) or (B, 52) is a pose whose bone directions draw the dancer, by a share
-        `influence` of the difference in each frame.
+        emotion_weights (P,) or (B, P) over the palette; energy scales the activity asked for and, by its
+        root, the temperature; toward (52,) or (B, 52) is a pose whose bone directions draw the dancer, by a
+        share `influence` of the difference in each frame.
         """
         sampling = self.sampling
         weights = np.broadcast_to(
@@ -179,7 +177,8 @@ class Generator:
             state.cache,
         )
         mixture = mixture.last()
-        temperature = torch.full((len(state.pose),), sampling.temperature, device=self.device)
+        hot = sampling.temperature * float(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
+        temperature = torch.full((len(state.pose),), hot, device=self.device)
         chosen = choose_component(mixture, gumbel)
         plan = self.space.decode(sample_component(mixture, chosen, noise, temperature))
         plans = torch.cat([plan[:, None], state.plans], dim=1)[:, : self.space.horizon]
@@ -191,7 +190,6 @@ class Generator:
             step=step,
             cache=cache,
             plans=plans,
-            noise=noise,
             gumbel=gumbel,
             rank=rank,
             place=place,
@@ -253,10 +251,9 @@ class Generator:
         return np.clip(wrong, -fastest, fastest)
 
     def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """The three kinds of chance, each on its own time scale."""
+        """The three kinds of chance: white noise, a choice that is held, an activity that wanders."""
         count, config = len(state.pose), self.network.config
-        kept = self.sampling.noise_persistence
-        noise = kept * state.noise + (1 - kept**2) ** 0.5 * self._normal(rng, count, config.target_count)
+        noise = self._normal(rng, count, config.target_count)
         anew = torch.from_numpy(rng.random((count, 1)) < self.sampling.decision_rate / FRAME_RATE)
         fresh = self._gumbel(rng, count, config.components)
         gumbel = torch.where(anew.to(self.device), fresh, state.gumbel)

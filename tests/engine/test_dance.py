@@ -147,7 +147,7 @@ def test_a_network_that_leaves_the_range_of_bodies_is_begun_anew(studio: Studio,
 def test_a_poisoned_memory_is_begun_anew_too(studio: Studio) -> None:
     studio.ticks(10)
     state = studio.dance._state
-    studio.dance._state = replace(state, noise=state.noise * torch.nan)
+    studio.dance._state = replace(state, plans=state.plans * torch.nan)
     studio.ticks(10)
     assert all(is_body(frame.positions) for frame in studio.sent)
 
