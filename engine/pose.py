@@ -121,8 +121,8 @@ class PoseRoom(Room):
 def give_way() -> None:
     """Let this thread, and those that it starts, wait for the others: Linux knows niceness by thread.
 
-    The detector takes both cores of a small machine for most of a frame, and a pose may come a little later; the
-    dance and the picture may not.
+    The detector takes both cores of a small machine for most of a frame, and a pose may come a little later;
+    the dance and the picture may not.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

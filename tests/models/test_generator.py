@@ -80,7 +80,8 @@ def test_dancers_of_one_batch_do_not_disturb_each_other(generator: Generator) ->
     assert np.abs(together.positions[1] - other.positions[1]).max() > 1e-3
 
 
-def test_a_prompt_does_not_make_the_shown_pose_jump(generator: Generator) -> None:
+def test_a_prompt_does_not_make_the_shown_pose_jump(dancer: Checkpoint) -> None:
+    generator = Generator(dancer, Sampling(temperature=0.2))  # this network is hardly trained: it trembles
     state = danced(generator, generator.start(1), 20)[-1]
     features = positions_to_features(swinging_figure(30, rate=1.3, phase=2.0))
     prompted = generator.prompt(state, features)
