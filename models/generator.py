@@ -8,22 +8,33 @@ ensembling: Zhao et al. 2023, arXiv:2304.13705).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from models.activity import QUANTILES, activity_input
 from models.checkpoint import Checkpoint
-from models.features import FEATURE_COUNT, HEIGHT, PLANAR_VELOCITY, YAW_RATE, advance, pose_positions, turn_back
+from models.features import (
+    DIRECTIONS,
+    FEATURE_COUNT,
+    HEIGHT,
+    PLANAR_VELOCITY,
+    YAW_RATE,
+    advance,
+    pose_positions,
+    turn_back,
+)
 from models.footing import rise, slide
-from models.mixture import choose_component, sample_component
-from models.motion_space import POSE_COUNT, steps_of, unit_directions
+from models.motion_space import POSE_COUNT, STEP_COUNT, steps_of, unit_directions
 from models.network import Cache
-from models.skeleton import FRAME_RATE, FloatArray
+from models.planner import Planner, traced
+from models.skeleton import BONE_COUNT, FRAME_RATE, FloatArray, unit_vectors
 
 TEMPERATURE_RANGE = (0.5, 1.2)
 """What energy may make of the temperature."""
+NORMAL = NormalDist()
 SEAM = 20
 """Frames over which a jump of context fades."""
 
@@ -50,13 +61,13 @@ class Sampling:
 class DanceState:
     """Everything that the next frame depends on, for B dancers; never changed in place."""
 
-    pose: Tensor  # (B, 49)
-    step: Tensor  # (B, 52) that led to it
-    cache: Cache | None  # of the frames before it
-    plans: Tensor  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its own first step on
-    gumbel: Tensor  # (B, K)
-    rank: Tensor  # (B,) standard normal, the wandering rank of the asked activity
-    seam: Tensor  # (B, 52) what the shown pose differs by from the danced one, right after a jump of context
+    pose: FloatArray  # (B, 49)
+    step: FloatArray  # (B, 52) that led to it
+    cache: Cache  # of the frames before it
+    plans: FloatArray  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its first step on
+    gumbel: FloatArray  # (B, K)
+    rank: FloatArray  # (B,) standard normal, the wandering rank of the asked activity
+    seam: FloatArray  # (B, 52) what the shown pose differs by from the danced one, after a jump of context
     seam_age: int  # frames since
     place: FloatArray  # (B, 2) metres, x and z of the pelvis
     yaw: FloatArray  # (B,) radians
@@ -66,7 +77,7 @@ class DanceState:
     @property
     def features(self) -> FloatArray:
         """The present frame (B, 52) as in `models.features`."""
-        return torch.cat([self.pose, self.step[:, POSE_COUNT:]], dim=-1).cpu().numpy()
+        return np.concatenate([self.pose, self.step[:, POSE_COUNT:]], axis=-1)
 
     @property
     def shown_features(self) -> FloatArray:
@@ -74,13 +85,18 @@ class DanceState:
         if self.seam_age >= SEAM:
             return self.features
         fade = 0.5 + 0.5 * np.cos(np.pi * self.seam_age / SEAM)
-        seamless = torch.from_numpy(self.features) + fade * self.seam.cpu()
-        return unit_directions(seamless).numpy()
+        return with_unit_directions(self.features + fade * self.seam)
 
     @property
     def positions(self) -> FloatArray:
         """The present frame as joint positions (B, 17, 3) float32 in metres on the stage."""
-        return pose_positions(self.shown_features.astype(np.float64), self.place, self.yaw).astype(np.float32)
+        return pose_positions(self.shown_features, self.place, self.yaw).astype(np.float32)
+
+
+def with_unit_directions(features: FloatArray) -> FloatArray:
+    """The same frames (B, 49) or (B, 52) with bone directions of length one."""
+    directions = unit_vectors(features[:, DIRECTIONS].reshape(-1, BONE_COUNT, 3))
+    return np.concatenate([directions.reshape(len(features), -1), features[:, DIRECTIONS.stop :]], axis=1)
 
 
 class Generator:
@@ -92,20 +108,21 @@ class Generator:
         self.network, self.space = checkpoint.network, checkpoint.space
         self.device = next(self.network.parameters()).device
         self._ranges = np.array(checkpoint.activity_ranges)  # (P, 11)
+        self._planners: dict[int, Any] = {}  # compiled, by the number of dancers
 
     def start(self, count: int = 1, seed: int = 0) -> DanceState:
         """`count` dancers standing in the middle of the stage, about to begin."""
-        config, horizon = self.network.config, self.space.horizon
-        pose = unit_directions(self.space.pose_mean)[None].repeat(count, 1)
+        horizon = self.space.horizon
+        pose = with_unit_directions(self.space.pose_mean[None].cpu().numpy())
         rng = self._random(seed, -1)
         return DanceState(
-            pose=pose,
-            step=torch.zeros(count, self.space.step_scale.shape[0], device=self.device),
-            cache=None,
-            plans=torch.zeros(count, 0, horizon, self.space.step_scale.shape[0], device=self.device),
-            gumbel=self._gumbel(rng, count, config.components),
-            rank=self._normal(rng, count),
-            seam=torch.zeros(count, FEATURE_COUNT),
+            pose=pose.repeat(count, axis=0),
+            step=np.zeros((count, STEP_COUNT), dtype=np.float32),
+            cache=self.network.empty_cache(count),
+            plans=np.zeros((count, 0, horizon, STEP_COUNT), dtype=np.float32),
+            gumbel=self._gumbel(rng, count),
+            rank=rng.standard_normal(count),
+            seam=np.zeros((count, FEATURE_COUNT), dtype=np.float32),
             seam_age=SEAM,
             place=np.zeros((count, 2)),
             yaw=np.zeros(count),
@@ -128,28 +145,31 @@ class Generator:
         """
         past = torch.as_tensor(np.asarray(features), dtype=torch.float32, device=self.device)
         past = past.expand(len(state.pose), *past.shape[-2:])
-        past = unit_directions(past[:, -self.network.config.span - 1 :])
+        past = unit_directions(past[:, -self.network.config.span :])
         steps = steps_of(past)
         poses = past[:, 1:, :POSE_COUNT]
-        cache = None
         count, length = len(poses), poses.shape[1] - 1  # the last frame is the first that `step` takes in
+        cache = self.network.empty_cache(count)
         if length > 0:
             labels = torch.zeros(count, length, self.network.config.label_count, device=self.device)
             activity = torch.full((count, length), torch.nan, device=self.device)
-            tokens = self.space.inputs(poses[:, :-1], steps[:, :-1])
-            _, cache = self.network(tokens, labels, activity)
+            _, cache = self.network(self.space.inputs(poses[:, :-1], steps[:, :-1]), labels, activity)
         prompted = replace(
-            state, pose=poses[:, -1], step=steps[:, -1], cache=cache, plans=state.plans[:, :0], seam_age=SEAM
+            state,
+            pose=poses[:, -1].cpu().numpy(),
+            step=steps[:, -1].cpu().numpy(),
+            cache=cache,
+            plans=state.plans[:, :0],
+            seam_age=SEAM,
         )
         return self.sew(state, prompted) if seamless else prompted
 
     @staticmethod
     def sew(before: DanceState, after: DanceState) -> DanceState:
         """`after`, standing where `before` stood and shown as if it grew out of it."""
-        seam = torch.from_numpy(before.shown_features - after.features)
+        seam = before.shown_features - after.features
         return replace(after, seam=seam, seam_age=0, place=before.place, yaw=before.yaw, tick=before.tick)
 
-    @torch.inference_mode()
     def step(
         self,
         state: DanceState,
@@ -170,18 +190,9 @@ class Generator:
         )
         rng = self._random(state.seed, state.tick)
         noise, gumbel, rank = self._wander(state, rng)
-        mixture, cache = self.network(
-            self.space.inputs(state.pose, state.step)[:, None],
-            self._labels(weights)[:, None],
-            self._activity(weights, rank, energy)[:, None],
-            state.cache,
-        )
-        mixture = mixture.last()
         hot = sampling.temperature * float(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
-        temperature = torch.full((len(state.pose),), hot, device=self.device)
-        chosen = choose_component(mixture, gumbel)
-        plan = self.space.decode(sample_component(mixture, chosen, noise, temperature))
-        plans = torch.cat([plan[:, None], state.plans], dim=1)[:, : self.space.horizon]
+        plan, cache = self._plan(state, weights, self._activity(weights, rank, energy), gumbel, hot * noise)
+        plans = np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon]
         moved, rates = self._dance(state.pose, plans, toward, influence)
         pose, step, place, yaw = self._travel(state, moved, rates)
         return replace(
@@ -198,31 +209,50 @@ class Generator:
             tick=state.tick + 1,
         )
 
+    @torch.inference_mode()
+    def _plan(
+        self,
+        state: DanceState,
+        weights: FloatArray,
+        activity: FloatArray,
+        gumbel: FloatArray,
+        noise: FloatArray,
+    ) -> tuple[FloatArray, Cache]:
+        """The coming steps (B, horizon, 52) as planned now, and the cache with this frame in it."""
+        count = len(state.pose)
+        labels = np.zeros((count, self.network.config.label_count), dtype=np.float32)
+        labels[:, : weights.shape[1]] = weights
+        given = (state.pose, state.step, labels, activity, gumbel, noise)
+        tensors = [torch.from_numpy(np.ascontiguousarray(part, np.float32)).to(self.device) for part in given]
+        if count not in self._planners:
+            self._planners[count] = traced(Planner(self.network, self.space), (*tensors, *state.cache))
+        plan, *cache = self._planners[count](*tensors, *state.cache)
+        return plan.cpu().numpy(), Cache(*cache)
+
     def _dance(
-        self, pose: Tensor, plans: Tensor, toward: FloatArray | None, influence: float
-    ) -> tuple[Tensor, Tensor]:
+        self, pose: FloatArray, plans: FloatArray, toward: FloatArray | None, influence: float
+    ) -> tuple[FloatArray, FloatArray]:
         """The next pose (B, 49) and rates (B, 3): the plans' mean opinion, drawn towards `toward`."""
-        ages = torch.arange(plans.shape[1], device=self.device)
+        ages = np.arange(plans.shape[1])
         share = self.sampling.overlap**ages
-        share = share / share.sum()
-        step = (plans[:, ages, ages] * share[:, None]).sum(dim=1)  # what was planned a frames ago for now
+        share = (share / share.sum()).astype(np.float32)
+        step = (plans[:, ages, ages] * share[:, None]).sum(axis=1)  # what was planned a frames ago for now
         moved = pose + step[:, :POSE_COUNT]
         if toward is not None and influence > 0:
-            goal = torch.as_tensor(np.asarray(toward), dtype=torch.float32, device=self.device)
-            difference = goal[..., :POSE_COUNT] - moved
-            difference[..., -1] = 0.0  # the height stays the dancer's own: bodies differ
+            difference = np.asarray(toward, dtype=np.float32)[..., :POSE_COUNT] - moved
+            difference[..., HEIGHT] = 0.0  # the height stays the dancer's own: bodies differ
             moved = moved + influence * difference
-        return unit_directions(moved), step[:, POSE_COUNT:]
+        return with_unit_directions(moved), step[:, POSE_COUNT:]
 
     def _travel(
-        self, state: DanceState, pose: Tensor, rates: Tensor
-    ) -> tuple[Tensor, Tensor, FloatArray, FloatArray]:
+        self, state: DanceState, pose: FloatArray, rates: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """The body on the stage: (pose, step, place, yaw) with its feet on the floor, turned back at the edge.
 
         Whatever moved the body is written into the step, so that the network knows what it did.
         """
-        before = pose_positions(state.features.astype(np.float64), state.place, state.yaw)
-        features = torch.cat([pose, rates], dim=-1).cpu().numpy().astype(np.float64)
+        before = pose_positions(state.features, state.place, state.yaw)
+        features = np.concatenate([pose, rates], axis=-1)
         place, yaw = advance(features, state.place, state.yaw)
         after = pose_positions(features, place, yaw)
         slid = slide(before, after)
@@ -232,9 +262,9 @@ class Generator:
         features[:, PLANAR_VELOCITY] = np.stack([sideways, forward], axis=-1) * FRAME_RATE
         yaw = yaw + self._bend(state.place, place)
         features[:, YAW_RATE] = (yaw - state.yaw) * FRAME_RATE
-        danced = torch.as_tensor(features, dtype=torch.float32, device=self.device)
-        step = torch.cat([danced[:, :POSE_COUNT] - state.pose, danced[:, POSE_COUNT:]], dim=-1)
-        return danced[:, :POSE_COUNT], step, place, yaw
+        danced = features[:, :POSE_COUNT]
+        step = np.concatenate([danced - state.pose, features[:, POSE_COUNT:]], axis=-1)
+        return danced, step, place, yaw
 
     def _bend(self, before: FloatArray, place: FloatArray) -> FloatArray:
         """Radians (B,) by which the heading bends inwards near the edge of the stage.
@@ -250,37 +280,28 @@ class Generator:
         fastest = 2.5 / FRAME_RATE * beyond * np.clip(speed, 0.0, 1.0)
         return np.clip(wrong, -fastest, fastest)
 
-    def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
         """The three kinds of chance: white noise, a choice that is held, an activity that wanders."""
-        count, config = len(state.pose), self.network.config
-        noise = self._normal(rng, count, config.target_count)
-        anew = torch.from_numpy(rng.random((count, 1)) < self.sampling.decision_rate / FRAME_RATE)
-        fresh = self._gumbel(rng, count, config.components)
-        gumbel = torch.where(anew.to(self.device), fresh, state.gumbel)
-        kept = float(np.exp(-1.0 / (FRAME_RATE * self.sampling.activity_wander)))
-        rank = kept * state.rank + (1 - kept**2) ** 0.5 * self._normal(rng, count)
+        count = len(state.pose)
+        noise = rng.standard_normal((count, self.network.config.target_count), dtype=np.float32)
+        anew = rng.random((count, 1)) < self.sampling.decision_rate / FRAME_RATE
+        gumbel = np.where(anew, self._gumbel(rng, count), state.gumbel)
+        kept = np.exp(-1.0 / (FRAME_RATE * self.sampling.activity_wander))
+        rank = kept * state.rank + np.sqrt(1 - kept**2) * rng.standard_normal(count)
         return noise, gumbel, rank
 
-    def _labels(self, weights: FloatArray) -> Tensor:
-        labels = torch.zeros(len(weights), self.network.config.label_count)
-        labels[:, : weights.shape[1]] = torch.from_numpy(weights.copy())
-        return labels.to(self.device)
-
-    def _activity(self, weights: FloatArray, rank: Tensor, energy: float) -> Tensor:
-        """What the network is told of the coming second: drawn from the emotion's own range."""
-        share = torch.special.ndtr(rank).cpu().numpy()
+    def _activity(self, weights: FloatArray, rank: FloatArray, energy: float) -> FloatArray:
+        """What the network is told of the coming second (B,): drawn from the emotion's own range."""
+        share = np.array([NORMAL.cdf(value) for value in rank])
         share = self.sampling.lowest_rank + (0.97 - self.sampling.lowest_rank) * share
         ranges = weights @ self._ranges  # (B, 11)
         speed = np.array([np.interp(s, QUANTILES, row) for s, row in zip(share, ranges, strict=True)])
-        return torch.as_tensor(activity_input(speed * energy), dtype=torch.float32, device=self.device)
+        return activity_input(speed * energy)
+
+    def _gumbel(self, rng: np.random.Generator, count: int) -> FloatArray:
+        return rng.gumbel(size=(count, self.network.config.components)).astype(np.float32)
 
     @staticmethod
     def _random(seed: int, tick: int) -> np.random.Generator:
         """Chance as a function of seed and tick, so that a state needs no hidden generator."""
         return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, tick + 1]))
-
-    def _normal(self, rng: np.random.Generator, *shape: int) -> Tensor:
-        return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(self.device)
-
-    def _gumbel(self, rng: np.random.Generator, *shape: int) -> Tensor:
-        return torch.from_numpy(rng.gumbel(size=shape).astype(np.float32)).to(self.device)

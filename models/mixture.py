@@ -39,9 +39,9 @@ def choose_component(mixture: Mixture, gumbel: Tensor) -> Tensor:
     return (mixture.log_weights + gumbel).argmax(dim=-1)
 
 
-def sample_component(mixture: Mixture, component: Tensor, noise: Tensor, temperature: Tensor) -> Tensor:
-    """A sample (..., Z) of component (...) with standard normal noise (..., Z) scaled by temperature (...)."""
+def sample_component(mixture: Mixture, component: Tensor, noise: Tensor) -> Tensor:
+    """The points (..., Z) of component (...) that lie `noise` (..., Z) standard deviations off its mean."""
     index = component[..., None, None].expand(*component.shape, 1, mixture.means.shape[-1])
     mean = mixture.means.gather(-2, index).squeeze(-2)
     scale = mixture.log_scales.gather(-2, index).squeeze(-2).exp()
-    return mean + temperature.unsqueeze(-1) * scale * noise
+    return mean + scale * noise

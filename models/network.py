@@ -10,6 +10,7 @@ Shapes: B batch, T frames, C width, L labels, K mixture components, Z target dim
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -38,8 +39,15 @@ class NetworkConfig:
     dropout: float = 0.1
 
 
-class Cache(tuple[tuple[Tensor, Tensor], ...]):
-    """Keys and values of the last frames, one pair (B, heads, up to span, C / heads) a layer; a plain value."""
+class Cache(NamedTuple):
+    """Keys and values of the last span - 1 frames, oldest first; a plain value of constant size.
+
+    Where there were fewer frames the first places are empty: zeros, which `known` says to leave out.
+    """
+
+    keys: Tensor  # (layers, B, heads, span - 1, C / heads), not rotated
+    values: Tensor  # the same
+    known: Tensor  # (span - 1,) bool
 
 
 def rotary_angles(length: int, head_width: int) -> Tensor:
@@ -60,32 +68,28 @@ class Attention(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.heads, self.span = config.heads, config.span
+        self.heads = config.heads
         self.queries_keys_values = nn.Linear(config.width, 3 * config.width, bias=False)
         self.out = nn.Linear(config.width, config.width, bias=False)
 
-    def forward(self, x: Tensor, cache: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(
+        self, x: Tensor, past: tuple[Tensor, Tensor] | None, seen: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """x (B, T, C) after `past` keys and values (B, heads, P, D); seen (T, P + T), true where to look.
+
+        Keys are kept unrotated and turned by their place in this window: only differences of position matter,
+        and so no position ever grows, however long the dance.
+        """
         batch, length, width = x.shape
         heads = self.queries_keys_values(x).view(batch, length, 3, self.heads, width // self.heads)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B, heads, T, D)
-        if cache is not None:
-            k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
-        kept = k[:, :, -self.span :], v[:, :, -self.span :]
-        # Keys are kept unrotated and turned by their place in this window: only differences of position
-        # matter, and so no position ever grows, however long the dance.
-        total = k.shape[2]
-        angles = rotary_angles(total, q.shape[-1]).to(x.device)
-        age = torch.arange(total - length, total, device=x.device)[:, None] - torch.arange(
-            total, device=x.device
-        )  # (T, total), frames between query and key
-        mask = (age >= 0) & (age < self.span)
+        if past is not None:
+            k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
+        angles = rotary_angles(seen.shape[-1], width // self.heads).to(x.device)
         y = functional.scaled_dot_product_attention(
-            rotate(q, angles[-length:]),
-            rotate(k, angles),
-            v,
-            attn_mask=mask,
+            rotate(q, angles[-length:]), rotate(k, angles), v, attn_mask=seen
         )
-        return self.out(y.transpose(1, 2).reshape(batch, length, width)), kept
+        return self.out(y.transpose(1, 2).reshape(batch, length, width)), (k, v)
 
 
 class Block(nn.Module):
@@ -107,10 +111,10 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(
-        self, x: Tensor, condition: Tensor, cache: tuple[Tensor, Tensor] | None
+        self, x: Tensor, condition: Tensor, past: tuple[Tensor, Tensor] | None, seen: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         scale_a, shift_a, scale_m, shift_m = self.modulation(condition).chunk(4, dim=-1)
-        attended, kept = self.attention(self.attention_norm(x) * (1 + scale_a) + shift_a, cache)
+        attended, kept = self.attention(self.attention_norm(x) * (1 + scale_a) + shift_a, past, seen)
         x = x + attended
         return x + self.mlp(self.mlp_norm(x) * (1 + scale_m) + shift_m), kept
 
@@ -151,11 +155,43 @@ class DanceNetwork(nn.Module):
         condition = label_weights @ self.label_embedding + self.activity_in(asked)  # (B, T, C)
         x = self.frame_in(frames) + condition
         condition = functional.silu(condition)
-        kept = []
+        seen = self._seen(frames, cache)
+        pairs = []
         for layer, block in enumerate(self.blocks):
-            x, pair = block(x, condition, cache[layer] if cache is not None else None)
-            kept.append(pair)
-        return self._mixture(self.head(self.norm(x[:, answered]))), Cache(kept)
+            past = None if cache is None else (cache.keys[layer], cache.values[layer])
+            x, pair = block(x, condition, past, seen)
+            pairs.append(pair)
+        return self._mixture(self.head(self.norm(x[:, answered]))), self._kept(pairs, seen[-1])
+
+    def empty_cache(self, count: int) -> Cache:
+        """The cache of `count` dancers who have no past."""
+        config, device = self.config, self.label_embedding.device
+        shape = (config.layers, count, config.heads, config.span - 1, config.width // config.heads)
+        known = torch.zeros(config.span - 1, dtype=torch.bool, device=device)
+        return Cache(torch.zeros(shape, device=device), torch.zeros(shape, device=device), known)
+
+    def _seen(self, frames: Tensor, cache: Cache | None) -> Tensor:
+        """Where each of T frames may look (T, P + T): the present frame and span - 1 before it, if known."""
+        length, total = frames.shape[1], frames.shape[1]
+        if cache is not None:
+            total += self.config.span - 1
+        place = torch.arange(total, device=frames.device)
+        age = place[total - length :, None] - place  # (T, P + T), frames between the one and the other
+        seen = (age >= 0) & (age < self.config.span)
+        if cache is not None:
+            seen = seen & functional.pad(cache.known, (0, length), value=True)
+        return seen
+
+    def _kept(self, pairs: list[tuple[Tensor, Tensor]], seen: Tensor) -> Cache:
+        """The last span - 1 frames of each layer's keys and values; what the last frame saw is known."""
+        count, total = self.config.span - 1, len(seen)
+        first, missing = max(total - count, 0), max(count - total, 0)
+
+        def last(parts: list[Tensor]) -> Tensor:
+            return functional.pad(torch.stack([part[:, :, first:] for part in parts]), (0, 0, missing, 0))
+
+        known = functional.pad(seen[first:], (missing, 0), value=False)
+        return Cache(last([keys for keys, _ in pairs]), last([values for _, values in pairs]), known)
 
     def _mixture(self, raw: Tensor) -> Mixture:
         raw = raw.float()

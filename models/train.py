@@ -226,6 +226,7 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
     space, kept = fit_space(recipe, data.training)
     space.to(device)
     trainee = new_trainee(recipe, len(data.conditions), device)
+    revision = git_revision()  # of the code that runs, whatever becomes of the checkout meanwhile
     progress = options.out.with_suffix(".progress")
     if options.resume and progress.exists():
         resume(progress, trainee, recipe)
@@ -266,7 +267,7 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
                 bar.write(f"step {trainee.step}: loss {history[-1]['loss']:.4f}, held out {held:.4f}")
                 save_progress(progress, trainee, recipe)
                 seconds = time.monotonic() - started
-                save_checkpoint(options, recipe, data, space, trainee, history, seconds)
+                save_checkpoint(options, recipe, data, space, trainee, history, seconds, revision)
     if world > 1:
         distributed.destroy_process_group()
 
@@ -279,13 +280,14 @@ def save_checkpoint(
     trainee: Trainee,
     history: list[dict[str, float]],
     seconds: float,
+    revision: str,
 ) -> None:
     """Write the running mean of the weights, and the card that says where it comes from."""
     device = next(trainee.network.parameters()).device
     card = {
         "data": [options.data.name],
         "licence": options.licence,
-        "git_revision": git_revision(),
+        "git_revision": revision,
         "recipe": asdict(recipe),
         "command": command_line(options, recipe),
         "clips": {"trained_on": data.clips[0], "held_out": data.clips[1]},

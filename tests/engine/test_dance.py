@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from engine.dance import TICK, Dance, is_body
 from engine.mailbox import Mailbox
@@ -133,7 +132,7 @@ def test_a_network_that_leaves_the_range_of_bodies_is_begun_anew(studio: Studio,
     def poisoned(*arguments: object, **options: object) -> DanceState:
         generator.step = original  # type: ignore[method-assign]
         state = original(*arguments, **options)  # type: ignore[arg-type]
-        return replace(state, pose=state.pose * poison, step=torch.full_like(state.step, poison))
+        return replace(state, pose=state.pose * poison, step=np.full_like(state.step, poison))
 
     generator.step = poisoned  # type: ignore[method-assign]
     shown_before = studio.sent[-1].positions
@@ -147,7 +146,7 @@ def test_a_network_that_leaves_the_range_of_bodies_is_begun_anew(studio: Studio,
 def test_a_poisoned_memory_is_begun_anew_too(studio: Studio) -> None:
     studio.ticks(10)
     state = studio.dance._state
-    studio.dance._state = replace(state, plans=state.plans * torch.nan)
+    studio.dance._state = replace(state, plans=state.plans * np.nan)
     studio.ticks(10)
     assert all(is_body(frame.positions) for frame in studio.sent)
 

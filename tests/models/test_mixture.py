@@ -43,5 +43,5 @@ def test_held_noise_makes_the_same_choice() -> None:
 
 def test_a_sample_is_the_mean_and_so_much_of_the_deviation() -> None:
     mixture = two_gaussians()
-    sample = sample_component(mixture, torch.tensor(1), torch.tensor([1.0, -1.0]), torch.tensor(0.5))
+    sample = sample_component(mixture, torch.tensor(1), torch.tensor([0.5, -0.5]))
     torch.testing.assert_close(sample, torch.tensor([3.25, -0.5]))

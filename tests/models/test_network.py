@@ -29,10 +29,20 @@ def test_the_cached_stream_equals_the_whole_sequence(dancer: Checkpoint, chunk: 
 
 
 @torch.inference_mode()
-def test_the_cache_never_grows_beyond_the_span(dancer: Checkpoint) -> None:
-    frames, labels, activity = random_stream(dancer, 100)
-    _, cache = dancer.network(frames, labels, activity)
-    assert all(pair[0].shape[2] == dancer.network.config.span for pair in cache)
+@pytest.mark.parametrize("length", [1, 5, 100])
+def test_a_cache_has_one_size_and_knows_what_it_holds(dancer: Checkpoint, length: int) -> None:
+    _, cache = dancer.network(*random_stream(dancer, length))
+    span = dancer.network.config.span
+    assert [part.shape for part in cache] == [part.shape for part in dancer.network.empty_cache(2)]
+    assert cache.known.tolist() == [place >= span - 1 - length for place in range(span - 1)]
+
+
+@torch.inference_mode()
+def test_an_empty_cache_is_no_past(dancer: Checkpoint) -> None:
+    stream = random_stream(dancer, 5)
+    with_cache, _ = dancer.network(*stream, dancer.network.empty_cache(2))
+    without, _ = dancer.network(*stream)
+    torch.testing.assert_close(with_cache.means, without.means, atol=1e-5, rtol=1e-5)
 
 
 @torch.inference_mode()
