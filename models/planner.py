@@ -48,11 +48,11 @@ class Planner(nn.Module):
 
 
 def traced(planner: Planner, example: tuple[Tensor, ...]) -> Any:
-    """The planner as one compiled call for inputs shaped like `example`, its weights frozen in.
+    """The planner as one compiled call for inputs shaped like `example`, its weights frozen in and packed.
 
     Torch calls `torch.jit` old, but its successor needs a C++ compiler on the machine that runs it.
     """
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        return torch.jit.freeze(torch.jit.trace(planner.eval(), example, check_trace=False))
+        return torch.jit.optimize_for_inference(torch.jit.trace(planner.eval(), example, check_trace=False))
