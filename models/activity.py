@@ -1,8 +1,11 @@
-"""How much the dancer is asked to move: the mean joint speed of the coming second, relative to the pelvis.
+"""How much the dancer is asked to move: the mean joint speed to come, relative to the pelvis.
 
-The network hears it as an input, which is what keeps it from freezing: in the data every clip ends at rest, so
-without it standing still is the one state that is easy to enter and hard to leave. In training it is measured;
-live it wanders through the range that the actors showed for the emotion, and `energy` scales it.
+The network hears two speeds as inputs: that of the coming second and that of the coming quarter of a second.
+The first is what keeps a dancer from freezing: in the data every clip ends at rest, so without it standing
+still is the one state that is easy to enter and hard to leave. It does not say when to begin, though, and who
+has stood for long may stand on. The second does, and is said only to a dancer who stands too long. In training
+both are measured; live the first wanders through the range that the actors showed for the emotion, and `energy`
+scales it.
 """
 
 import numpy as np
@@ -10,7 +13,8 @@ from numpy.typing import ArrayLike
 
 from models.skeleton import FRAME_RATE, FloatArray
 
-WINDOW = FRAME_RATE
+WINDOWS = (FRAME_RATE, 8)
+"""Frames ahead over which the two speeds are means."""
 QUANTILES = np.linspace(0.0, 1.0, 11)
 """The ranks at which the range of each emotion is written into a checkpoint's card."""
 
@@ -20,7 +24,7 @@ def activity_input(speed: ArrayLike) -> FloatArray:
     return (np.log(np.asarray(speed) + 0.05) + 1.1) / 0.5
 
 
-def coming_speed(speed: FloatArray) -> FloatArray:
-    """Mean of the `WINDOW` speeds after each frame; (..., T) gives (..., T - WINDOW)."""
+def coming_speed(speed: FloatArray, window: int) -> FloatArray:
+    """Mean of the `window` speeds after each frame; (..., T) gives (..., T - window)."""
     total = np.cumsum(speed, axis=-1, dtype=np.float64)
-    return ((total[..., WINDOW:] - total[..., :-WINDOW]) / WINDOW).astype(np.float32)
+    return ((total[..., window:] - total[..., :-window]) / window).astype(np.float32)

@@ -34,6 +34,10 @@ from models.skeleton import BONE_COUNT, FRAME_RATE, FloatArray, unit_vectors
 
 TEMPERATURE_RANGE = (0.5, 1.2)
 """What energy may make of the temperature."""
+USUAL_SPEED = 0.3
+"""Metres a second that a dancer is taken to have moved before the first frame."""
+MEMORY = 20
+"""Frames of the running means of what was asked for and what was danced."""
 NORMAL = NormalDist()
 SEAM = 20
 """Frames over which a jump of context fades."""
@@ -53,6 +57,8 @@ class Sampling:
     """seconds over which the asked activity wanders"""
     lowest_rank: float = 0.4
     """the calmest that the dancer is ever asked to be, as a rank of what the actors did in this emotion"""
+    patience: float = 0.4
+    """the share of the speed asked for under which a dancer is told to move at once"""
     stage_radius: float = 1.5
     """metres from the middle of the stage beyond which the dancer is turned back"""
 
@@ -67,6 +73,8 @@ class DanceState:
     plans: FloatArray  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its first step on
     gumbel: FloatArray  # (B, K)
     rank: FloatArray  # (B,) standard normal, the wandering rank of the asked activity
+    asked: FloatArray  # (B,) m/s, the activity asked for, a running mean
+    moved: FloatArray  # (B,) m/s, the speed danced, the same mean
     seam: FloatArray  # (B, 52) what the shown pose differs by from the danced one, after a jump of context
     seam_age: int  # frames since
     place: FloatArray  # (B, 2) metres, x and z of the pelvis
@@ -122,6 +130,8 @@ class Generator:
             plans=np.zeros((count, 0, horizon, STEP_COUNT), dtype=np.float32),
             gumbel=self._gumbel(rng, count),
             rank=rng.standard_normal(count),
+            asked=np.full(count, USUAL_SPEED),
+            moved=np.full(count, USUAL_SPEED),
             seam=np.zeros((count, FEATURE_COUNT), dtype=np.float32),
             seam_age=SEAM,
             place=np.zeros((count, 2)),
@@ -152,7 +162,7 @@ class Generator:
         cache = self.network.empty_cache(count)
         if length > 0:
             labels = torch.zeros(count, length, self.network.config.label_count, device=self.device)
-            activity = torch.full((count, length), torch.nan, device=self.device)
+            activity = torch.full((count, length, 2), torch.nan, device=self.device)
             _, cache = self.network(self.space.inputs(poses[:, :-1], steps[:, :-1]), labels, activity)
         prompted = replace(
             state,
@@ -191,10 +201,12 @@ class Generator:
         rng = self._random(state.seed, state.tick)
         noise, gumbel, rank = self._wander(state, rng)
         hot = sampling.temperature * float(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
-        plan, cache = self._plan(state, weights, self._activity(weights, rank, energy), gumbel, hot * noise)
+        asked = self._asked(weights, rank, energy)
+        activity = activity_input(np.stack([asked, self._at_once(state, asked)], axis=-1))
+        plan, cache = self._plan(state, weights, activity, gumbel, hot * noise)
         plans = np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon]
         moved, rates = self._dance(state.pose, plans, toward, influence)
-        pose, step, place, yaw = self._travel(state, moved, rates)
+        pose, step, place, yaw, speed = self._travel(state, moved, rates)
         return replace(
             state,
             pose=pose,
@@ -203,6 +215,8 @@ class Generator:
             plans=plans,
             gumbel=gumbel,
             rank=rank,
+            asked=state.asked + (asked - state.asked) / MEMORY,
+            moved=state.moved + (speed - state.moved) / MEMORY,
             place=place,
             yaw=yaw,
             seam_age=min(state.seam_age + 1, SEAM),
@@ -246,8 +260,9 @@ class Generator:
 
     def _travel(
         self, state: DanceState, pose: FloatArray, rates: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """The body on the stage: (pose, step, place, yaw) with its feet on the floor, turned back at the edge.
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+        """The body on the stage: (pose, step, place, yaw, mean joint speed relative to the pelvis in m/s), with
+        its feet on the floor and turned back at the edge.
 
         Whatever moved the body is written into the step, so that the network knows what it did.
         """
@@ -264,7 +279,8 @@ class Generator:
         features[:, YAW_RATE] = (yaw - state.yaw) * FRAME_RATE
         danced = features[:, :POSE_COUNT]
         step = np.concatenate([danced - state.pose, features[:, POSE_COUNT:]], axis=-1)
-        return danced, step, place, yaw
+        change = (after[:, 1:] - after[:, :1]) - (before[:, 1:] - before[:, :1])
+        return danced, step, place, yaw, np.linalg.norm(change, axis=-1).mean(axis=-1) * FRAME_RATE
 
     def _bend(self, before: FloatArray, place: FloatArray) -> FloatArray:
         """Radians (B,) by which the heading bends inwards near the edge of the stage.
@@ -290,13 +306,17 @@ class Generator:
         rank = kept * state.rank + np.sqrt(1 - kept**2) * rng.standard_normal(count)
         return noise, gumbel, rank
 
-    def _activity(self, weights: FloatArray, rank: FloatArray, energy: float) -> FloatArray:
-        """What the network is told of the coming second (B,): drawn from the emotion's own range."""
+    def _asked(self, weights: FloatArray, rank: FloatArray, energy: float) -> FloatArray:
+        """The speed in m/s (B,) to dance the coming second at: drawn from the emotion's own range."""
         share = np.array([NORMAL.cdf(value) for value in rank])
         share = self.sampling.lowest_rank + (0.97 - self.sampling.lowest_rank) * share
         ranges = weights @ self._ranges  # (B, 11)
-        speed = np.array([np.interp(s, QUANTILES, row) for s, row in zip(share, ranges, strict=True)])
-        return activity_input(speed * energy)
+        speed = [np.interp(s, QUANTILES, row) for s, row in zip(share, ranges, strict=True)]
+        return energy * np.array(speed)
+
+    def _at_once(self, state: DanceState, asked: FloatArray) -> FloatArray:
+        """The speed in m/s (B,) to dance at right now, for those who have moved far less than asked, or NaN."""
+        return np.where(state.moved < self.sampling.patience * state.asked, asked, np.nan)
 
     def _gumbel(self, rng: np.random.Generator, count: int) -> FloatArray:
         return rng.gumbel(size=(count, self.network.config.components)).astype(np.float32)

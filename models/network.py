@@ -1,7 +1,7 @@
 """The dancer's network: a causal transformer over frames with a mixture-density head.
 
 A token is one frame: its pose and its last step, in the units of `models.motion_space`. Every block is steered
-by what the dancer is asked for, a mix of label embeddings plus the activity of the coming second, through
+by what the dancer is asked for, a mix of label embeddings plus the activity to come, through
 adaptive layer norm (Peebles & Xie 2022, arXiv:2212.09748). Attention reaches `span` frames back and no further,
 with rotary positions (Su et al. 2021, arXiv:2104.09864), so a stream can be continued for ever from a cache of
 `span` keys and values and gives the same numbers as the whole sequence at once.
@@ -17,6 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.mixture import Mixture
+
+SMALLEST_LOG_SCALE = -2.3
+"""A floor under the deviations, a tenth of the data's: the likelihood of clips that are seen again and again
+would grow without bound (Bishop 1994, section 4), and who is that sure of standing still never moves again."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ class DanceNetwork(nn.Module):
         self.frame_in = nn.Linear(config.input_count, config.width)
         self.label_embedding = nn.Parameter(0.02 * torch.randn(config.label_count, config.width))
         self.activity_in = nn.Sequential(
-            nn.Linear(2, config.width), nn.SiLU(), nn.Linear(config.width, config.width)
+            nn.Linear(4, config.width), nn.SiLU(), nn.Linear(config.width, config.width)
         )
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
@@ -148,10 +152,10 @@ class DanceNetwork(nn.Module):
         """One mixture for each of the `answered` frames, and the cache to continue from.
 
         frames (B, T, input_count); label_weights (B, T, L), rows that sum to 1, or to 0 for "any label";
-        activity (B, T), NaN for "any activity"; cache from the call that ended right before these frames.
+        activity (B, T, 2), NaN for "any activity"; cache from the call that ended right before these frames.
         """
         known = torch.isfinite(activity)
-        asked = torch.stack([torch.where(known, activity, 0.0), known.to(activity.dtype)], dim=-1)
+        asked = torch.cat([torch.where(known, activity, 0.0), known.to(activity.dtype)], dim=-1)  # (B, T, 4)
         condition = label_weights @ self.label_embedding + self.activity_in(asked)  # (B, T, C)
         x = self.frame_in(frames) + condition
         condition = functional.silu(condition)
@@ -198,7 +202,8 @@ class DanceNetwork(nn.Module):
         count, size = self.config.components, self.config.target_count
         logits, means, scales = raw.split([count, count * size, count * size], dim=-1)
         shape = (*raw.shape[:-1], count, size)
-        # A floor on the deviation keeps the likelihood of repeated clips from growing without bound (Bishop
-        # 1994, section 4); tanh keeps it from exploding in the first steps.
+        # tanh keeps the likelihood from exploding in the first steps.
         log_scales = 4.0 * torch.tanh(scales.view(shape) / 4.0) - 0.5
-        return Mixture(functional.log_softmax(logits, dim=-1), means.view(shape), log_scales.clamp(min=-4.0))
+        return Mixture(
+            functional.log_softmax(logits, dim=-1), means.view(shape), log_scales.clamp(min=SMALLEST_LOG_SCALE)
+        )

@@ -36,7 +36,7 @@ class Planner(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The coming steps (B, horizon, 52) and the three tensors of the cache.
 
-        pose (B, 49), the step (B, 52) that led to it, label_weights (B, L), activity (B,), gumbel (B, K) to
+        pose (B, 49), the step (B, 52) that led to it, label_weights (B, L), activity (B, 2), gumbel (B, K) to
         choose a component with, noise (B, Z) in standard deviations.
         """
         frames = self.space.inputs(pose, step)[:, None]

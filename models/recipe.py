@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Recipe:
     """The numbers of one training run; the defaults are those of the shipped checkpoint."""
 
-    steps: int = 8_000
+    steps: int = 6_000
     batch: int = 32
     length: int = 128
     """frames of a window"""

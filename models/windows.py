@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.activity import QUANTILES, WINDOW, activity_input, coming_speed
+from models.activity import QUANTILES, WINDOWS, activity_input, coming_speed
 from models.clips import PALETTE_LABELS, Clips
 from models.features import DIRECTIONS, FEATURE_COUNT, HEIGHT, mirror_features, positions_to_features
 from models.motion_space import POSE_COUNT, STEP_COUNT, group_scale
@@ -109,7 +109,7 @@ class Windows:
     poses: FloatArray  # (B, T, 49), with errors
     steps: FloatArray  # (B, T, 52) that led to them
     conditions: NDArray[np.int64]  # (B, T), of the frame that comes next; -1 is "any"
-    activity: FloatArray  # (B, T) as `activity_input`, NaN is "any"
+    activity: FloatArray  # (B, T, 2) as `activity_input` over `activity.WINDOWS`, NaN is "any"
     plans: FloatArray  # (B, T, horizon, 52), the steps to come
 
 
@@ -128,7 +128,7 @@ class WindowSampler:
     ) -> None:
         self.bank, self.length, self.horizon = bank, length, horizon
         self.largest_error = largest_error
-        self.span = 1 + length + max(horizon, WINDOW)
+        self.span = 1 + length + max(horizon, *WINDOWS)
         self._groups = self._group_segments()
         conditions = np.array([condition for condition, _ in self._groups])
         weights = np.where(
@@ -168,7 +168,9 @@ class WindowSampler:
         rows = [self._stream(rng) for _ in range(count)]
         features = np.stack([row[0] for row in rows])  # (B, span, 52)
         conditions = np.stack([row[1] for row in rows])[:, 2 : 2 + self.length]
-        activity = activity_input(coming_speed(np.stack([row[2] for row in rows])[:, 1:]))[:, : self.length]
+        speed = np.stack([row[2] for row in rows])[:, 1:]
+        coming = [coming_speed(speed, window)[:, : self.length] for window in WINDOWS]
+        activity = activity_input(np.stack(coming, axis=-1))
         self._forget(rng, conditions, activity)
         return self._with_errors(rng, features, conditions.astype(np.int64), activity.astype(np.float32))
 
@@ -220,6 +222,7 @@ class WindowSampler:
 
     def activity_ranges(self, rng: np.random.Generator, palette_count: int) -> list[list[float]]:
         """For each palette entry the `QUANTILES` of the coming second's speed in m/s, as windows are drawn."""
+        second = WINDOWS[0]
         by_condition = {condition: group for group, (condition, _) in enumerate(self._groups)}
         ranges = []
         for condition in range(palette_count):
@@ -227,9 +230,9 @@ class WindowSampler:
             if condition in by_condition:
                 segments, weights = self._groups[by_condition[condition]][1]
                 drawn = rng.choice(segments, size=2_000, p=weights)
-                long = drawn[np.diff(self.bank.starts)[drawn] > WINDOW]
-                at = [rng.integers(self.bank.starts[i], self.bank.starts[i + 1] - WINDOW) for i in long]
-                speeds = [float(self.bank.speed[i : i + WINDOW].mean()) for i in at] or speeds
+                long = drawn[np.diff(self.bank.starts)[drawn] > second]
+                at = [rng.integers(self.bank.starts[i], self.bank.starts[i + 1] - second) for i in long]
+                speeds = [float(self.bank.speed[i : i + second].mean()) for i in at] or speeds
             ranges.append([round(float(q), 4) for q in np.quantile(speeds, QUANTILES)])
         return ranges
 
@@ -238,7 +241,12 @@ class WindowSampler:
         count = len(conditions)
         until = np.where(rng.random(count) < 0.15, rng.integers(1, 2 * self.length, count), 0)
         conditions[np.arange(self.length) < until[:, None]] = -1
-        activity[rng.random(count) < 0.1] = np.nan
+        activity[rng.random(count) < 0.1, :, 0] = np.nan
+        # What is to come at once is said live only now and then, so most of the time it is unknown here too.
+        ends = np.sort(rng.integers(0, self.length, (count, 2)), axis=1)
+        frame = np.arange(self.length)
+        said = (frame >= ends[:, :1]) & (frame < ends[:, 1:]) & (rng.random((count, 1)) < 0.6)
+        activity[..., 1][~said] = np.nan
 
     def _with_errors(
         self,

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from models import generator as module
 from models.checkpoint import Checkpoint
 from models.features import positions_to_features
-from models.generator import SEAM, DanceState, Generator, Sampling
+from models.generator import MEMORY, SEAM, DanceState, Generator, Sampling
 from models.mixture import choose_component, sample_component
-from models.skeleton import BONE_LENGTHS, BONE_PARENTS
+from models.skeleton import BONE_LENGTHS, BONE_PARENTS, joint_speed
 from tests.synthetic import swinging_figure
 
 NEUTRAL = np.eye(8, dtype=np.float32)[0]
@@ -61,14 +62,14 @@ def test_the_streamed_plan_is_that_of_the_network_over_the_whole_past(
     dancer: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = Generator(dancer, Sampling(temperature=0.0))
-    monkeypatch.setattr(generator, "_activity", lambda *_: np.zeros(1, dtype=np.float32))
+    monkeypatch.setattr(module, "activity_input", np.zeros_like)
     first = generator.start(1)
     states = [first, *danced(generator, first, 50)]
     frames = torch.cat([generator.space.inputs(*map(torch.from_numpy, (s.pose, s.step))) for s in states[:-1]])
     labels = torch.zeros(1, 50, dancer.network.config.label_count)
     labels[..., 0] = 1.0
     with torch.inference_mode():
-        mixture, _ = dancer.network(frames[None], labels, torch.zeros(1, 50))
+        mixture, _ = dancer.network(frames[None], labels, torch.zeros(1, 50, 2))
         chosen = choose_component(mixture.last(), torch.from_numpy(states[-1].gumbel))
         plan = dancer.space.decode(sample_component(mixture.last(), chosen, torch.zeros(1, 16)))
     np.testing.assert_allclose(states[-1].plans[:, 0], plan.numpy(), atol=1e-4)
@@ -101,7 +102,8 @@ def test_a_prompt_of_two_frames_will_do(generator: Generator) -> None:
     assert np.isfinite(generator.step(prompted, NEUTRAL).positions).all()
 
 
-def test_the_visitor_draws_the_dancer_by_the_influence(generator: Generator) -> None:
+def test_the_visitor_draws_the_dancer_by_the_influence(dancer: Checkpoint) -> None:
+    generator = Generator(dancer, Sampling(temperature=0.2))
     goal = positions_to_features(swinging_figure(8, phase=1.5))[-1]
     state = generator.start(1)
 
@@ -119,7 +121,7 @@ def test_the_dancer_stays_near_the_middle_of_the_stage(dancer: Checkpoint) -> No
     walking[:, 50] = 1.0  # a metre a second forwards, outwards
     farthest, features = 0.0, state.pose
     for _ in range(300):
-        pose, _, place, yaw = generator._travel(state, features, walking[:, 49:])
+        pose, _, place, yaw, _ = generator._travel(state, features, walking[:, 49:])
         state = replace(state, pose=pose, place=place, yaw=yaw)
         farthest = max(farthest, float(np.linalg.norm(place)))
     assert farthest < 2.5
@@ -127,13 +129,26 @@ def test_the_dancer_stays_near_the_middle_of_the_stage(dancer: Checkpoint) -> No
 
 def test_energy_asks_for_more_movement(generator: Generator) -> None:
     weights, rank = np.stack([HAPPY]), np.zeros(1)
-    assert generator._activity(weights, rank, 1.5) > generator._activity(weights, rank, 0.5)
+    assert generator._asked(weights, rank, 1.5) > generator._asked(weights, rank, 0.5)
 
 
-def test_the_asked_activity_lies_in_the_range_of_the_emotion(generator: Generator) -> None:
-    from models.activity import activity_input
-
-    low, high = activity_input(np.array(generator.checkpoint.activity_ranges[1])[[0, -1]])
+def test_the_asked_speed_lies_in_the_range_of_the_emotion(generator: Generator) -> None:
+    low, high = np.array(generator.checkpoint.activity_ranges[1])[[0, -1]]
     for rank in (-4.0, 0.0, 4.0):
-        asked = generator._activity(np.stack([HAPPY]), np.array([rank]), 1.0).item()
-        assert low <= asked <= high
+        assert low <= generator._asked(np.stack([HAPPY]), np.array([rank]), 1.0).item() <= high
+
+
+def test_who_hardly_moves_is_told_to_move_at_once(generator: Generator) -> None:
+    state = replace(generator.start(3), asked=np.full(3, 0.4), moved=np.array([0.0, 0.4, 1.2]))
+    at_once = generator._at_once(state, np.full(3, 0.5))
+    assert at_once[0] == 0.5 and np.isnan(at_once[1:]).all()
+
+
+def test_the_speed_danced_is_that_of_the_positions(dancer: Checkpoint) -> None:
+    generator = Generator(dancer, Sampling(stage_radius=1e6))
+    states = danced(generator, generator.start(1), 90)
+    speed = joint_speed(np.concatenate([state.positions for state in states]))
+    mean = states[0].moved
+    for value in speed:
+        mean = mean + (value - mean) / MEMORY
+    np.testing.assert_allclose(states[-1].moved, mean, rtol=1e-3)

@@ -10,8 +10,9 @@ def random_stream(dancer: Checkpoint, length: int) -> tuple[torch.Tensor, torch.
     config = dancer.network.config
     frames = torch.randn(2, length, config.input_count, generator=generator)
     labels = torch.rand(2, length, config.label_count, generator=generator)
-    activity = torch.randn(2, length, generator=generator)
-    activity[0, 3:7] = torch.nan
+    activity = torch.randn(2, length, 2, generator=generator)
+    activity[0, 3:7, 0] = torch.nan
+    activity[1, 5:, 1] = torch.nan
     return frames, labels / labels.sum(-1, keepdim=True), activity
 
 

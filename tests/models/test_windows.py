@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.activity import WINDOW, activity_input, coming_speed
+from models.activity import WINDOWS, activity_input, coming_speed
 from models.features import DIRECTIONS, positions_to_features
 from models.motion_space import POSE_COUNT
 from models.windows import WAY_BACK, WindowSampler, build_bank, condition_names, moving_part
@@ -96,10 +96,18 @@ def test_the_activity_ranges_follow_the_speed_of_each_emotion() -> None:
     assert ranges[7, 5] > ranges[0, 5]  # energetic swings faster than neutral
 
 
-def test_coming_speed_is_the_mean_of_the_second_ahead() -> None:
-    speed = np.arange(WINDOW + 5, dtype=np.float64) ** 2
-    expected = [speed[t + 1 : t + 1 + WINDOW].mean() for t in range(5)]
-    np.testing.assert_allclose(coming_speed(speed), expected, rtol=1e-6)
+@pytest.mark.parametrize("window", WINDOWS)
+def test_coming_speed_is_the_mean_of_what_lies_ahead(window: int) -> None:
+    speed = np.arange(window + 5, dtype=np.float64) ** 2
+    expected = [speed[t + 1 : t + 1 + window].mean() for t in range(5)]
+    np.testing.assert_allclose(coming_speed(speed, window), expected, rtol=1e-6)
+
+
+def test_what_is_to_come_at_once_is_said_in_some_places_only() -> None:
+    sampler, _ = synthetic_sampler()
+    activity = sampler.draw(np.random.default_rng(0), 64).activity
+    said = np.isfinite(activity).mean(axis=(0, 1))
+    assert activity.shape[-1] == 2 and said[0] > 0.8 and 0.05 < said[1] < 0.5
 
 
 def test_more_speed_is_heard_as_more_activity() -> None:

@@ -1,0 +1,91 @@
+"""What README says about addresses, keys, settings and commands is what the code does."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pygame
+import pytest
+
+from engine.osc_addresses import IN, OUT
+from engine.settings import Settings, parse_settings
+from engine.window import KEYS
+from models import generate, prepare, train
+from models.palette import DATASET_EMOTIONS, DEFAULT_PALETTE
+from models.skeleton import JOINTS
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def rows(columns: int) -> list[tuple[str, ...]]:
+    """The cells of every table row of so many columns."""
+    lines = [line for line in README.splitlines() if line.startswith("|") and not line.startswith("|---")]
+    cells = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
+    return [row for row in cells if len(row) == columns]
+
+
+@pytest.mark.parametrize("address", [*OUT, *IN], ids=lambda address: address.address)
+def test_every_osc_address_is_in_the_tables(address: object) -> None:
+    row = (f"`{address.address}`", address.arguments, address.meaning)  # type: ignore[attr-defined]
+    assert row in rows(3)
+
+
+def test_the_tables_hold_no_address_that_there_is_not() -> None:
+    named = {row[0].strip("`") for row in rows(3) if row[0].startswith("`/")}
+    assert named == {address.address for address in (*OUT, *IN)}
+
+
+KEY_NAMES = {pygame.K_f: "F", pygame.K_h: "H", pygame.K_SPACE: "Space", pygame.K_ESCAPE: "Esc"}
+
+
+def test_every_key_is_in_the_table() -> None:
+    named = {row[0] for row in rows(2)} - {"key"}
+    emotions = [key for key in KEYS if key.action == "emotion"]
+    others = {KEY_NAMES[key.code] for key in KEYS if key.action != "emotion"}
+    assert named == others | {f"1 to {len(emotions)}"}
+
+
+def test_every_setting_is_in_the_table_with_its_default() -> None:
+    named = [row for row in rows(3) if row[0].startswith("`") and row[0].strip("`").isidentifier()]
+    table = {row[0].strip("`"): row[1].strip("`") for row in named}
+    assert set(table) == set(Settings.model_fields)
+    for name, shown in table.items():
+        default = Settings.model_fields[name].default
+        if default is None:
+            continue
+        spelled = {True: "true", False: "false"}.get(default) if isinstance(default, bool) else None
+        if isinstance(default, tuple):
+            spelled = "[" + ", ".join(f'"{value}"' for value in default) + "]"
+        elif isinstance(default, str):
+            spelled = f'"{default}"'
+        assert shown == (spelled or str(default)), name
+
+
+def test_the_joints_and_emotions_are_named() -> None:
+    flat = " ".join(README.split())
+    assert ", ".join(JOINTS[:6]) in flat and ", ".join(JOINTS[-3:]) in flat
+    assert ", ".join(DEFAULT_PALETTE.names) in flat and ", ".join(DATASET_EMOTIONS) in flat
+
+
+def commands(start: str) -> list[list[str]]:
+    """The arguments of each command in the code blocks that begins with `start`."""
+    blocks = "\n".join(re.findall(r"```\n(.*?)```", README, flags=re.DOTALL))
+    lines = [line.split("   ")[0] for line in blocks.splitlines() if line.startswith(start)]
+    return [shlex.split(line.removeprefix(start)) for line in lines]
+
+
+def test_the_commands_are_understood() -> None:
+    shown = commands("python app.py ")
+    assert len(shown) >= 4
+    for arguments in shown:
+        parse_settings(arguments)
+    parsers = {"generate": generate, "train": train, "prepare": prepare}
+    for name, module in parsers.items():
+        assert commands(f"python -m models.{name} "), name
+        for arguments in commands(f"python -m models.{name} "):
+            module.parse_arguments(arguments)
+
+
+def test_the_two_commands_of_the_start_are_there() -> None:
+    assert "\npython -m pip install -e . && python app.py\n" in README
+    assert '\npython -m pip install -e ".[test]" && python -m pytest\n' in README
