@@ -164,17 +164,17 @@ class Capture(Room):
         read, image = video.read()
         if not read:
             raise TemporaryFault(f"camera {self._camera} gives no picture any more; is it still plugged in?")
-        self._put(image, time.monotonic())
+        self._put(image, time.perf_counter())
 
     def _play_file(self, video: cv2.VideoCapture) -> None:
         """Put the frame whose time has come; skip those whose time is over."""
-        early = self._started_at + self._position / self._rate - time.monotonic()
+        early = self._started_at + self._position / self._rate - time.perf_counter()
         if early > EARLY_ENOUGH:
             self.sleep(min(early, LONGEST_WAIT))
             return
-        patience = time.monotonic() + LONGEST_CATCH_UP
+        patience = time.perf_counter() + LONGEST_CATCH_UP
         read = video.grab()
-        while read and self._late() and time.monotonic() < patience:
+        while read and self._late() and time.perf_counter() < patience:
             self._position += 1
             self.statistics.count("capture.skipped")
             read = video.grab()
@@ -183,11 +183,11 @@ class Capture(Room):
             return
         self._position += 1
         read, image = video.retrieve()
-        self._put(image if read else None, time.monotonic())
+        self._put(image if read else None, time.perf_counter())
 
     def _late(self) -> bool:
         """Whether the time of the frame after the one just grabbed has come already."""
-        return (time.monotonic() - self._started_at) * self._rate >= self._position + 1
+        return (time.perf_counter() - self._started_at) * self._rate >= self._position + 1
 
     def _end(self, video: cv2.VideoCapture) -> None:
         if self._position == 0:
@@ -204,7 +204,7 @@ class Capture(Room):
         rate = video.get(cv2.CAP_PROP_FPS)
         self._rate = rate if math.isfinite(rate) and 1.0 <= rate <= 240.0 else USUAL_RATE
         self._position = 0
-        self._started_at = time.monotonic()
+        self._started_at = time.perf_counter()
 
     def _put(self, image: Any, captured_at: float) -> None:
         if not usable(image):

@@ -40,6 +40,7 @@ class Dance(Room):
     """
 
     name = "inference"
+    longest_back_off = 0.5  # the dancer never stops
 
     def __init__(
         self,
@@ -57,6 +58,8 @@ class Dance(Room):
         self._checkpoint, self._seed = checkpoint, seed
         self._controls, self._poses, self._frames, self._send = controls, poses, frames, send
         self._generator: Generator | None = None
+        self._state: DanceState
+        self._index = 0
         self._audience = Audience()
 
     def open(self) -> None:
@@ -65,19 +68,23 @@ class Dance(Room):
             raise PermanentFault("the dance was started before the controls were set")
         if self._generator is None:
             self._generator = self._load()
+        self._due = time.perf_counter()
+        if self._index:  # opened again after a fault: go on from where the dancer stands
+            self._state = self._generator.sew(self._state, self._begin(self._seed + self._index))
+            return
         self._resets = controls.resets
         self._emotion_at_start = controls.emotion_changed_at
         self._glide = EmotionGlide.at(controls.emotion_target)
         self._state = self._begin(self._seed)
-        self._due = time.monotonic()
-        self._index = 0
 
     def step(self) -> None:
         self._wait_for_tick()
         controls = self._controls.latest()
         assert controls is not None and self._generator is not None
-        started = time.monotonic()
-        self._glide = self._glide.toward(controls.emotion_target, started, controls.glide_s)
+        started = time.perf_counter()
+        # From the moment it was asked for, so that the first frame after it is on its way already.
+        began = controls.emotion_changed_at or started
+        self._glide = self._glide.toward(controls.emotion_target, began, controls.glide_s)
         weights = self._glide.weights_at(started)
         if controls.resets != self._resets:
             self._resets = controls.resets
@@ -94,7 +101,7 @@ class Dance(Room):
         else:
             self._state = state
         self._publish(positions, weights, pose, controls)
-        self.statistics.duration("inference.step", time.monotonic() - started)
+        self.statistics.duration("inference.step", time.perf_counter() - started)
 
     def _load(self) -> Generator:
         """Read the checkpoint. torch is imported here, because it takes longer than the first picture may."""
@@ -114,12 +121,12 @@ class Dance(Room):
         """A dancer in the middle of the stage, already moving."""
         assert self._generator is not None
         return self._generator.warm(
-            self._generator.start(1, seed % 2**63), self._glide.weights_at(time.monotonic())
+            self._generator.start(1, seed % 2**63), self._glide.weights_at(time.perf_counter())
         )
 
     def _wait_for_tick(self) -> None:
         """Sleep until the next tick is due. Time that was lost is skipped, not danced in a hurry."""
-        now = time.monotonic()
+        now = time.perf_counter()
         if now > self._due + MOST_CATCHING_UP * TICK:
             skipped = int((now - self._due) / TICK)
             self.statistics.count("inference.late_ticks", skipped)
@@ -153,7 +160,7 @@ class Dance(Room):
         changed_at = controls.emotion_changed_at
         frame = DancerFrame(
             index=self._index,
-            generated_at=time.monotonic(),
+            generated_at=time.perf_counter(),
             positions=positions.astype(np.float32),
             emotion_weights=weights,
             visitor=pose,
@@ -163,7 +170,7 @@ class Dance(Room):
         self._send(frame)
         self._frames.put(frame)
         self.statistics.count("inference.ticks")
-        if time.monotonic() > self._due:  # the next tick is due already
+        if time.perf_counter() > self._due:  # the next tick is due already
             self.statistics.count("inference.late_ticks")
 
 

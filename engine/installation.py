@@ -85,7 +85,7 @@ class Installation:
         settings = self.settings
         window = self._open_window()
         before = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        started = time.monotonic()
+        started = time.perf_counter()
         log.info(
             "streaming to %s, listening on %s, source %s",
             ", ".join(settings.osc_targets),
@@ -99,20 +99,22 @@ class Installation:
             window.run(
                 self._draw,
                 self._act,
-                lambda: self._should_stop() or self._opened() or time.monotonic() > opening_ends,
+                lambda: self._should_stop() or self._opened() or time.perf_counter() > opening_ends,
             )
             # What has been loaded stays: the collector need not walk through it again and again.
             gc.collect()
             gc.freeze()
             # The figures are those of the piece as it runs; how long it took to get there is one of its own.
-            self.startup_s = round(time.monotonic() - started, 3)
+            self.startup_s = round(time.perf_counter() - started, 3)
             self.statistics.clear()
-            started = time.monotonic()
+            self.camera.forget_dropped()
+            self.memory.begin()
+            started = time.perf_counter()
             if settings.seconds is not None:
                 self._ends_at = started + settings.seconds
             window.run(self._draw, self._act, self._should_stop)
         finally:
-            seconds = time.monotonic() - started
+            seconds = time.perf_counter() - started
             for room in self.rooms:
                 room.stop()
             self.osc_out.close()
@@ -171,7 +173,7 @@ class Installation:
         return self.frames.version > 0 and all(room.opened.is_set() for room in self.rooms)
 
     def _should_stop(self) -> bool:
-        over = self._ends_at is not None and time.monotonic() >= self._ends_at
+        over = self._ends_at is not None and time.perf_counter() >= self._ends_at
         return self._interrupted or over or self.dance.refused is not None
 
     def _act(self, action: str, argument: int | None) -> None:

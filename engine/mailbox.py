@@ -35,6 +35,11 @@ class Mailbox(Generic[Value]):
             self._taken = True
             return self._value
 
+    def forget_dropped(self) -> None:
+        """Count `dropped` from 0 again."""
+        with self._changed:
+            self.dropped = 0
+
     def newer_than(self, version: int, timeout: float) -> tuple[int, Value | None]:
         """Wait at most `timeout` seconds for a value newer than `version`.
 

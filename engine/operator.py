@@ -66,13 +66,13 @@ class Operator:
             raise ValueError(f"{name[:40]!r} is not in the palette: {', '.join(self.palette.names)}")
         with self._lock:
             others = self._controls.emotion_target.astype(np.float64)
-        others[index] = 0.0
-        if others.sum() == 0.0:
-            others = np.ones(len(others))
             others[index] = 0.0
-        weights = others * ((1.0 - weight) / max(others.sum(), 1.0e-9))
-        weights[index] = weight if len(others) > 1 else 1.0
-        self._set_target(weights.astype(np.float32), None)
+            if others.sum() == 0.0:
+                others = np.ones(len(others))
+                others[index] = 0.0
+            weights = others * ((1.0 - weight) / max(others.sum(), 1.0e-9))
+            weights[index] = weight if len(others) > 1 else 1.0
+            self._aim(weights.astype(np.float32), None)
 
     def set_valence_arousal(self, valence: float, arousal: float) -> None:
         """A point in the plane, each coordinate -1 to 1."""
@@ -106,7 +106,13 @@ class Operator:
     def _set_target(self, weights: Weights, note: str | None) -> None:
         if note:
             self._log.info("%s", note)
-        self._change(emotion_target=weights, emotion_changed_at=time.monotonic(), caption=note)
+        with self._lock:
+            self._aim(weights, note)
+
+    def _aim(self, weights: Weights, note: str | None) -> None:
+        """Change the target; the lock is held."""
+        now = time.perf_counter()
+        self._put(replace(self._controls, emotion_target=weights, emotion_changed_at=now, caption=note))
 
     def _change(self, **changes: object) -> None:
         with self._lock:

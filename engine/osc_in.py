@@ -18,8 +18,6 @@ from engine.statistics import Statistics
 LARGEST_PACKET = 8_192
 MOST_MESSAGES = 256
 """Messages of one packet that are heard; a control surface sends a handful."""
-MOST_AT_ONCE = 500
-"""Packets taken in one step, so that a flood cannot keep the room from being stopped."""
 WAIT = 0.2
 
 
@@ -147,14 +145,13 @@ class OscIn(Room):
 
     def step(self) -> None:
         assert self._socket is not None
-        for _ in range(MOST_AT_ONCE):
-            try:
-                packet, sender = self._socket.recvfrom(LARGEST_PACKET + 1)
-            except TimeoutError:
-                return
-            except ConnectionError:
-                return  # Windows reports here that an earlier datagram of ours found nobody
-            self._hear(packet, sender[0])
+        try:
+            packet, sender = self._socket.recvfrom(LARGEST_PACKET + 1)
+        except TimeoutError:
+            return
+        except ConnectionError:
+            return  # Windows reports here that an earlier datagram of ours found nobody
+        self._hear(packet, sender[0])
 
     def close(self) -> None:
         if self._socket is not None:
@@ -166,8 +163,18 @@ class OscIn(Room):
             if len(packet) > LARGEST_PACKET:
                 raise BadPacket(f"more than {LARGEST_PACKET} bytes")
             for address, arguments in messages(packet):
-                control(self.operator, address, arguments)
-                self.statistics.count("osc_in.messages")
+                self._obey(address, arguments, sender)
+        except BadPacket as error:
+            self._ignore(error, sender)
+
+    def _obey(self, address: str, arguments: Sequence[object], sender: str) -> None:
+        """Do what one message asks for; one that asks for nothing does not silence its neighbours."""
+        try:
+            control(self.operator, address, arguments)
+            self.statistics.count("osc_in.messages")
         except ValueError as error:
-            self.statistics.count("osc_in.ignored")
-            self._complaint.warning("ignored a packet from %s: %s", sender, error)
+            self._ignore(error, sender)
+
+    def _ignore(self, error: ValueError, sender: str) -> None:
+        self.statistics.count("osc_in.ignored")
+        self._complaint.warning("ignored from %s: %s", sender, error)

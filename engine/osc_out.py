@@ -103,17 +103,18 @@ class OscOut:
         visitor = seen_visitor(frame)
         if visitor is not None:
             datagrams.append(visitor_bundle(visitor))
-        for target in self.targets:
-            self._send_to(target, datagrams)
-        self.statistics.count("osc.bundles")
-        self._measure(frame, visitor)
+        sent = [self._send_to(target, datagrams) for target in self.targets]
+        if any(sent):
+            self.statistics.count("osc.bundles")
+            self._measure(frame, visitor)
 
     def close(self) -> None:
         """Close the socket."""
         self._closing.set()
         self._socket.close()
 
-    def _send_to(self, target: tuple[str, int], datagrams: list[bytes]) -> None:
+    def _send_to(self, target: tuple[str, int], datagrams: list[bytes]) -> bool:
+        """Whether it was sent; a complaint where not."""
         found = self._found.get(target)
         try:
             if found is None:
@@ -123,9 +124,11 @@ class OscOut:
         except OSError as error:
             self.statistics.count("osc.send_errors")
             self._complaint.warning("cannot send to %s:%d: %s", *target, error)
+            return False
+        return True
 
     def _measure(self, frame: DancerFrame, visitor: Pose | None) -> None:
-        now = time.monotonic()
+        now = time.perf_counter()
         if visitor is not None and visitor.captured_at > self._last_visitor_at:
             self._last_visitor_at = visitor.captured_at
             self.statistics.duration("latency.visitor_to_osc", now - visitor.captured_at)

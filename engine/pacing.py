@@ -11,16 +11,16 @@ class Pacer:
 
     def __init__(self, rate: float) -> None:
         self._period = 1.0 / rate
-        self._deadline = time.monotonic()
+        self._deadline = time.perf_counter()
 
     def wait(self) -> None:
         """Wait for the next deadline; returns at once if it has passed, as where flipping waits."""
         self._deadline += self._period
-        now = time.monotonic()
+        now = time.perf_counter()
         if now > self._deadline + self._period:
             self._deadline = now
             return
         if self._deadline - now > SPIN:
             time.sleep(self._deadline - now - SPIN)
-        while time.monotonic() < self._deadline:
+        while time.perf_counter() < self._deadline:
             time.sleep(0)  # yields to the threads that generate and detect

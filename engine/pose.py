@@ -30,6 +30,7 @@ class PoseRoom(Room):
     """
 
     name = "pose"
+    longest_back_off = 300.0  # where there is no network it is asked for now and then, not four times a minute
 
     def __init__(
         self,
@@ -46,20 +47,24 @@ class PoseRoom(Room):
         self._version = 0
         self._detector: PoseDetector | None = None
         self._followed: int | None = None
-        self._last = Pose(present=False, captured_at=time.monotonic())
+        self._last = Pose(present=False, captured_at=time.perf_counter())
         self._forget()
 
     def open(self) -> None:
-        """Load the networks. Raises PermanentFault when there is no model or MediaPipe refuses it."""
+        """Load the networks. Raises PermanentFault for a named file that is no model, else TemporaryFault."""
         self._forget()
         give_way()
         try:
             self._detector = PoseDetector(find_pose_model(self._model))
         except PoseModelError as error:
-            raise PermanentFault(f"no visitor can be seen: {error}") from None
+            raise self._refusal(f"no visitor can be seen: {error}") from None
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise PermanentFault(f"MediaPipe cannot start the pose model: {reason}") from error
+            raise self._refusal(f"MediaPipe cannot start the pose model: {reason}") from error
+
+    def _refusal(self, what: str) -> PermanentFault | TemporaryFault:
+        """A file that was named stays as it is; a network that is down may come back."""
+        return PermanentFault(what) if self._model else TemporaryFault(what)
 
     def step(self) -> None:
         """Wait for a frame, at most 0.2 s, and answer it with a pose."""
@@ -67,7 +72,7 @@ class PoseRoom(Room):
         if frame is not None:
             self._put(self._pose_in(frame))
             return
-        now = time.monotonic()
+        now = time.perf_counter()
         if self._last.present and now - self._last.captured_at > NOBODY_AFTER:
             self._forget()
             self._put(self._nobody(now))
@@ -76,7 +81,7 @@ class PoseRoom(Room):
         """Free the networks; whoever was there is gone until the room works again."""
         detector, self._detector = self._detector, None
         if self._last.present:
-            self._put(self._nobody(time.monotonic()))
+            self._put(self._nobody(time.perf_counter()))
         if detector is not None:
             detector.close()
 

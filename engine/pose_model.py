@@ -129,7 +129,7 @@ def check_bundle(path: Path) -> None:
 
 def download_official() -> bytes:
     """The bundle from Google's model storage. Raises OSError, PoseModelError."""
-    deadline = time.monotonic() + DOWNLOAD_TIMEOUT
+    deadline = time.perf_counter() + DOWNLOAD_TIMEOUT
     parts: list[bytes] = []
     with urllib.request.urlopen(OFFICIAL_MODEL, timeout=CONNECT_TIMEOUT) as response:
         total = int(response.headers.get("Content-Length") or 0) or None
@@ -137,7 +137,7 @@ def download_official() -> bytes:
             while part := response.read(2**16):
                 parts.append(part)
                 progress.update(len(part))
-                if progress.n > 2 * LARGEST_NETWORK or time.monotonic() > deadline:
+                if progress.n > 2 * LARGEST_NETWORK or time.perf_counter() > deadline:
                     raise PoseModelError("the download is too large or too slow")
     return b"".join(parts)
 
@@ -173,14 +173,14 @@ def download_wheel(folder: Path) -> Path:
     command += [*WHEEL_PLATFORM, "--timeout", "15", "--retries", "1", "--dest", str(folder), WHEEL]
     # With its temporary files in our folder the download can be watched as it grows.
     environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
-    deadline = time.monotonic() + WHEEL_TIMEOUT
+    deadline = time.perf_counter() + WHEEL_TIMEOUT
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     try:
         with tqdm(total=WHEEL_BYTES, unit="B", unit_scale=True, desc=f"pose model from {WHEEL}") as progress:
             while process.poll() is None:
-                if time.monotonic() > deadline:
+                if time.perf_counter() > deadline:
                     raise PoseModelError(f"pip took more than {WHEEL_TIMEOUT:g} s for {WHEEL}")
                 time.sleep(0.2)
                 progress.update(min(_bytes_under(folder), WHEEL_BYTES) - progress.n)

@@ -14,7 +14,7 @@ class RateLimitedLog:
 
     def warning(self, message: str, *arguments: object) -> None:
         """Log it if its time has come, else count it."""
-        now = time.monotonic()
+        now = time.perf_counter()
         if now < self._next:
             self._held_back += 1
             return

@@ -21,12 +21,16 @@ class MemoryGauge:
 
     def __init__(self) -> None:
         self._process = psutil.Process()
+        self.begin()
+
+    def begin(self) -> None:
+        """Measure from here on."""
         self.start = self.latest = self.most = self._read()
         self._next = 0.0
 
     def sample(self) -> None:
         """Read it, at most once a second."""
-        now = time.monotonic()
+        now = time.perf_counter()
         if now >= self._next:
             self._next = now + 1.0
             self.latest = self._read()
@@ -41,6 +45,7 @@ def figures(
 ) -> dict[str, Any]:
     """Everything measured in a run of `seconds`, in the layout of DESIGN.md."""
     count = statistics.counted
+    seconds = max(seconds, 1e-3)
     rendered, captured, detected = (count(name) for name in ("render.frames", "capture.frames", "pose.frames"))
     return {
         "render": {

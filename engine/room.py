@@ -18,16 +18,17 @@ class Room(ABC):
     """A thread that opens something, does one small piece of work over and over, and closes it again.
 
     When the work raises, the fault is recorded, the room is closed and opened again after a back-off that
-    doubles from 0.5 s to 15 s. A `PermanentFault` closes the room for good; the other rooms go on. `step`
-    must return within about half a second, so that `stop` is quick and `heartbeat` means something.
+    doubles from 0.5 s to `longest_back_off`. A `PermanentFault` closes the room for good; the other rooms go
+    on. `step` must return within about half a second, so that `stop` is quick and `heartbeat` means something.
     """
 
     name = "room"
+    longest_back_off = LONGEST_BACK_OFF
 
     def __init__(self, statistics: Statistics) -> None:
         self.statistics = statistics
         self.log = logging.getLogger(f"engine.{self.name}")
-        self.heartbeat = time.monotonic()
+        self.heartbeat = time.perf_counter()
         self.opened = threading.Event()
         """Set once the room has been opened for the first time, or could not be."""
         self._stopping = threading.Event()
@@ -66,19 +67,19 @@ class Room(ABC):
         back_off = FIRST_BACK_OFF
         fault: Fault | None = None
         while not self.stopping:
-            opened_at = time.monotonic()
+            opened_at = time.perf_counter()
             try:
                 self.open()
                 self.opened.set()
                 while not self.stopping:
                     self.step()
-                    self.heartbeat = time.monotonic()
+                    self.heartbeat = time.perf_counter()
                     if fault is not None and fault.recovered_after_s is None:
                         fault.recovered_after_s = round(time.time() - fault.time, 3)
                         self.log.info("works again")
             except Exception as error:
                 self.opened.set()
-                if time.monotonic() - opened_at > HEALTHY_AFTER:
+                if time.perf_counter() - opened_at > HEALTHY_AFTER:
                     back_off = FIRST_BACK_OFF
                 if fault is None or fault.what != str(error) or fault.recovered_after_s is not None:
                     fault = Fault(self.name, str(error) or type(error).__name__)
@@ -90,7 +91,7 @@ class Room(ABC):
                     return
             self._close()
             self.sleep(back_off)
-            back_off = min(back_off * 2, LONGEST_BACK_OFF)
+            back_off = min(back_off * 2, self.longest_back_off)
 
     def _report(self, error: Exception, permanent: bool, back_off: float) -> None:
         expected = type(error).__name__ in ("TemporaryFault", "PermanentFault")

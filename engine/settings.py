@@ -8,13 +8,23 @@ import argparse
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.faults import StartError
 
 LARGEST_SETTINGS_FILE = 2**20
+
+METAVARS = {
+    "pose_model": "FILE",
+    "glide": "S",
+    "influence": "0..1",
+    "energy": "0..2",
+    "osc_in": "HOST:PORT",
+    "width": "PIXELS",
+    "height": "PIXELS",
+}
 
 Address = Annotated[str, Field(pattern=r"^[^\s:]{1,253}:\d{1,5}$")]
 
@@ -89,9 +99,16 @@ def _first_complaint(error: ValidationError, given: set[str], config: Path | Non
     return f"{where}: {found} will not do: {first['msg'].lower()}; it is {field.description}"
 
 
+class _OneLineParser(argparse.ArgumentParser):
+    """Complains as everything else does at the start."""
+
+    def error(self, message: str) -> NoReturn:
+        raise StartError(f"{message}; python app.py --help lists what there is")
+
+
 def _parser() -> argparse.ArgumentParser:
     """The command line of the installation. Nothing has a default here: what is not given is not set."""
-    parser = argparse.ArgumentParser(
+    parser = _OneLineParser(
         prog="python app.py",
         description="A dancer that answers whoever moves in front of the camera, in the emotion you set.",
         argument_default=argparse.SUPPRESS,
@@ -113,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     screen.add_argument("--fullscreen", action="store_true", help=describe("fullscreen"))
     screen.add_argument("--windowed", dest="fullscreen", action="store_false", help="a window (default)")
     parser.add_argument("--headless", action="store_true", help=describe("headless"))
+    for name in ("pose_model", "glide", "influence", "energy", "osc_in", "width", "height"):
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar=METAVARS[name], help=describe(name))
+    parser.add_argument("--osc-targets", nargs="+", metavar="HOST:PORT", help=describe("osc_targets"))
     parser.add_argument("--seconds", metavar="S", help=describe("seconds"))
     parser.add_argument("--stats", metavar="FILE.json", help=describe("stats"))
     return parser

@@ -18,9 +18,6 @@ log = logging.getLogger(__name__)
 RATE = 60.0
 """Pictures per second."""
 
-FAULT_INTERVAL = 1.0
-"""Seconds between two faults that are reported of a drawing that fails again and again."""
-
 NO_SCREEN = ("dummy", "offscreen")
 """Drivers that SDL may fall back to by itself and that nobody sees."""
 
@@ -93,7 +90,7 @@ class Window:
     def run(self, draw: Draw, on_action: OnAction, should_stop: Callable[[], bool]) -> None:
         """Show 60 pictures a second until somebody quits or `should_stop` says so.
 
-        `draw(surface, time)` draws a whole picture for a `time.monotonic()` time. Whatever it raises is
+        `draw(surface, time)` draws a whole picture for a `time.perf_counter()` time. Whatever it raises is
         recorded as a fault and the loop goes on. `on_action(action, argument)` gets what KEYS says.
         """
         pacer = Pacer(RATE)
@@ -103,7 +100,7 @@ class Window:
             self._draw(draw)
             pacer.wait()
             pygame.display.flip()
-            now = time.monotonic()
+            now = time.perf_counter()
             self._statistics.count("render.frames")
             if shown_at is not None:
                 self._statistics.duration("render.frame", now - shown_at)
@@ -160,11 +157,11 @@ class Window:
         on_action(key.action, key.argument)
 
     def _draw(self, draw: Draw) -> None:
-        now = time.monotonic()
+        now = time.perf_counter()
         try:
             draw(self.surface, now)
         except Exception as error:
-            if self._fault is None or now - self._fault_time >= FAULT_INTERVAL:
+            if self._fault is None:
                 self._fault = Fault("render", f"{type(error).__name__}: {error}")
                 self._fault_time = now
                 self._statistics.fault(self._fault)

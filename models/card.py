@@ -24,8 +24,11 @@ def default_checkpoint() -> Path:
 
 
 def card_path(checkpoint: Path) -> Path:
-    """The card that lies beside a checkpoint."""
-    return checkpoint.with_suffix(".json")
+    """The card that lies beside a checkpoint. Raises CheckpointError for a path without a name."""
+    try:
+        return checkpoint.with_suffix(".json")
+    except ValueError:
+        raise CheckpointError(f"{checkpoint}: not a file; expected NAME.safetensors") from None
 
 
 def write_card(checkpoint: Path, card: dict[str, Any]) -> None:

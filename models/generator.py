@@ -47,15 +47,19 @@ SEAM = 20
 class Sampling:
     """How the mixture is turned into movement."""
 
-    temperature: float = 1.0
+    temperature: float = 0.7
     """share of each Gaussian's deviation that is used, at energy 1"""
-    decision_rate: float = 1.0
+    emphasis: float = 1.5
+    """factor on the emotion's embedding: above 1 it is said louder than in training"""
+    pull: float = 4.0
+    """how strongly components are preferred that move as fast as was asked, see `models.planner`"""
+    decision_rate: float = 30.0
     """mean number of times a second that the choice of component is drawn anew"""
     overlap: float = 0.9
     """weight of each plan relative to the next newer one when their steps are averaged"""
     activity_wander: float = 2.0
     """seconds over which the asked activity wanders"""
-    lowest_rank: float = 0.4
+    lowest_rank: float = 0.5
     """the calmest that the dancer is ever asked to be, as a rank of what the actors did in this emotion"""
     patience: float = 0.4
     """the share of the speed asked for under which a dancer is told to move at once"""
@@ -98,7 +102,7 @@ class DanceState:
     @property
     def positions(self) -> FloatArray:
         """The present frame as joint positions (B, 17, 3) float32 in metres on the stage."""
-        return pose_positions(self.shown_features, self.place, self.yaw).astype(np.float32)
+        return pose_positions(self.shown_features.astype(float), self.place, self.yaw).astype(np.float32)
 
 
 def with_unit_directions(features: FloatArray) -> FloatArray:
@@ -203,7 +207,8 @@ class Generator:
         hot = sampling.temperature * float(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
         asked = self._asked(weights, rank, energy)
         activity = activity_input(np.stack([asked, self._at_once(state, asked)], axis=-1))
-        plan, cache = self._plan(state, weights, activity, gumbel, hot * noise)
+        given = (sampling.emphasis * weights, activity, asked, gumbel, hot * noise)
+        plan, cache = self._plan(state, *given)
         plans = np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon]
         moved, rates = self._dance(state.pose, plans, toward, influence)
         pose, step, place, yaw, speed = self._travel(state, moved, rates)
@@ -229,6 +234,7 @@ class Generator:
         state: DanceState,
         weights: FloatArray,
         activity: FloatArray,
+        asked: FloatArray,
         gumbel: FloatArray,
         noise: FloatArray,
     ) -> tuple[FloatArray, Cache]:
@@ -236,10 +242,12 @@ class Generator:
         count = len(state.pose)
         labels = np.zeros((count, self.network.config.label_count), dtype=np.float32)
         labels[:, : weights.shape[1]] = weights
-        given = (state.pose, state.step, labels, activity, gumbel, noise)
+        given = (state.pose, state.step, labels, activity, asked, gumbel, noise)
         tensors = [torch.from_numpy(np.ascontiguousarray(part, np.float32)).to(self.device) for part in given]
         if count not in self._planners:
-            self._planners[count] = traced(Planner(self.network, self.space), (*tensors, *state.cache))
+            self._planners[count] = traced(
+                Planner(self.network, self.space, self.sampling.pull), (*tensors, *state.cache)
+            )
         plan, *cache = self._planners[count](*tensors, *state.cache)
         return plan.cpu().numpy(), Cache(*cache)
 

@@ -29,8 +29,9 @@ class EmotionGlide:
         if self.seconds <= 0 or time >= self.began + self.seconds:
             return self.target
         share = max((time - self.began) / self.seconds, 0.0)
-        smooth = np.float32(share * share * (3 - 2 * share))
-        return (self.start + smooth * (self.target - self.start)).astype(np.float32)
+        # Quick at first and soft at the end: a target that moves all the time must be followed, not waited for.
+        eased = np.float32(share * (2 - share))
+        return (self.start + eased * (self.target - self.start)).astype(np.float32)
 
     def toward(self, target: Weights, now: float, seconds: float = DEFAULT_GLIDE) -> "EmotionGlide":
         """A glide to another target from where this one is now; the same target goes on undisturbed."""

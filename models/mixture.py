@@ -30,18 +30,16 @@ def negative_log_likelihood(mixture: Mixture, target: Tensor) -> Tensor:
     return -torch.logsumexp(mixture.log_weights + log_normal.sum(-1), dim=-1)
 
 
-def choose_component(mixture: Mixture, gumbel: Tensor) -> Tensor:
-    """Index (...) of one component each, drawn by the Gumbel-max rule with the given noise (..., K).
+def choose_component(log_weights: Tensor, gumbel: Tensor) -> Tensor:
+    """Index (...) of one component each, drawn from log_weights (..., K) by the Gumbel-max rule with the given
+    noise (..., K).
 
     With fresh noise this is an exact draw from the weights. With noise that is held from frame to frame the
     choice stays the same for as long as the weights do: a decision, not flicker.
     """
-    return (mixture.log_weights + gumbel).argmax(dim=-1)
+    return (log_weights + gumbel).argmax(dim=-1)
 
 
-def sample_component(mixture: Mixture, component: Tensor, noise: Tensor) -> Tensor:
-    """The points (..., Z) of component (...) that lie `noise` (..., Z) standard deviations off its mean."""
-    index = component[..., None, None].expand(*component.shape, 1, mixture.means.shape[-1])
-    mean = mixture.means.gather(-2, index).squeeze(-2)
-    scale = mixture.log_scales.gather(-2, index).squeeze(-2).exp()
-    return mean + scale * noise
+def sample_components(mixture: Mixture, noise: Tensor) -> Tensor:
+    """Of each component the point (..., K, Z) that lies `noise` (..., Z) standard deviations off its mean."""
+    return mixture.means + mixture.log_scales.exp() * noise.unsqueeze(-2)

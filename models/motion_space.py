@@ -44,6 +44,20 @@ def _metres_moved() -> FloatArray:
 METRES_MOVED = _metres_moved()
 
 
+def _levers() -> FloatArray:
+    """(16, 16) metres that joint 1 + row moves, relative to the pelvis, by a change of one bone's direction."""
+    levers = np.zeros((BONE_COUNT, BONE_COUNT), dtype=np.float32)
+    for joint in range(1, JOINT_COUNT):
+        bone_of = joint
+        while bone_of > 0:
+            levers[joint - 1, bone_of - 1] = BONE_LENGTHS[bone_of - 1]
+            bone_of = PARENTS[bone_of]
+    return levers
+
+
+LEVERS = _levers()
+
+
 def steps_of(features: Tensor) -> Tensor:
     """Steps (..., T - 1, 52) that lead to frames 1 .. T - 1 of features (..., T, 52)."""
     change = features[..., 1:, :POSE_COUNT] - features[..., :-1, :POSE_COUNT]
@@ -64,6 +78,7 @@ class MotionSpace(nn.Module):
     pose_scale: Tensor
     step_scale: Tensor
     metres_moved: Tensor
+    levers: Tensor
     plan_mean: Tensor
     basis: Tensor
 
@@ -74,6 +89,7 @@ class MotionSpace(nn.Module):
         self.register_buffer("pose_scale", torch.ones(POSE_COUNT))
         self.register_buffer("step_scale", torch.ones(STEP_COUNT))
         self.register_buffer("metres_moved", torch.from_numpy(METRES_MOVED))
+        self.register_buffer("levers", torch.from_numpy(LEVERS), persistent=False)
         self.register_buffer("plan_mean", torch.zeros(horizon * STEP_COUNT))
         self.register_buffer("basis", torch.zeros(target_count, horizon * STEP_COUNT))  # rows: one deviation
 
@@ -90,6 +106,12 @@ class MotionSpace(nn.Module):
         """Steps (..., horizon, 52) of whitened coordinates (..., Z)."""
         flat = coordinates @ self.basis + self.plan_mean
         return flat.unflatten(-1, (self.horizon, STEP_COUNT)) / self.metres_moved
+
+    def speed(self, steps: Tensor) -> Tensor:
+        """Mean joint speed in m/s (...) of steps (..., horizon, 52): `skeleton.joint_speed` but for the turns
+        of the whole body."""
+        turned = steps[..., : BONE_COUNT * 3].unflatten(-1, (BONE_COUNT, 3))
+        return (self.levers @ turned).norm(dim=-1).mean(dim=(-1, -2)) * FRAME_RATE
 
     def fit(self, poses: FloatArray, plans: FloatArray) -> float:
         """Measure the units on poses (N, 49) and plans (M, horizon, 52); returns the variance share kept."""

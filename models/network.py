@@ -25,7 +25,7 @@ would grow without bound (Bishop 1994, section 4), and who is that sure of stand
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes of the network; the defaults are those of the shipped checkpoint."""
+    """Sizes of the network."""
 
     input_count: int
     """numbers a frame that go in: pose and step"""
@@ -33,14 +33,14 @@ class NetworkConfig:
     """Z, numbers a frame that come out: a plan of the coming steps in whitened coordinates"""
     label_count: int
     """L, emotions and other styles that the network was trained to tell apart"""
-    width: int = 192
-    layers: int = 4
-    heads: int = 4
-    span: int = 64
+    width: int
+    layers: int
+    heads: int
+    span: int
     """frames that attention reaches back, the present one included"""
-    components: int = 12
+    components: int
     """K"""
-    dropout: float = 0.1
+    dropout: float
 
 
 class Cache(NamedTuple):

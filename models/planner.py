@@ -10,17 +10,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.mixture import choose_component, sample_component
+from models.mixture import choose_component, sample_components
 from models.motion_space import MotionSpace
 from models.network import Cache, DanceNetwork
 
+CALM = 0.05
+"""Metres a second added to speeds before they are compared as ratios."""
+
 
 class Planner(nn.Module):
-    """The network for one frame of B dancers, one sample of its mixture, decoded."""
+    """The network for one frame of B dancers, a sample of each component of its mixture, and a choice of one.
 
-    def __init__(self, network: DanceNetwork, space: MotionSpace) -> None:
+    The choice is drawn by the weights of the components and by how well the speed of each sample fits the one
+    that was asked for: `pull` is what a factor e between the two costs, in nats. The network alone, asked for
+    movement, can stay with the component that stands still, as long as there is one.
+    """
+
+    def __init__(self, network: DanceNetwork, space: MotionSpace, pull: float) -> None:
         super().__init__()
-        self.network, self.space = network, space
+        self.network, self.space, self.pull = network, space, pull
 
     def forward(
         self,
@@ -28,6 +36,7 @@ class Planner(nn.Module):
         step: Tensor,
         label_weights: Tensor,
         activity: Tensor,
+        asked: Tensor,
         gumbel: Tensor,
         noise: Tensor,
         keys: Tensor,
@@ -36,15 +45,17 @@ class Planner(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The coming steps (B, horizon, 52) and the three tensors of the cache.
 
-        pose (B, 49), the step (B, 52) that led to it, label_weights (B, L), activity (B, 2), gumbel (B, K) to
-        choose a component with, noise (B, Z) in standard deviations.
+        pose (B, 49), the step (B, 52) that led to it, label_weights (B, L), activity (B, 2), asked (B,) m/s,
+        gumbel (B, K) to choose a component with, noise (B, Z) in standard deviations.
         """
         frames = self.space.inputs(pose, step)[:, None]
         cache = Cache(keys, values, known)
         mixture, cache = self.network(frames, label_weights[:, None], activity[:, None], cache)
         mixture = mixture.last()
-        sample = sample_component(mixture, choose_component(mixture, gumbel), noise)
-        return self.space.decode(sample), *cache
+        plans = self.space.decode(sample_components(mixture, noise))  # (B, K, horizon, 52)
+        misfit = torch.log((self.space.speed(plans) + CALM) / (asked[:, None] + CALM))
+        chosen = choose_component(mixture.log_weights - self.pull * misfit.square(), gumbel)
+        return plans[torch.arange(len(plans), device=plans.device), chosen], *cache
 
 
 def traced(planner: Planner, example: tuple[Tensor, ...]) -> Any:

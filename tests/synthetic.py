@@ -107,6 +107,7 @@ def tiny_dancer(recipe: Recipe = TINY) -> Checkpoint:
         heads=recipe.heads,
         span=recipe.span,
         components=recipe.components,
+        dropout=recipe.dropout,
     )
     ranges = sampler.activity_ranges(np.random.default_rng(0), len(DEFAULT_PALETTE))
     card = {"licence": "MIT", "data": ["synthetic"]}

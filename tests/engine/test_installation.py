@@ -121,9 +121,9 @@ def test_without_a_camera_it_dances_by_itself(config: Path, checkpoint_file: Pat
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_good_order(config: Path, checkpoint_file: Path, number: int) -> None:
     threading.Timer(1.5, os.kill, (os.getpid(), number)).start()
-    began = time.monotonic()
+    began = time.perf_counter()
     status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=60)
-    assert status == 0 and time.monotonic() - began < 6
+    assert status == 0 and time.perf_counter() - began < 6
     assert "render" in stats
 
 

@@ -40,16 +40,16 @@ def raising(error: Exception) -> Callable[[], None]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
+    end = time.perf_counter() + 5
     while not condition():
-        assert time.monotonic() < end, "it did not happen"
+        assert time.perf_counter() < end, "it did not happen"
         time.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_BACK_OFF", 0.01)
-    monkeypatch.setattr(module, "LONGEST_BACK_OFF", 0.02)
+    monkeypatch.setattr(Room, "longest_back_off", 0.02)
 
 
 def test_a_room_that_fails_is_closed_opened_again_and_recovers() -> None:
@@ -94,9 +94,9 @@ def test_a_room_stops_at_once_even_while_backing_off(monkeypatch: pytest.MonkeyP
     room = Scripted(raising(TemporaryFault("absent")))
     room.start()
     wait_until(lambda: room.closed == 1)
-    began = time.monotonic()
+    began = time.perf_counter()
     room.stop()
-    assert time.monotonic() - began < 1.0
+    assert time.perf_counter() - began < 1.0
 
 
 def test_the_heart_beats_while_the_room_works() -> None:

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from models import generator as module
 from models.checkpoint import Checkpoint
 from models.features import positions_to_features
 from models.generator import MEMORY, SEAM, DanceState, Generator, Sampling
-from models.mixture import choose_component, sample_component
+from models.mixture import choose_component, sample_components
 from models.skeleton import BONE_LENGTHS, BONE_PARENTS, joint_speed
 from tests.synthetic import swinging_figure
 
@@ -61,7 +62,7 @@ def test_dancing_for_long_costs_no_more_memory(generator: Generator) -> None:
 def test_the_streamed_plan_is_that_of_the_network_over_the_whole_past(
     dancer: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generator = Generator(dancer, Sampling(temperature=0.0))
+    generator = Generator(dancer, Sampling(temperature=0.0, pull=0.0, emphasis=1.0))
     monkeypatch.setattr(module, "activity_input", np.zeros_like)
     first = generator.start(1)
     states = [first, *danced(generator, first, 50)]
@@ -70,9 +71,10 @@ def test_the_streamed_plan_is_that_of_the_network_over_the_whole_past(
     labels[..., 0] = 1.0
     with torch.inference_mode():
         mixture, _ = dancer.network(frames[None], labels, torch.zeros(1, 50, 2))
-        chosen = choose_component(mixture.last(), torch.from_numpy(states[-1].gumbel))
-        plan = dancer.space.decode(sample_component(mixture.last(), chosen, torch.zeros(1, 16)))
-    np.testing.assert_allclose(states[-1].plans[:, 0], plan.numpy(), atol=1e-4)
+        last = mixture.last()
+        chosen = choose_component(last.log_weights, torch.from_numpy(states[-1].gumbel))
+        plans = dancer.space.decode(sample_components(last, torch.zeros(1, 16)))
+    np.testing.assert_allclose(states[-1].plans[:, 0], plans[:, int(chosen)].numpy(), atol=1e-4)
 
 
 def test_dancers_of_one_batch_do_not_disturb_each_other(generator: Generator) -> None:
@@ -152,3 +154,23 @@ def test_the_speed_danced_is_that_of_the_positions(dancer: Checkpoint) -> None:
     for value in speed:
         mean = mean + (value - mean) / MEMORY
     np.testing.assert_allclose(states[-1].moved, mean, rtol=1e-3)
+
+
+def test_the_pull_prefers_the_component_that_moves_as_asked(dancer: Checkpoint) -> None:
+    """A mixture whose heaviest component stands still: without the pull the dancer does too."""
+    torch.manual_seed(0)
+    space, config = dancer.space, dancer.network.config
+    still = -space.plan_mean @ (space.basis / space.basis.square().sum(-1, keepdim=True)).T
+    lively = torch.randn(config.target_count)
+    network = deepcopy(dancer.network)
+    with torch.no_grad():
+        network.head.weight.zero_()
+        means = torch.stack([still, lively, lively])
+        scales = torch.full((config.components, config.target_count), -9.0)
+        network.head.bias.copy_(torch.cat([torch.tensor([5.0, 0.0, 0.0]), means.flatten(), scales.flatten()]))
+    restless = replace(dancer, network=network)
+    moved = {}
+    for pull in (0.0, 8.0):
+        generator = Generator(restless, Sampling(pull=pull, temperature=0.0))
+        moved[pull] = float(danced(generator, generator.start(1), 60)[-1].moved.item())
+    assert moved[8.0] > 2 * moved[0.0]

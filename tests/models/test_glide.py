@@ -15,9 +15,19 @@ def test_a_glide_is_monotone_and_sums_to_one_at_every_instant() -> None:
     np.testing.assert_array_equal(weights[-1], B)
 
 
-def test_the_middle_is_half_way() -> None:
+def test_half_the_time_is_three_quarters_of_the_way() -> None:
     glide = EmotionGlide.at(A).toward(B, now=0.0, seconds=2.0)
-    np.testing.assert_allclose(glide.weights_at(1.0), [0.5, 0.5, 0.0])
+    np.testing.assert_allclose(glide.weights_at(1.0), [0.25, 0.75, 0.0])
+
+
+def test_a_target_that_moves_all_the_time_is_followed() -> None:
+    """A fader sends sixty targets a second; what is shown may lag behind it, but not for ever."""
+    glide, seconds = EmotionGlide.at(A), 0.5
+    for tick in range(120):
+        time = tick / 60
+        target = (1 - time / 2) * A + time / 2 * B
+        glide = glide.toward(target.astype(np.float32), time, seconds)
+    assert glide.weights_at(2.0)[1] > 1 - 0.6 * seconds
 
 
 def test_no_time_means_at_once() -> None:

@@ -3,9 +3,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
+from models import train
 from models.checkpoint import read_checkpoint
 from models.clips import write_clips
+from models.progress import Trainee
 from models.train import learning_rate, main
 from tests.synthetic import TINY, synthetic_clips
 
@@ -47,16 +50,24 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data: Path
     assert not torch.equal(weights(paths[0]), weights(paths[2]))
 
 
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, resumed = tmp_path / "whole.safetensors", tmp_path / "resumed.safetensors"
     still = {"dropout": 0.0, "learning_rate": 1e-3}
-    # The schedule depends on the number of steps, so a run is stopped by its progress file, not by its length.
     assert main(arguments(data, whole, **still, steps=4)) == 0
-    assert main(arguments(data, resumed, **still, steps=4)) == 0
-    from safetensors import safe_open
+    step = train.train_step
 
+    def stopped(trainee: Trainee, *more: object) -> float:
+        if trainee.step == 3:
+            raise KeyboardInterrupt
+        return step(trainee, *more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(train, "train_step", stopped)
+        main(arguments(data, resumed, **still, steps=4))
     with safe_open(resumed.with_suffix(".progress"), "pt") as file:
-        assert file.metadata()["step"] == "4"
+        assert file.metadata()["step"] == "2"
     assert main(arguments(data, resumed, "--resume", **still, steps=4)) == 0
     torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
 

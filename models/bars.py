@@ -1,0 +1,77 @@
+"""The bars that a dancer has to clear, and by how much it does or does not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from models.evaluate import Report
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: what is asked, what was found in words, and whether it is met."""
+
+    name: str
+    asked: str
+    found: str
+    met: bool
+
+    def __str__(self) -> str:
+        return f"{'met  ' if self.met else 'SHORT'}  {self.name}: {self.found} (bar: {self.asked})"
+
+    def as_values(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+def bars_of(report: Report) -> list[Bar]:
+    """Every bar, worst emotion first in mind: a ratio or share counts where it is worst."""
+    made, real = report.generated, report.real
+    speed, jerk = made["speed_m_s"] / real["speed_m_s"], made["jerk_m_s3"] / real["jerk_m_s3"]
+    slide = np.nanmean(made["toe_slide_m_s"]) / np.nanmean(real["toe_slide_m_s"])
+    longest = float(np.nanmax(made["longest_frozen_s"]))
+    frozen, really = np.nanmean(made["frozen_share"]), np.nanmean(real["frozen_share"])
+    off, repeated = np.nanmean(made["off_manifold_share"]), np.nanmean(made["repetition_share"])
+    seen = np.diag(report.confusion)
+    response = float(np.median(report.responses)) if len(report.responses) else float("nan")
+    distance = report.frechet / report.floor
+    bones = float(np.nanmax(made["bone_change_m"]))
+    bars = [
+        Bar("speed ratio", "0.8 to 1.25 in every emotion", _span(speed), _within(speed, 0.8, 1.25)),
+        Bar("longest frozen stretch", "under 2 s", f"{longest:.1f} s", longest < 2),
+        Bar("frozen share", "not above real", f"{frozen:.1%}, real {really:.1%}", bool(frozen <= really)),
+        Bar("jerk ratio", "0.8 to 1.3 in every emotion", _span(jerk), _within(jerk, 0.8, 1.3)),
+        Bar("toe slide", "at most 1.5 x real", f"{slide:.2f} x real", bool(slide <= 1.5)),
+    ]
+    for name, column in (
+        ("implausible speeds", "too_fast_share"),
+        ("implausible heights", "out_of_height_share"),
+    ):
+        mine, theirs = np.nanmean(made[column]), np.nanmean(real[column])
+        bars.append(Bar(name, "at most 2 x real", f"{mine:.2%}, real {theirs:.2%}", bool(mine <= 2 * theirs)))
+    bars += [
+        Bar("poses off the manifold", "under 5 %", f"{off:.1%}", bool(off < 0.05)),
+        Bar("near-repetition", "under 10 %", f"{repeated:.1%}", bool(repeated < 0.1)),
+        Bar(
+            "emotion recognised",
+            "80 % mean, 60 % each",
+            f"{np.nanmean(seen):.0%} mean, {np.nanmin(seen):.0%} {report.emotions[int(np.nanargmin(seen))]}",
+            bool(np.nanmean(seen) >= 0.8 and np.nanmin(seen) >= 0.6),
+        ),
+        Bar("time to the new emotion", "median under 1.5 s", f"{response:.2f} s", response < 1.5),
+        Bar("Fréchet distance", "at most 3 x real", f"{distance:.1f} x real", bool(distance <= 3)),
+        Bar("bone lengths", "constant to 1e-5 m", f"{bones:.1e} m", bones < 1e-5),
+    ]
+    return bars
+
+
+def _span(ratios: np.ndarray) -> str:
+    return f"{np.nanmin(ratios):.2f} to {np.nanmax(ratios):.2f}"
+
+
+def _within(ratios: np.ndarray, low: float, high: float) -> bool:
+    return bool(np.nanmin(ratios) >= low and np.nanmax(ratios) <= high)

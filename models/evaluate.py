@@ -1,0 +1,279 @@
+"""Measure dances beside real motion: `python -m models.evaluate --data clips.npz --out report/`.
+
+Without --rollouts the checkpoint dances first: eight seeds of each emotion, half of them prompted with another
+emotion's movement, and dancers who change their emotion every five seconds.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from models.bars import Bar, bars_of
+from models.card import CheckpointError, default_checkpoint
+from models.checkpoint import read_checkpoint
+from models.clips import Clips, ClipsError, read_clips, split_clips
+from models.evaluation_plots import draw_plots
+from models.generator import Generator
+from models.judge import (
+    LONG,
+    SHORT,
+    Judge,
+    JudgeError,
+    JudgeRecipe,
+    frechet,
+    load_judge,
+    save_judge,
+    train_judge,
+    windows_of,
+)
+from models.reference import Reference, build_reference, sample_features
+from models.rollouts import (
+    SEEDS,
+    SWITCH_EVERY,
+    Rollouts,
+    RolloutsError,
+    dance_all,
+    prompts_for,
+    read_rollouts,
+    save_rollouts,
+    switches_of,
+)
+from models.skeleton import FRAME_RATE, FloatArray
+
+LOOK_EVERY = 3
+"""Frames between two looks of the judge after a switch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What was found. `generated` and `real`: measure -> (P,) values, NaN for emotions that nobody danced."""
+
+    emotions: tuple[str, ...]
+    generated: dict[str, FloatArray]
+    real: dict[str, FloatArray]
+    confusion: FloatArray  # (P, P) shares: row the emotion asked for, column what the judge said
+    mismatched_recognised: float
+    responses: FloatArray  # seconds, one a switch
+    frechet: float
+    floor: float
+
+    @property
+    def bars(self) -> list[Bar]:
+        """Each bar with its figure."""
+        return bars_of(self)
+
+    def as_values(self) -> dict[str, Any]:
+        """As JSON values."""
+        measures = {
+            name: {
+                emotion: {"generated": _number(self.generated[name][i]), "real": _number(self.real[name][i])}
+                for i, emotion in enumerate(self.emotions)
+            }
+            for name in self.generated
+        }
+        return {
+            "measures": measures,
+            "recognised": dict(zip(self.emotions, map(_number, np.diag(self.confusion)), strict=True)),
+            "recognised_mismatched": _number(self.mismatched_recognised),
+            "confusion": [[_number(value) for value in row] for row in self.confusion],
+            "response_s": [_number(value) for value in self.responses],
+            "frechet": {"generated": _number(self.frechet), "real": _number(self.floor)},
+            "bars": [bar.as_values() for bar in self.bars],
+        }
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 5) if np.isfinite(value) else None
+
+
+def evaluate_rollouts(rollouts: Rollouts, reference: Reference) -> Report:
+    """Measure every dance. Raises RolloutsError if their palette is not the reference's."""
+    if rollouts.palette != reference.emotions:
+        raise RolloutsError(f"these dances are of {', '.join(rollouts.palette)}, the judge knows others")
+    if not np.isfinite(rollouts.positions).all():
+        raise RolloutsError("a dancer left the finite numbers; the checkpoint is broken or badly trained")
+    if rollouts.positions.shape[1] <= LONG:
+        raise RolloutsError(f"dances of {rollouts.positions.shape[1]} frames; expected more than {LONG}")
+    size = len(reference.emotions)
+    generated = {name: np.full(size, np.nan) for name in reference.real}
+    confusion = np.full((size, size), np.nan)
+    features: list[FloatArray] = []
+    rng = np.random.default_rng(0)
+    for emotion in tqdm(range(size), unit="emotion", desc="measures", disable=None):
+        dances = rollouts.of(emotion)
+        if not dances:
+            continue
+        for name, value in reference.mean_of(dances).items():
+            generated[name][emotion] = value
+        confusion[emotion] = judged(reference.judge, dances).mean(axis=0)
+        features.append(sample_features(reference.judge, dances, rng))
+    together = np.concatenate(features) if features else np.zeros((2, 64))
+    return Report(
+        reference.emotions,
+        generated,
+        reference.real,
+        confusion,
+        _recognised_mismatched(rollouts, reference.judge),
+        responses(rollouts, reference.judge),
+        float(np.mean([frechet(together, half) for half in reference.halves])) if features else np.nan,
+        reference.floor,
+    )
+
+
+def judged(judge: Judge, dances: Sequence[FloatArray]) -> FloatArray:
+    """Shares (N, P) of the windows of 2 s of each dance that the judge takes for each emotion."""
+    rows = []
+    for dance in dances:
+        said = judge.look(windows_of(dance, LONG, FRAME_RATE).astype(np.float32))[0].argmax(axis=1)
+        rows.append(np.bincount(said, minlength=len(judge.emotions)) / max(len(said), 1))
+    return np.array(rows)
+
+
+def _recognised_mismatched(rollouts: Rollouts, judge: Judge) -> float:
+    chosen = np.flatnonzero(rollouts.steady & rollouts.mismatched)
+    if not len(chosen):
+        return float("nan")
+    shares = judged(judge, [rollouts.positions[i] for i in chosen])
+    return float(shares[np.arange(len(chosen)), rollouts.emotions[chosen, 0]].mean())
+
+
+def responses(rollouts: Rollouts, judge: Judge) -> FloatArray:
+    """Seconds from each switch of emotion until the judge, who sees the second before, says the new one.
+
+    A switch that is never recognised counts as the time until the next one.
+    """
+    times = []
+    for positions, weights in zip(rollouts.positions, rollouts.emotion_weights, strict=True):
+        if not (switches := switches_of(weights)):
+            continue
+        windows = windows_of(positions, SHORT, LOOK_EVERY).astype(np.float32)
+        said = judge.look(windows)[0].argmax(axis=1)
+        ends = np.arange(len(said)) * LOOK_EVERY + SHORT - 1  # the last frame of each window
+        for frame, emotion, until in switches:
+            right = np.flatnonzero((ends > frame) & (ends <= until) & (said == emotion))
+            times.append(((ends[right[0]] if len(right) else until) - frame) / FRAME_RATE)
+    return np.array(times)
+
+
+def show(report: Report, reference: Reference) -> None:
+    """Print the table and the verdicts."""
+    for length, table in reference.judged.items():
+        each = ", ".join(f"{e} {v:.0%}" for e, v in zip(report.emotions, np.diag(table), strict=True))
+        accuracy = np.diag(table).mean()
+        print(f"judge on held-out real windows of {length / FRAME_RATE:g} s: {accuracy:.0%} ({each})")
+    print(f"{'generated / real':20s}" + "".join(f"{emotion:>17s}" for emotion in report.emotions))
+    for name, values in report.generated.items():
+        pairs = zip(values, report.real[name], strict=True)
+        print(f"{name:20s}" + "".join(f"{_pair(*pair):>17s}" for pair in pairs))
+    print(f"{'recognised':20s}" + "".join(f"{value:>17.0%}" for value in np.diag(report.confusion)))
+    print("\n".join(str(bar) for bar in report.bars))
+
+
+def _pair(generated: float, real: float) -> str:
+    return f"{generated:.3g} / {real:.3g}"
+
+
+def write(report: Report, rollouts: Rollouts, reference: Reference, folder: Path) -> None:
+    """report.json, report.csv and the pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = report.as_values()
+    values["judge"] = {str(length): table.tolist() for length, table in reference.judged.items()}
+    (folder / "report.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    with (folder / "report.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["measure", "emotion", "generated", "real"])
+        for name, row in values["measures"].items():
+            for emotion, pair in row.items():
+                table.writerow([name, emotion, pair["generated"], pair["real"]])
+    draw_plots(report, rollouts, reference, folder)
+
+
+def find_judge(path: Path, clips: Clips, emotions: Sequence[str]) -> Judge:
+    """The judge in the file, or a new one, trained and kept there. Raises JudgeError."""
+    if path.exists():
+        return load_judge(path, emotions)
+    recipe = JudgeRecipe()
+    judge = train_judge(clips, split_clips(clips)[0].tolist(), emotions, recipe)
+    save_judge(path, judge, recipe)
+    return judge
+
+
+def long_dances(generator: Generator, minutes: float) -> str:
+    """Let one dancer of each emotion dance for long; one line about the last minute beside the first."""
+    size = len(generator.checkpoint.palette)
+    weights = np.eye(size, dtype=np.float32)
+    state = generator.start(size, seed=3)
+    frames = round(minutes * 60 * FRAME_RATE)
+    minute = 60 * FRAME_RATE
+    speed, heights = np.empty((frames, size)), np.empty((frames, size))
+    for frame in tqdm(range(frames), unit="frame", desc=f"{minutes:g} minutes", disable=None):
+        before = state.positions
+        state = generator.step(state, weights)
+        moved = (state.positions[:, 1:] - state.positions[:, :1]) - (before[:, 1:] - before[:, :1])
+        speed[frame] = np.linalg.norm(moved, axis=-1).mean(axis=-1) * FRAME_RATE
+        heights[frame] = state.positions[:, 0, 1]
+    ratio = speed[-minute:].mean(axis=0) / speed[:minute].mean(axis=0)
+    finite = bool(np.isfinite(speed).all())
+    return (
+        f"{minutes:g} minutes of each emotion: {'finite' if finite else 'NOT finite'}, pelvis "
+        f"{heights.min():.2f} to {heights.max():.2f} m high, speed of the last minute {ratio.min():.2f} to "
+        f"{ratio.max():.2f} times the first"
+    )
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, default=default_checkpoint(), metavar="FILE")
+    parser.add_argument("--rollouts", type=Path, metavar="FILE.npz", help="dances that are there already")
+    parser.add_argument("--data", type=Path, required=True, metavar="FILE.npz", help="real clips")
+    parser.add_argument("--out", type=Path, default=Path("report"), metavar="FOLDER")
+    parser.add_argument("--judge", type=Path, metavar="FILE", help="default: judge.safetensors in --out")
+    parser.add_argument("--seconds", type=float, default=120.0, metavar="S", help="of each dance")
+    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="dances of each emotion")
+    parser.add_argument("--long", type=float, default=0.0, metavar="MINUTES", help="and one long dance of each")
+    return parser.parse_args(arguments)
+
+
+def evaluate(options: argparse.Namespace) -> Report:
+    """Everything the command does. Raises ValueError with one line."""
+    if not (options.seconds >= 2 * SWITCH_EVERY and 1 <= options.seeds <= 64):
+        raise RolloutsError(f"--seconds should be at least {2 * SWITCH_EVERY:g}, --seeds 1 to 64")
+    clips = read_clips(options.data)
+    rollouts = read_rollouts(options.rollouts) if options.rollouts else None
+    generator = None if rollouts else Generator(read_checkpoint(options.checkpoint))
+    emotions = rollouts.palette if rollouts else generator.checkpoint.palette.names  # type: ignore[union-attr]
+    judge = find_judge(options.judge or options.out / "judge.safetensors", clips, emotions)
+    if rollouts is None:
+        assert generator is not None
+        prompts = prompts_for(clips, split_clips(clips)[1].tolist(), emotions)
+        rollouts = dance_all(generator, prompts, options.seconds, options.seeds)
+        save_rollouts(options.out / "rollouts.npz", rollouts)
+    reference = build_reference(clips, emotions, judge)
+    report = evaluate_rollouts(rollouts, reference)
+    write(report, rollouts, reference, options.out)
+    show(report, reference)
+    if options.long and generator is not None:
+        print(long_dances(generator, options.long))
+    return report
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    try:
+        evaluate(parse_arguments(arguments))
+    except (CheckpointError, ClipsError, RolloutsError, JudgeError, OSError) as error:
+        print(f"models.evaluate: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

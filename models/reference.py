@@ -1,0 +1,153 @@
+"""What generated dances are measured against: real clips, measured in the same way, and a judge."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import measures
+from models.clips import Clips, split_clips
+from models.judge import LONG, SHORT, Judge, emotion_of, frechet, windows_of
+from models.manifold import Manifold
+from models.skeleton import FRAME_RATE, FloatArray, joint_speed
+
+FEATURE_WINDOWS = 160
+"""Windows of each emotion that enter a Fréchet distance: it grows as samples shrink, so all are alike."""
+STREAM = 120 * FRAME_RATE
+"""Frames of real clips one after another in which repetition is looked for."""
+
+Measure = Callable[[FloatArray], float]
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Real motion as the measures see it. `real` holds measure -> (P,) values, one an emotion."""
+
+    emotions: tuple[str, ...]
+    judge: Judge
+    plausible: measures.Plausible
+    manifold: Manifold
+    real: dict[str, FloatArray]
+    judged: dict[int, FloatArray]
+    """window length -> (P, P) shares: row the real emotion of held-out clips, column what the judge said"""
+    halves: tuple[FloatArray, FloatArray]
+    """the judge's features of two halves of the real clips, as many of each emotion"""
+    speeds: list[FloatArray]
+    """of each emotion the joint speed of every real frame, m/s"""
+
+    def mean_of(self, dances: Sequence[FloatArray]) -> dict[str, float]:
+        """Every measure of some dances, weighted by their length; the longest and farthest are maxima."""
+        weights = [len(dance) for dance in dances]
+        found = {}
+        for name, measure in self.measures().items():
+            values = np.array([measure(dance) for dance in dances])
+            known = np.isfinite(values)
+            worst = name in ("longest_frozen_s", "farthest_m", "bone_change_m")
+            mean = np.average(values[known], weights=np.array(weights)[known]) if known.any() else np.nan
+            found[name] = float(values.max() if worst else mean)
+        return found
+
+    def measures(self) -> dict[str, Measure]:
+        """Name -> function of positions (T, 17, 3)."""
+        return measures_with(self.plausible, self.manifold)
+
+    @property
+    def floor(self) -> float:
+        """Fréchet distance of real from real."""
+        return frechet(*self.halves)
+
+
+def measures_with(plausible: measures.Plausible, manifold: Manifold) -> dict[str, Measure]:
+    """Name, with its unit, -> function of positions (T, 17, 3)."""
+    return {
+        "speed_m_s": lambda dance: float(joint_speed(dance).mean()),
+        "frozen_share": measures.frozen_share,
+        "longest_frozen_s": measures.longest_frozen,
+        "jerk_m_s3": measures.jerk,
+        "quick_share": measures.quick_share,
+        "toe_slide_m_s": measures.toe_slide,
+        "penetration_m": measures.penetration,
+        "too_fast_share": plausible.too_fast,
+        "out_of_height_share": plausible.out_of_height,
+        "off_manifold_share": manifold.off_share,
+        "repetition_share": measures.repetition_share,
+        "farthest_m": measures.farthest,
+        "bone_change_m": measures.bone_change,
+    }
+
+
+def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Reference:
+    """Measure the real clips. The judge must be trained on the training half of `split_clips` alone."""
+    training, held_out = (half.tolist() for half in split_clips(clips))
+    shown = np.array([-1 if (e := emotion_of(label, emotions)) is None else e for label in clips.labels])
+    everything = [clips.clip(i) for i in np.flatnonzero(shown >= 0).tolist()]
+    plausible = measures.Plausible.of(everything)
+    manifold = Manifold.of([clips.clip(i) for i in training], [clips.clip(i) for i in held_out])
+    columns: dict[str, list[float]] = {name: [] for name in measures_with(plausible, manifold)}
+    speeds = []
+    rng = np.random.default_rng(0)
+    for emotion in range(len(emotions)):
+        indices = np.flatnonzero(shown == emotion).tolist()
+        real = [clips.clip(i) for i in indices if len(clips.clip(i)) > SHORT]
+        unseen = [clips.clip(i) for i in indices if i in set(held_out)] or real
+        stream = np.concatenate([real[i] for i in rng.permutation(len(real))])[:STREAM]
+        for name, measure in measures_with(plausible, manifold).items():
+            # What was measured on the training clips themselves would be flattered.
+            some = unseen if name == "off_manifold_share" else [stream] if name == "repetition_share" else real
+            values = np.array([measure(clip) for clip in some])
+            known = np.isfinite(values)
+            if name in ("longest_frozen_s", "farthest_m", "bone_change_m"):
+                columns[name].append(float(values.max()))
+            else:
+                weights = np.array([len(clip) for clip in some])[known]
+                columns[name].append(
+                    float(np.average(values[known], weights=weights)) if known.any() else np.nan
+                )
+        speeds.append(np.concatenate([joint_speed(clip) for clip in real]))
+    return Reference(
+        tuple(emotions),
+        judge,
+        plausible,
+        manifold,
+        {name: np.array(values) for name, values in columns.items()},
+        {length: confusion_of(judge, clips, shown, held_out, length) for length in (LONG, SHORT)},
+        _halves(judge, clips, shown, rng),
+        speeds,
+    )
+
+
+def confusion_of(
+    judge: Judge, clips: Clips, shown: NDArray[np.int64], indices: Sequence[int], length: int
+) -> FloatArray:
+    """Shares (P, P) of the windows of `length` frames of the clips: row what they show, column what is said."""
+    size = len(judge.emotions)
+    counts = np.zeros((size, size))
+    for i in indices:
+        windows = windows_of(clips.clip(i), length, FRAME_RATE // 2)
+        if shown[i] >= 0 and len(windows):
+            said = judge.look(windows.astype(np.float32))[0].argmax(axis=1)
+            np.add.at(counts, (shown[i], said), 1)
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+
+def sample_features(judge: Judge, dances: Sequence[FloatArray], rng: np.random.Generator) -> FloatArray:
+    """The judge's features (FEATURE_WINDOWS, 64) of windows drawn evenly from dances of one emotion."""
+    windows = [windows_of(dance, LONG, 5) for dance in dances if len(dance) >= LONG]
+    together = np.concatenate(windows).astype(np.float32)
+    chosen = rng.choice(len(together), FEATURE_WINDOWS, replace=len(together) < FEATURE_WINDOWS)
+    return judge.look(together[chosen])[1]
+
+
+def _halves(
+    judge: Judge, clips: Clips, shown: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Features of every other clip of each emotion, in random order, and of the rest."""
+    halves: tuple[list[FloatArray], list[FloatArray]] = ([], [])
+    for emotion in range(len(judge.emotions)):
+        long = [i for i in np.flatnonzero(shown == emotion).tolist() if len(clips.clip(i)) >= LONG]
+        order = rng.permutation(long).tolist()
+        for half, features in enumerate(halves):
+            chosen = [clips.clip(i) for i in order[half::2]] or [clips.clip(i) for i in order]
+            features.append(sample_features(judge, chosen, rng))
+    return np.concatenate(halves[0]), np.concatenate(halves[1])

@@ -1,0 +1,168 @@
+"""The dances that an evaluation looks at, made by a checkpoint or read from a file of `models.generate`."""
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from models.clips import Clips
+from models.features import positions_to_features
+from models.generator import DanceState, Generator
+from models.glide import DEFAULT_GLIDE, EmotionGlide
+from models.judge import emotion_of
+from models.skeleton import FRAME_RATE, JOINT_COUNT, JOINTS, FloatArray
+
+PROMPT = 2 * FRAME_RATE
+SEEDS = 8
+SWITCH_EVERY = 5.0
+"""Seconds."""
+SETTLED = 0.999
+"""Weight from which on an emotion has all of it."""
+
+
+class RolloutsError(ValueError):
+    """Rollouts that cannot be evaluated; one line for a person."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rollouts:
+    """N dances of T frames at 30 fps: positions (N, T, 17, 3) in metres, emotion_weights (N, T, P) over the
+    palette, and for each whether its prompt was another emotion's movement."""
+
+    positions: FloatArray
+    emotion_weights: FloatArray
+    palette: tuple[str, ...]
+    mismatched: NDArray[np.bool_]
+
+    @property
+    def emotions(self) -> NDArray[np.int64]:
+        """(N, T) the emotion asked for: the one with the most weight."""
+        return self.emotion_weights.argmax(axis=-1)
+
+    @property
+    def steady(self) -> NDArray[np.bool_]:
+        """(N,) whether a dance keeps one emotion, with all the weight, from beginning to end."""
+        kept = (self.emotions == self.emotions[:, :1]).all(axis=1)
+        return kept & (self.emotion_weights.max(axis=-1).min(axis=1) > SETTLED)
+
+    def of(self, emotion: int) -> list[FloatArray]:
+        """The steady dances of an emotion."""
+        chosen = np.flatnonzero(self.steady & (self.emotions[:, 0] == emotion))
+        return [self.positions[i] for i in chosen]
+
+
+def switches_of(weights: FloatArray) -> list[tuple[int, int, int]]:
+    """The switches in weights (T, P): last frame of the old emotion, the new one, last frame that it is wanted.
+
+    A glide belongs to the emotion it leads to, because the time to it runs from the moment it is asked for.
+    """
+    settled = np.flatnonzero(weights.max(axis=1) > SETTLED)
+    emotions = weights.argmax(axis=1)[settled]
+    changes = np.flatnonzero(emotions[1:] != emotions[:-1]).tolist()
+    begins = [*settled[changes].tolist(), len(weights) - 1]
+    return [(begins[i], int(emotions[at + 1]), begins[i + 1]) for i, at in enumerate(changes)]
+
+
+def prompts_for(clips: Clips, indices: Sequence[int], palette: Sequence[str]) -> list[list[FloatArray]]:
+    """For each emotion the middle two seconds, as features (60, 52), of the clips at `indices` that show it."""
+    prompts: list[list[FloatArray]] = [[] for _ in palette]
+    for i in indices:
+        emotion = emotion_of(clips.labels[i], palette)
+        if emotion is not None and len(clips.clip(i)) >= PROMPT:
+            middle = (len(clips.clip(i)) - PROMPT) // 2
+            prompts[emotion].append(positions_to_features(clips.clip(i)[middle : middle + PROMPT]))
+    if missing := [name for name, some in zip(palette, prompts, strict=True) if not some]:
+        raise RolloutsError(f"no clip of two seconds shows {missing[0]} to prompt with")
+    return prompts
+
+
+def danced(generator: Generator, state: DanceState, weights: FloatArray, what: str) -> FloatArray:
+    """Positions (N, T, 17, 3) under weights (N, T, P)."""
+    count, frames = weights.shape[:2]
+    positions = np.empty((count, frames, JOINT_COUNT, 3), dtype=np.float32)
+    for frame in tqdm(range(frames), unit="frame", desc=what, disable=None):
+        state = generator.step(state, weights[:, frame])
+        positions[:, frame] = state.positions
+    return positions
+
+
+def dance_all(
+    generator: Generator, prompts: list[list[FloatArray]], seconds: float, seeds: int = SEEDS
+) -> Rollouts:
+    """`seeds` dances of each emotion, half of them prompted with another emotion's movement, and one a emotion
+    that switches every `SWITCH_EVERY` seconds."""
+    palette = generator.checkpoint.palette.names
+    rng = np.random.default_rng(0)
+    frames, size = round(seconds * FRAME_RATE), len(palette)
+    emotions = np.repeat(np.arange(size), seeds)
+    mismatched = np.tile(np.arange(seeds) % 2 == 1, size)
+    shown = np.where(mismatched, (emotions + rng.integers(1, size, len(emotions))) % size, emotions)
+    movement = [prompts[emotion][int(rng.integers(len(prompts[emotion])))] for emotion in shown]
+    start = generator.prompt(generator.start(len(emotions), seed=1), np.stack(movement), seamless=False)
+    weights = np.repeat(np.eye(size, dtype=np.float32)[emotions][:, None], frames, axis=1)
+    steady = danced(generator, start, weights, "dances")
+    switching = switching_weights(size, frames, rng)
+    start = generator.warm(generator.start(size, seed=2), switching[:, 0])
+    switched = danced(generator, start, switching, "switching dances")
+    return Rollouts(
+        np.concatenate([steady, switched]),
+        np.concatenate([weights, switching]),
+        tuple(palette),
+        np.concatenate([mismatched, np.zeros(size, dtype=bool)]),
+    )
+
+
+def switching_weights(size: int, frames: int, rng: np.random.Generator) -> FloatArray:
+    """Weights (size, frames, P) that glide to another emotion every `SWITCH_EVERY` seconds."""
+    weights = np.empty((size, frames, size), dtype=np.float32)
+    each = round(SWITCH_EVERY * FRAME_RATE)
+    for dancer in range(size):
+        emotion = dancer
+        glide = EmotionGlide.at(np.eye(size, dtype=np.float32)[emotion])
+        for frame in range(frames):
+            if frame and frame % each == 0:
+                emotion = int((emotion + rng.integers(1, size)) % size)
+                target = np.eye(size, dtype=np.float32)[emotion]
+                glide = glide.toward(target, frame / FRAME_RATE, DEFAULT_GLIDE)
+            weights[dancer, frame] = glide.weights_at(frame / FRAME_RATE)
+    return weights
+
+
+def save_rollouts(path: Path, rollouts: Rollouts) -> None:
+    """Write them as `models.generate` does, and which were mismatched."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = np.array(rollouts.palette)[rollouts.emotions]
+    with path.open("wb") as file:
+        np.savez(
+            file,
+            positions=rollouts.positions,
+            emotion=np.array([",".join(dict.fromkeys(row)) for row in names]),
+            emotion_weights=rollouts.emotion_weights,
+            joints=np.array(JOINTS),
+            palette=np.array(rollouts.palette),
+            fps=np.float32(FRAME_RATE),
+            mismatched=rollouts.mismatched,
+        )
+
+
+def read_rollouts(path: Path) -> Rollouts:
+    """Read such a file. Raises RolloutsError."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            positions, weights = (
+                file["positions"].astype(np.float32),
+                file["emotion_weights"].astype(np.float32),
+            )
+            palette, fps = tuple(map(str, file["palette"])), float(file["fps"])
+            mismatched = file["mismatched"] if "mismatched" in file else np.zeros(len(positions), dtype=bool)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise RolloutsError(f"{path}: not a file of models.generate ({error})") from None
+    if positions.ndim != 4 or positions.shape[2:] != (JOINT_COUNT, 3) or fps != FRAME_RATE:
+        raise RolloutsError(f"{path}: positions {positions.shape} at {fps:g} fps; expected (N, T, 17, 3) at 30")
+    if weights.shape != (*positions.shape[:2], len(palette)) or not np.isfinite(positions).all():
+        raise RolloutsError(f"{path}: emotion_weights {weights.shape} do not fit, or positions are not finite")
+    return Rollouts(positions, weights, palette, mismatched.astype(bool))

@@ -1,0 +1,196 @@
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from models.bars import Bar
+from models.clips import Clips, split_clips, write_clips
+from models.evaluate import Report, evaluate_rollouts, judged, main, responses
+from models.judge import Judge, JudgeRecipe, save_judge, train_judge, windows_of
+from models.palette import DEFAULT_PALETTE
+from models.reference import Reference, build_reference
+from models.rollouts import Rollouts
+from models.skeleton import FRAME_RATE, FloatArray
+from tests.synthetic import swinging_figure, synthetic_clips
+
+EMOTIONS = DEFAULT_PALETTE.names
+TINY_JUDGE = JudgeRecipe(steps=30, batch=16, width=8, learning_rate=1e-2, seed=3)
+
+
+@pytest.fixture(scope="module")
+def clips() -> Clips:
+    return synthetic_clips(per_label=5, frames=150)
+
+
+@pytest.fixture(scope="module")
+def judge(clips: Clips) -> Judge:
+    return train_judge(clips, range(len(clips)), EMOTIONS, TINY_JUDGE)
+
+
+@pytest.fixture(scope="module")
+def reference(clips: Clips, judge: Judge) -> Reference:
+    return build_reference(clips, EMOTIONS, judge)
+
+
+def rollouts_of(clips: Clips) -> Rollouts:
+    """Real clips as if they had been generated."""
+    chosen = [
+        (clips.clip(i), EMOTIONS.index(style))
+        for i, style in enumerate(clips.styles)
+        if style in ("happy", "sad", "angry", "proud")
+    ]
+    weights = np.eye(8, dtype=np.float32)[[emotion for _, emotion in chosen]]
+    return Rollouts(
+        np.stack([clip for clip, _ in chosen]),
+        np.repeat(weights[:, None], len(chosen[0][0]), axis=1),
+        EMOTIONS,
+        np.zeros(len(chosen), dtype=bool),
+    )
+
+
+@pytest.fixture(scope="module")
+def report(clips: Clips, reference: Reference) -> Report:
+    return evaluate_rollouts(rollouts_of(clips), reference)
+
+
+def bar(report: Report, name: str) -> Bar:
+    return next(bar for bar in report.bars if bar.name == name)
+
+
+class Listener:
+    """A judge that says the second emotion if the left forearm points up on the whole, else the first."""
+
+    emotions = EMOTIONS
+
+    def look(self, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
+        said = np.eye(8)[(windows[:, :, 4 * 3 + 1].mean(axis=1) > 0).astype(int)]
+        return said, np.zeros((len(windows), 64))
+
+
+def arm_raised_at(frame: int, frames: int) -> FloatArray:
+    positions = np.repeat(swinging_figure(1), frames, axis=0)
+    for joint, parent in ((4, 3), (5, 4)):
+        bone = positions[:, joint] - positions[:, parent]
+        bone[frame:, 1] = np.abs(bone[frame:, 1])
+        positions[:, joint] = positions[:, parent] + bone
+    return positions
+
+
+def switched_at(frame: int, frames: int) -> FloatArray:
+    weights = np.repeat(np.eye(8, dtype=np.float32)[:1], frames, axis=0)
+    weights[frame:] = np.eye(8)[1]
+    return weights
+
+
+def one_dance(positions: FloatArray, weights: FloatArray) -> Rollouts:
+    return Rollouts(positions[None], weights[None], EMOTIONS, np.zeros(1, dtype=bool))
+
+
+def test_real_clips_beside_themselves_are_at_one(report: Report) -> None:
+    for emotion in map(EMOTIONS.index, ("happy", "sad", "angry", "proud")):
+        for measure in ("speed_m_s", "jerk_m_s3", "toe_slide_m_s", "frozen_share", "penetration_m"):
+            assert report.generated[measure][emotion] == pytest.approx(report.real[measure][emotion])
+
+
+def test_an_emotion_that_nobody_danced_is_unknown(report: Report) -> None:
+    assert np.isnan(report.generated["speed_m_s"][EMOTIONS.index("timid")])
+
+
+def test_frozen_dancers_fall_short_of_the_bars(clips: Clips, reference: Reference) -> None:
+    real = rollouts_of(clips)
+    frozen = replace(real, positions=np.repeat(real.positions[:, :1], real.positions.shape[1], axis=1))
+    report = evaluate_rollouts(frozen, reference)
+    assert np.nanmin(report.generated["frozen_share"]) == 1.0
+    for name in ("speed ratio", "longest frozen stretch", "frozen share", "jerk ratio"):
+        assert not bar(report, name).met
+
+
+def test_trembling_dancers_fall_short_of_the_bars(clips: Clips, reference: Reference) -> None:
+    real = rollouts_of(clips)
+    noise = np.random.default_rng(0).normal(0, 0.01, real.positions.shape)
+    trembling = replace(real, positions=(real.positions + noise).astype(np.float32))
+    report = evaluate_rollouts(trembling, reference)
+    assert not bar(report, "jerk ratio").met and not bar(report, "bone lengths").met
+    assert report.generated["quick_share"][1] > 2 * report.real["quick_share"][1]
+
+
+def test_the_response_is_the_time_until_the_last_second_sounds_new() -> None:
+    switch, raised = 60, 75
+    rollouts = one_dance(arm_raised_at(raised, 240), switched_at(switch, 240))
+    # Half of the second before has to be new: 15 frames after the arm has gone up.
+    (time,) = responses(rollouts, cast(Judge, Listener()))
+    assert time == pytest.approx((raised + 15 - switch) / FRAME_RATE, abs=0.15)
+
+
+def test_an_answer_that_never_comes_counts_as_the_whole_time() -> None:
+    rollouts = one_dance(arm_raised_at(240, 240), switched_at(60, 240))
+    assert responses(rollouts, cast(Judge, Listener())).tolist() == [6.0]
+
+
+def test_who_keeps_an_emotion_has_nothing_to_answer() -> None:
+    rollouts = one_dance(arm_raised_at(10, 90), switched_at(90, 90))
+    assert len(responses(rollouts, cast(Judge, Listener()))) == 0
+
+
+def test_what_the_judge_says_is_counted_by_windows() -> None:
+    raised, hanging = arm_raised_at(0, 150), arm_raised_at(150, 150)
+    np.testing.assert_array_equal(judged(cast(Judge, Listener()), [raised, hanging])[:, :2], [[0, 1], [1, 0]])
+
+
+def test_held_out_clips_alone_tell_the_judges_skill(clips: Clips, judge: Judge, reference: Reference) -> None:
+    held_out = [i for i in split_clips(clips)[1].tolist() if clips.styles[i] == "happy"]
+    windows = np.concatenate([windows_of(clips.clip(i), 60, 15) for i in held_out])
+    said = judge.look(windows)[0].argmax(axis=1)
+    np.testing.assert_allclose(reference.judged[60][1], np.bincount(said, minlength=8) / len(said), rtol=1e-6)
+
+
+@pytest.fixture
+def run(checkpoint_file: Path, clips: Clips, judge: Judge, tmp_path: Path):  # type: ignore[no-untyped-def]
+    data, trained = tmp_path / "clips.npz", tmp_path / "judge.safetensors"
+    write_clips(data, clips)
+    save_judge(trained, judge, TINY_JUDGE)
+
+    def call(*arguments: str) -> tuple[int, Path]:
+        out = tmp_path / "report"
+        always = ["--checkpoint", str(checkpoint_file), "--data", str(data), "--judge", str(trained)]
+        return main([*always, "--out", str(out), *arguments]), out
+
+    return call
+
+
+def test_one_command_measures_a_dancer(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out = run("--seconds", "10", "--seeds", "2")
+    assert status == 0
+    table = capsys.readouterr().out
+    assert all(name in table for name in EMOTIONS) and "speed ratio" in table
+    values = json.loads((out / "report.json").read_text())
+    assert set(values["measures"]["speed_m_s"]) == set(EMOTIONS) and len(values["response_s"]) == 8
+    with (out / "report.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["emotion"] for row in rows} == set(EMOTIONS)
+    for picture in ("speed", "histograms", "confusion", "skeletons"):
+        assert (out / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
+    # The rollouts that were kept measure the same.
+    assert run("--rollouts", str(out / "rollouts.npz"))[0] == 0
+    assert json.loads((out / "report.json").read_text()) == values
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--checkpoint", "nowhere.safetensors"), "nowhere"),
+        (("--rollouts", "nowhere.npz"), "nowhere.npz"),
+        (("--data", "nowhere.npz"), "nowhere.npz"),
+        (("--seconds", "1"), "--seconds"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_status_two(
+    run: Any, arguments: tuple[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _ = run(*arguments)
+    error = capsys.readouterr().err.strip()
+    assert status == 2 and said in error.splitlines()[-1] and "Traceback" not in error
