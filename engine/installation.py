@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 TITLE = "Emotion Dancer"
 LONGEST_OPENING = 20.0
 """Seconds after which the piece counts as running, whatever is still being loaded or fetched."""
+SETTLING = 0.5
+"""Seconds for the ticks that waited while memory was tidied."""
 READINGS_EVERY = 0.5
 """Seconds between two readings of the overlay: figures that flicker cannot be read."""
 
@@ -104,6 +106,8 @@ class Installation:
             # What has been loaded stays: the collector need not walk through it again and again.
             gc.collect()
             gc.freeze()
+            settled = time.perf_counter() + SETTLING
+            window.run(self._draw, self._act, lambda: self._should_stop() or time.perf_counter() > settled)
             # The figures are those of the piece as it runs; how long it took to get there is one of its own.
             self.startup_s = round(time.perf_counter() - started, 3)
             self.statistics.clear()
