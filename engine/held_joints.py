@@ -7,6 +7,7 @@ when the body moves or turns.
 import numpy as np
 
 from models.features import heading, turn
+from models.seam import turned, turns_between
 from models.skeleton import (
     BONE_COUNT,
     BONE_LENGTHS,
@@ -105,18 +106,11 @@ def smooth_step(share: FloatArray) -> FloatArray:
 def swing(start: FloatArray, end: FloatArray, share: FloatArray) -> FloatArray:
     """Turn bones (N, 3) from `start` towards `end` by `share` (N,), along the arc and not through the joint.
 
-    Spherical linear interpolation (Shoemake 1985, doi:10.1145/325334.325242) of the directions, linear
-    interpolation of the lengths. Bones that point in opposite directions swing forward, as an arm does.
+    Bones that point in opposite directions swing forward, as an arm does. Lengths are interpolated.
     """
     share = share[:, None]
     start_length = np.linalg.norm(start, axis=-1, keepdims=True)
     end_length = np.linalg.norm(end, axis=-1, keepdims=True)
     first, last = unit_vectors(start), unit_vectors(end)
-    cosine = (first * last).sum(axis=-1, keepdims=True)
-    side = last - cosine * first
-    forward = np.array([0.0, 0.0, 1.0]) - first[:, 2:] * first
-    side = unit_vectors(np.where(cosine < -0.999, forward, side))
-    angle = np.arccos(np.clip(cosine, -1.0, 1.0)) * share
-    direction = np.cos(angle) * first + np.sin(angle) * side
-    direction = np.where(share >= 1.0, last, direction)
+    direction = np.where(share >= 1.0, last, turned(first, share * turns_between(first, last)))
     return direction * (start_length + share * (end_length - start_length))

@@ -26,10 +26,11 @@ from models.features import (
     pose_positions,
     turn_back,
 )
-from models.footing import rise, slide
+from models.footing import STANDING_TOE, TOES, rise, slide
 from models.motion_space import POSE_COUNT, STEP_COUNT, steps_of, unit_directions
 from models.network import Cache
 from models.planner import Planner, traced
+from models.seam import seam_between, sewn
 from models.skeleton import BONE_COUNT, FRAME_RATE, FloatArray, unit_vectors
 
 TEMPERATURE_RANGE = (0.5, 1.2)
@@ -79,7 +80,7 @@ class DanceState:
     rank: FloatArray  # (B,) standard normal, the wandering rank of the asked activity
     asked: FloatArray  # (B,) m/s, the activity asked for, a running mean
     moved: FloatArray  # (B,) m/s, the speed danced, the same mean
-    seam: FloatArray  # (B, 52) what the shown pose differs by from the danced one, after a jump of context
+    seam: FloatArray  # (B, 52) what leads from the danced pose to the shown one, after a jump of context
     seam_age: int  # frames since
     place: FloatArray  # (B, 2) metres, x and z of the pelvis
     yaw: FloatArray  # (B,) radians
@@ -97,12 +98,24 @@ class DanceState:
         if self.seam_age >= SEAM:
             return self.features
         fade = 0.5 + 0.5 * np.cos(np.pi * self.seam_age / SEAM)
-        return with_unit_directions(self.features + fade * self.seam)
+        return sewn(self.features, self.seam, fade)
 
     @property
     def positions(self) -> FloatArray:
         """The present frame as joint positions (B, 17, 3) float32 in metres on the stage."""
         return pose_positions(self.shown_features.astype(float), self.place, self.yaw).astype(np.float32)
+
+
+def on_the_floor(features: FloatArray) -> FloatArray:
+    """The same movement (..., T, 52), raised or lowered as a whole so that its lowest step stands on the floor.
+
+    A visitor's body has other bones than the dancer's, and one camera's word on heights is not to be trusted.
+    """
+    flat = np.zeros(features.shape[:-1])
+    toes = pose_positions(features, np.zeros((*flat.shape, 2)), flat)[..., TOES, 1]
+    moved = features.copy()
+    moved[..., HEIGHT] += STANDING_TOE - toes.min(axis=(-1, -2), keepdims=True)[..., 0]
+    return moved
 
 
 def with_unit_directions(features: FloatArray) -> FloatArray:
@@ -157,7 +170,8 @@ class Generator:
         The place on the stage and the heading stay. The movement counts as being in no particular emotion. The
         pose that is shown fades from the old one to the new one, unless `seamless` is False.
         """
-        past = torch.as_tensor(np.asarray(features), dtype=torch.float32, device=self.device)
+        features = on_the_floor(np.asarray(features, dtype=np.float32))
+        past = torch.as_tensor(features, device=self.device)
         past = past.expand(len(state.pose), *past.shape[-2:])
         past = unit_directions(past[:, -self.network.config.span :])
         steps = steps_of(past)
@@ -181,7 +195,7 @@ class Generator:
     @staticmethod
     def sew(before: DanceState, after: DanceState) -> DanceState:
         """`after`, standing where `before` stood and shown as if it grew out of it."""
-        seam = before.shown_features - after.features
+        seam = seam_between(before.shown_features, after.features)
         return replace(after, seam=seam, seam_age=0, place=before.place, yaw=before.yaw, tick=before.tick)
 
     def step(

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from models.card import CheckpointError
 from models.checkpoint import Checkpoint, write_checkpoint
-from models.clips import ClipsError, read_clips, split_clips
+from models.clips import PALETTE_LABELS, ClipsError, read_clips, split_clips
 from models.mixture import negative_log_likelihood
 from models.motion_space import INPUT_COUNT, MotionSpace
 from models.network import DanceNetwork, NetworkConfig
@@ -173,6 +173,8 @@ def load_data(path: Path, recipe: Recipe) -> TrainingData:
     """Read the clips and split them. Raises ClipsError, ValueError."""
     clips = read_clips(path)
     names = condition_names(DEFAULT_PALETTE.names, clips)
+    if unseen := [n for n in DEFAULT_PALETTE.names if not set(PALETTE_LABELS[n]) & set(clips.labels)]:
+        print(f"models.train: no clip shows {', '.join(unseen)}; those keys will mean nothing", file=sys.stderr)
     split = split_clips(clips)
     training, held_out = (
         WindowSampler(

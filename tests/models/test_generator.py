@@ -7,7 +7,8 @@ import torch
 
 from models import generator as module
 from models.checkpoint import Checkpoint
-from models.features import positions_to_features
+from models.features import HEIGHT, positions_to_features
+from models.footing import STANDING_TOE, TOES
 from models.generator import MEMORY, SEAM, DanceState, Generator, Sampling
 from models.mixture import choose_component, sample_components
 from models.skeleton import BONE_LENGTHS, BONE_PARENTS, joint_speed
@@ -175,3 +176,13 @@ def test_the_pull_prefers_the_component_that_moves_as_asked(dancer: Checkpoint) 
         generator = Generator(restless, Sampling(pull=pull, temperature=0.0))
         moved[pull] = float(danced(generator, generator.start(1), 60)[-1].moved.item())
     assert moved[8.0] > 2 * moved[0.0]
+
+
+def test_the_past_of_a_taller_visitor_stands_on_the_dancers_floor(generator: Generator) -> None:
+    features = positions_to_features(swinging_figure(30))
+    tall = features.copy()
+    tall[:, HEIGHT] += 0.2
+    one, other = (generator.prompt(generator.start(1), past, seamless=False) for past in (features, tall))
+    np.testing.assert_allclose(one.pose, other.pose, atol=1e-6)
+    lowest = min(s.positions[0, TOES, 1].min() for s in (one, other))
+    assert STANDING_TOE - 1e-6 < lowest < STANDING_TOE + 0.1
