@@ -8,6 +8,7 @@ Reads what `models.generate` writes. Rows are rollouts, columns are frames at eq
 import argparse
 import logging
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def read_rollouts(path: Path) -> Rollouts:
                 rate=float(file["fps"]),
             )
             joints = tuple(map(str, file["joints"]))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise StartError(f"{path} is no rollout of models.generate: {error}") from error
     shape = rollouts.positions.shape
     if joints != JOINTS or len(shape) != 4 or shape[1] == 0 or shape[2:] != (JOINT_COUNT, 3):

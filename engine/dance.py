@@ -105,17 +105,17 @@ class Dance(Room):
 
     def _load(self) -> Generator:
         """Read the checkpoint. torch is imported here, because it takes longer than the first picture may."""
-        import torch
-
-        from models.checkpoint import read_checkpoint
-        from models.generator import Generator
-
-        torch.set_num_threads(1)  # one dancer is too small a load to share, and sharing would stall others
         try:
+            import torch
+
+            from models.checkpoint import read_checkpoint
+            from models.generator import Generator
+
+            torch.set_num_threads(1)  # one dancer is too small a load to share, and sharing would stall others
             return Generator(read_checkpoint(self._checkpoint))
-        except CheckpointError as error:
-            self.refused = str(error)
-            raise PermanentFault(str(error)) from None
+        except (CheckpointError, ImportError, OSError) as error:
+            self.refused = " ".join(str(error).split())
+            raise PermanentFault(self.refused) from None
 
     def _begin(self, seed: int) -> DanceState:
         """A dancer in the middle of the stage, already moving."""

@@ -149,6 +149,10 @@ def generate(options: argparse.Namespace) -> None:
     frames = round(options.seconds * FRAME_RATE)
     if frames < 1 or options.count < 1 or options.seed < 0:
         raise GenerateError("--seconds and --count should be positive, --seed not negative")
+    if not (math.isfinite(options.energy) and options.energy >= 0):
+        raise GenerateError("--energy should be a number from 0 on")
+    if not options.out.parent.is_dir():
+        raise GenerateError(f"{options.out.parent}: no such folder to write --out to")
     if options.switch_every is not None and options.switch_every <= 0:
         raise GenerateError("--switch-every should be positive")
     checkpoint = read_checkpoint(options.checkpoint, options.device)
@@ -177,8 +181,9 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     try:
         generate(parse_arguments(arguments))
-    except (CheckpointError, ValueError, OSError, RuntimeError) as error:
-        print(f"models.generate: {error}", file=sys.stderr)
+    except (CheckpointError, ValueError, OSError, RuntimeError, AssertionError) as error:
+        # torch says with an AssertionError that it knows no CUDA
+        print(f"models.generate: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
 

@@ -10,16 +10,17 @@ import pytest
 from engine.osc_addresses import IN, OUT
 from engine.settings import Settings, parse_settings
 from engine.window import KEYS
-from models import generate, prepare, train
+from models import evaluate, generate, prepare, train
 from models.palette import DATASET_EMOTIONS, DEFAULT_PALETTE
 from models.skeleton import JOINTS
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
-def rows(columns: int) -> list[tuple[str, ...]]:
-    """The cells of every table row of so many columns."""
-    lines = [line for line in README.splitlines() if line.startswith("|") and not line.startswith("|---")]
+def rows(columns: int, section: str = "") -> list[tuple[str, ...]]:
+    """The cells of every table row of so many columns, in all of README or in one section of it."""
+    text = README[README.index(f"## {section}\n") :].split("\n## ")[0] if section else README
+    lines = [line for line in text.splitlines() if line.startswith("|") and not line.startswith("|---")]
     cells = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
     return [row for row in cells if len(row) == columns]
 
@@ -39,7 +40,7 @@ KEY_NAMES = {pygame.K_f: "F", pygame.K_h: "H", pygame.K_SPACE: "Space", pygame.K
 
 
 def test_every_key_is_in_the_table() -> None:
-    named = {row[0] for row in rows(2)} - {"key"}
+    named = {row[0] for row in rows(2, "Controls")} - {"key"}
     emotions = [key for key in KEYS if key.action == "emotion"]
     others = {KEY_NAMES[key.code] for key in KEYS if key.action != "emotion"}
     assert named == others | {f"1 to {len(emotions)}"}
@@ -79,7 +80,12 @@ def test_the_commands_are_understood() -> None:
     assert len(shown) >= 4
     for arguments in shown:
         parse_settings(arguments)
-    parsers = {"generate": generate, "train": train, "prepare": prepare}
+    parsers = {
+        "generate": generate,
+        "train": train,
+        "prepare": prepare,
+        "evaluate": evaluate,
+    }
     for name, module in parsers.items():
         assert commands(f"python -m models.{name} "), name
         for arguments in commands(f"python -m models.{name} "):

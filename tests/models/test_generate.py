@@ -85,6 +85,9 @@ def test_a_prompt_is_gone_on_from(run, tmp_path: Path, kind: str) -> None:  # ty
         (["--emotion", "happy", "--seconds", "1", "--count", "0"], "--count"),
         (["--emotion", "happy", "--seconds", "1", "--switch-every", "0"], "--switch-every"),
         (["--emotion", "happy", "--seconds", "1", "--prompt", "absent.npz"], "absent.npz"),
+        (["--emotion", "happy", "--seconds", "1", "--energy", "nan"], "--energy"),
+        (["--emotion", "happy", "--seconds", "1", "--out", "nowhere/dances.npz"], "nowhere"),
+        (["--emotion", "happy", "--seconds", "1", "--device", "nonsense"], "nonsense"),
     ],
 )
 def test_what_cannot_be_danced_is_one_line(run, capsys, arguments, complaint) -> None:  # type: ignore[no-untyped-def]
