@@ -1,10 +1,7 @@
 """The installation: `python app.py --help`."""
 
 import logging
-import os
 import sys
-
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
 from engine.faults import StartError
 from engine.installation import Installation

@@ -50,8 +50,8 @@ def check_source(source: str) -> None:
     path = Path(source)
     if not path.exists():
         raise StartError(
-            f"--source {source}: no such file, and not a source; expected camera, camera:N, the path of a "
-            "video file, or none"
+            f"--source {source}: neither a source nor a file that is there; expected camera, camera:N, the "
+            "path of a video file, or none"
         )
     if not path.is_file():
         raise StartError(f"--source {source}: not a file; give the path of a video file")
@@ -141,7 +141,8 @@ class Capture(Room):
         self._video = open_camera(self._camera)
         if self._video is None:
             raise TemporaryFault(
-                f"camera {self._camera} cannot be opened; is it plugged in, free, and allowed for this program?"
+                f"camera {self._camera} cannot be opened (is it plugged in, free and allowed here?); "
+                "the dancer dances alone"
             )
 
     def step(self) -> None:

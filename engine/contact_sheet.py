@@ -53,8 +53,11 @@ def read_rollouts(path: Path) -> Rollouts:
                 rate=float(file["fps"]),
             )
             joints = tuple(map(str, file["joints"]))
+    except FileNotFoundError:
+        raise StartError(f"{path}: no such file; give one that models.generate wrote") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise StartError(f"{path} is no rollout of models.generate: {error}") from error
+        reason = "not an npz file" if "pickled" in str(error) else " ".join(str(error).split())
+        raise StartError(f"{path}: expected dances from models.generate: {reason}") from error
     shape = rollouts.positions.shape
     if joints != JOINTS or len(shape) != 4 or shape[1] == 0 or shape[2:] != (JOINT_COUNT, 3):
         raise StartError(f"{path}: positions {shape} with {len(joints)} joints, expected (N, T, 17, 3)")

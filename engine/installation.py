@@ -109,6 +109,7 @@ class Installation:
             settled = time.perf_counter() + SETTLING
             window.run(self._draw, self._act, lambda: self._should_stop() or time.perf_counter() > settled)
             # The figures are those of the piece as it runs; how long it took to get there is one of its own.
+            log.info("dancing")
             self.startup_s = round(time.perf_counter() - started, 3)
             self.statistics.clear()
             self.camera.forget_dropped()
@@ -270,5 +271,5 @@ def _caption(controls: Controls | None) -> Caption | None:
 def _host_port(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if int(port) > 65_535:
-        raise StartError(f"{address}: a port is a number from 0 to 65535")
+        raise StartError(f"osc_targets or osc_in: {address}: a port is a number from 0 to 65535")
     return host, int(port)

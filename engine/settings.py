@@ -116,7 +116,8 @@ def _parser() -> argparse.ArgumentParser:
 
     def describe(name: str) -> str:
         field = Settings.model_fields[name]
-        shown = "" if field.default is None or field.default is False else f" (default: {field.default})"
+        default = " ".join(field.default) if isinstance(field.default, tuple) else field.default
+        shown = "" if default is None or default is False else f" (default: {default})"
         return f"{field.description}{shown}".replace("%", "%%")
 
     for name, metavar in (("source", "SOURCE"), ("emotion", "NAME"), ("seed", "N"), ("checkpoint", "FILE")):

@@ -175,6 +175,7 @@ def generate(options: argparse.Namespace) -> None:
             palette=np.array(checkpoint.palette.names),
             fps=np.float32(FRAME_RATE),
         )
+    print(f"wrote {options.out}: {len(emotions)} dances of {options.seconds:g} s")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -270,6 +270,8 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
                 save_progress(progress, trainee, recipe)
                 seconds = time.monotonic() - started
                 save_checkpoint(options, recipe, data, space, trainee, history, seconds, revision)
+    if rank == 0:
+        print(f"wrote {options.out} and its card {options.out.with_suffix('.json').name}")
     if world > 1:
         distributed.destroy_process_group()
 
