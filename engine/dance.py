@@ -63,6 +63,7 @@ class Dance(Room):
         self._audience = Audience()
 
     def open(self) -> None:
+        """Read the checkpoint and begin to dance; after a fault go on. Raises PermanentFault without either."""
         controls = self._controls.latest()
         if controls is None:
             raise PermanentFault("the dance was started before the controls were set")
@@ -78,6 +79,7 @@ class Dance(Room):
         self._state = self._begin(self._seed)
 
     def step(self) -> None:
+        """Wait for the tick and dance one frame."""
         self._wait_for_tick()
         controls = self._controls.latest()
         assert controls is not None and self._generator is not None

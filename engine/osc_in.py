@@ -134,6 +134,7 @@ class OscIn(Room):
         self._complaint = RateLimitedLog(logging.getLogger("engine.osc_in"))
 
     def open(self) -> None:
+        """Bind the port. Raises TemporaryFault if it is taken."""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.settimeout(WAIT)
         try:
@@ -144,6 +145,7 @@ class OscIn(Room):
             ) from None
 
     def step(self) -> None:
+        """Hear one packet, or nothing for a moment."""
         assert self._socket is not None
         try:
             packet, sender = self._socket.recvfrom(LARGEST_PACKET + 1)

@@ -230,6 +230,7 @@ def long_dances(generator: Generator, minutes: float) -> str:
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """The options of the command line; what cannot be one ends the program with status 2."""
     parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=default_checkpoint(), metavar="FILE")
     parser.add_argument("--rollouts", type=Path, metavar="FILE.npz", help="dances that are there already")

@@ -124,6 +124,7 @@ def _read_positions(path: Path) -> NDArray[np.float32]:
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """The options of the command line; what cannot be one ends the program with status 2."""
     parser = argparse.ArgumentParser(prog="python -m models.generate", description=__doc__)
     parser.add_argument("--emotion", required=True, metavar="NAME[,NAME…]|all", help="what to dance")
     parser.add_argument(

@@ -173,7 +173,7 @@ class Generator:
         features = on_the_floor(np.asarray(features, dtype=np.float32))
         past = torch.as_tensor(features, device=self.device)
         past = past.expand(len(state.pose), *past.shape[-2:])
-        past = unit_directions(past[:, -self.network.config.span :])
+        past = unit_directions(past[:, -self.network.config.span - 1 :])
         steps = steps_of(past)
         poses = past[:, 1:, :POSE_COUNT]
         count, length = len(poses), poses.shape[1] - 1  # the last frame is the first that `step` takes in

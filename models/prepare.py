@@ -134,6 +134,7 @@ def _one_line(error: Exception) -> str:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The subcommand and its options; what cannot be one ends the program with status 2."""
     parser = argparse.ArgumentParser(
         prog="python -m models.prepare", description="Prepare motion data for training."
     )

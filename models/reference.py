@@ -17,6 +17,9 @@ FEATURE_WINDOWS = 160
 STREAM = 120 * FRAME_RATE
 """Frames of real clips one after another in which repetition is looked for."""
 
+WORST = ("longest_frozen_s", "farthest_m", "bone_change_m")
+"""Measures of which the largest counts and not the mean."""
+
 Measure = Callable[[FloatArray], float]
 
 
@@ -37,25 +40,24 @@ class Reference:
     """of each emotion the joint speed of every real frame, m/s"""
 
     def mean_of(self, dances: Sequence[FloatArray]) -> dict[str, float]:
-        """Every measure of some dances, weighted by their length; the longest and farthest are maxima."""
-        weights = [len(dance) for dance in dances]
-        found = {}
-        for name, measure in self.measures().items():
-            values = np.array([measure(dance) for dance in dances])
-            known = np.isfinite(values)
-            worst = name in ("longest_frozen_s", "farthest_m", "bone_change_m")
-            mean = np.average(values[known], weights=np.array(weights)[known]) if known.any() else np.nan
-            found[name] = float(values.max() if worst else mean)
-        return found
-
-    def measures(self) -> dict[str, Measure]:
-        """Name -> function of positions (T, 17, 3)."""
-        return measures_with(self.plausible, self.manifold)
+        """Every measure of some dances."""
+        measures = measures_with(self.plausible, self.manifold)
+        return {name: averaged(name, measure, dances) for name, measure in measures.items()}
 
     @property
     def floor(self) -> float:
         """Fréchet distance of real from real."""
         return frechet(*self.halves)
+
+
+def averaged(name: str, measure: Measure, dances: Sequence[FloatArray]) -> float:
+    """A measure of some dances: the mean by their length of those it can be taken of, or the `WORST`."""
+    values = np.array([measure(dance) for dance in dances])
+    if name in WORST:
+        return float(values.max())
+    known = np.isfinite(values)
+    weights = np.array([len(dance) for dance in dances])
+    return float(np.average(values[known], weights=weights[known])) if known.any() else float("nan")
 
 
 def measures_with(plausible: measures.Plausible, manifold: Manifold) -> dict[str, Measure]:
@@ -84,7 +86,8 @@ def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Refe
     everything = [clips.clip(i) for i in np.flatnonzero(shown >= 0).tolist()]
     plausible = measures.Plausible.of(everything)
     manifold = Manifold.of([clips.clip(i) for i in training], [clips.clip(i) for i in held_out])
-    columns: dict[str, list[float]] = {name: [] for name in measures_with(plausible, manifold)}
+    taken = measures_with(plausible, manifold)
+    columns: dict[str, list[float]] = {name: [] for name in taken}
     speeds = []
     rng = np.random.default_rng(0)
     for emotion in range(len(emotions)):
@@ -92,18 +95,10 @@ def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Refe
         real = [clips.clip(i) for i in indices if len(clips.clip(i)) > SHORT]
         unseen = [clips.clip(i) for i in indices if i in set(held_out)] or real
         stream = np.concatenate([real[i] for i in rng.permutation(len(real))])[:STREAM]
-        for name, measure in measures_with(plausible, manifold).items():
+        for name, measure in taken.items():
             # What was measured on the training clips themselves would be flattered.
             some = unseen if name == "off_manifold_share" else [stream] if name == "repetition_share" else real
-            values = np.array([measure(clip) for clip in some])
-            known = np.isfinite(values)
-            if name in ("longest_frozen_s", "farthest_m", "bone_change_m"):
-                columns[name].append(float(values.max()))
-            else:
-                weights = np.array([len(clip) for clip in some])[known]
-                columns[name].append(
-                    float(np.average(values[known], weights=weights)) if known.any() else np.nan
-                )
+            columns[name].append(averaged(name, measure, some))
         speeds.append(np.concatenate([joint_speed(clip) for clip in real]))
     return Reference(
         tuple(emotions),

@@ -134,6 +134,7 @@ def pick_device(asked: str) -> torch.device:
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """The options of the command line; what cannot be one ends the program with status 2."""
     parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="clips as written by models.prepare")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write, NAME.safetensors")
@@ -148,6 +149,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
     options = parse_arguments(arguments)
     recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe())})
     try:

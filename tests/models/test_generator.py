@@ -186,3 +186,8 @@ def test_the_past_of_a_taller_visitor_stands_on_the_dancers_floor(generator: Gen
     np.testing.assert_allclose(one.pose, other.pose, atol=1e-6)
     lowest = min(s.positions[0, TOES, 1].min() for s in (one, other))
     assert STANDING_TOE - 1e-6 < lowest < STANDING_TOE + 0.1
+
+
+def test_a_long_prompt_fills_the_whole_past(generator: Generator) -> None:
+    features = positions_to_features(swinging_figure(60))
+    assert generator.prompt(generator.start(1), features).cache.known.all()

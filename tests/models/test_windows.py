@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,11 +45,18 @@ def test_the_same_seed_draws_the_same_windows() -> None:
     assert not np.array_equal(first.poses, sampler.draw(np.random.default_rng(4), 4).poses)
 
 
-def test_a_window_never_stands_still_where_its_clip_ends() -> None:
-    sampler, _ = synthetic_sampler()
-    windows = sampler.draw(np.random.default_rng(0), 32)
-    moved = np.abs(windows.steps[..., DIRECTIONS]).sum(axis=-1)
-    assert moved.min() > 0
+def test_a_window_does_not_rest_where_its_clip_does() -> None:
+    """Clips that stand for a second before and after they move: no window may stand half as long."""
+    clips = synthetic_clips()
+    moves = [clips.clip(i) for i in range(len(clips))]
+    resting = [np.concatenate([move[:1].repeat(30, 0), move, move[-1:].repeat(30, 0)]) for move in moves]
+    starts = np.cumsum([0] + [len(move) for move in resting])
+    rested = replace(clips, positions=np.concatenate(resting), starts=starts)
+    bank = build_bank(rested, range(len(rested)), condition_names(PALETTE, rested))
+    sampler = WindowSampler(bank, 8, length=60, horizon=4, largest_error=0.0)
+    moved = np.abs(sampler.draw(np.random.default_rng(0), 32).steps[..., DIRECTIONS]).sum(axis=-1)
+    still = np.lib.stride_tricks.sliding_window_view(moved < 1e-4, 15, axis=1).all(axis=-1)
+    assert not still.any()
 
 
 def test_without_errors_the_plan_leads_to_the_next_poses() -> None:
