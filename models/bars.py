@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from models.evaluate import Report
+    from models.report import Measured, Report
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,19 @@ class Bar:
         return asdict(self)
 
 
-def bars_of(report: Report) -> list[Bar]:
-    """Every bar, worst emotion first in mind: a ratio or share counts where it is worst."""
-    made, real = report.generated, report.real
+def bars_of(report: Report, measured: Measured) -> list[Bar]:
+    """The bars for these dances of a report; those for switching and for long dances, if it is all of them.
+
+    A ratio counts in the emotion in which it is worst.
+    """
+    made, real = measured.generated, report.real
     speed, jerk = made["speed_m_s"] / real["speed_m_s"], made["jerk_m_s3"] / real["jerk_m_s3"]
     slide = np.nanmean(made["toe_slide_m_s"]) / np.nanmean(real["toe_slide_m_s"])
     longest = float(np.nanmax(made["longest_frozen_s"]))
     frozen, really = np.nanmean(made["frozen_share"]), np.nanmean(real["frozen_share"])
     off, repeated = np.nanmean(made["off_manifold_share"]), np.nanmean(made["repetition_share"])
-    seen = np.diag(report.confusion)
-    response = float(np.median(report.responses)) if len(report.responses) else float("nan")
-    distance = report.frechet / report.floor
+    seen = np.diag(measured.confusion)
+    distance = measured.frechet / report.floor
     bones = float(np.nanmax(made["bone_change_m"]))
     bars = [
         Bar("speed ratio", "0.8 to 1.25 in every emotion", _span(speed), _within(speed, 0.8, 1.25)),
@@ -62,10 +64,26 @@ def bars_of(report: Report) -> list[Bar]:
             f"{np.nanmean(seen):.0%} mean, {np.nanmin(seen):.0%} {report.emotions[int(np.nanargmin(seen))]}",
             bool(np.nanmean(seen) >= 0.8 and np.nanmin(seen) >= 0.6),
         ),
-        Bar("time to the new emotion", "median under 1.5 s", f"{response:.2f} s", response < 1.5),
         Bar("Fréchet distance", "at most 3 x real", f"{distance:.1f} x real", bool(distance <= 3)),
         Bar("bone lengths", "constant to 1e-5 m", f"{bones:.1e} m", bones < 1e-5),
     ]
+    return bars + _bars_of_the_whole(report) if measured is report.everything else bars
+
+
+def _bars_of_the_whole(report: Report) -> list[Bar]:
+    bars = []
+    if len(report.responses):
+        response = float(np.median(report.responses))
+        bars.append(Bar("time to the new emotion", "median under 1.5 s", f"{response:.2f} s", response < 1.5))
+    if long := report.long:
+        low, high = long.pelvis_m
+        slowed, hurried = long.speed_kept
+        found = (
+            f"{'finite' if long.finite else 'NOT finite'}, pelvis {low:.2f} to {high:.2f} m, speed of the last "
+            f"minute {slowed:.2f} to {hurried:.2f} times the first"
+        )
+        name = f"{long.minutes:g} minutes of each emotion"
+        bars.append(Bar(name, "no dance diverges", found, not long.diverged))
     return bars
 
 

@@ -5,18 +5,15 @@ emotion's movement, and dancers who change their emotion every five seconds.
 """
 
 import argparse
-import csv
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from models.bars import Bar, bars_of
 from models.card import CheckpointError, default_checkpoint
 from models.checkpoint import read_checkpoint
 from models.clips import Clips, ClipsError, read_clips, split_clips
@@ -28,13 +25,13 @@ from models.judge import (
     Judge,
     JudgeError,
     JudgeRecipe,
-    frechet,
     load_judge,
     save_judge,
     train_judge,
     windows_of,
 )
-from models.reference import Reference, build_reference, sample_features
+from models.reference import Reference, averaged, build_reference, sample_features
+from models.report import LongDance, Measured, Report, show, write
 from models.rollouts import (
     SEEDS,
     SWITCH_EVERY,
@@ -52,48 +49,6 @@ LOOK_EVERY = 3
 """Frames between two looks of the judge after a switch."""
 
 
-@dataclass(frozen=True, eq=False)
-class Report:
-    """What was found. `generated` and `real`: measure -> (P,) values, NaN for emotions that nobody danced."""
-
-    emotions: tuple[str, ...]
-    generated: dict[str, FloatArray]
-    real: dict[str, FloatArray]
-    confusion: FloatArray  # (P, P) shares: row the emotion asked for, column what the judge said
-    mismatched_recognised: float
-    responses: FloatArray  # seconds, one a switch
-    frechet: float
-    floor: float
-
-    @property
-    def bars(self) -> list[Bar]:
-        """Each bar with its figure."""
-        return bars_of(self)
-
-    def as_values(self) -> dict[str, Any]:
-        """As JSON values."""
-        measures = {
-            name: {
-                emotion: {"generated": _number(self.generated[name][i]), "real": _number(self.real[name][i])}
-                for i, emotion in enumerate(self.emotions)
-            }
-            for name in self.generated
-        }
-        return {
-            "measures": measures,
-            "recognised": dict(zip(self.emotions, map(_number, np.diag(self.confusion)), strict=True)),
-            "recognised_mismatched": _number(self.mismatched_recognised),
-            "confusion": [[_number(value) for value in row] for row in self.confusion],
-            "response_s": [_number(value) for value in self.responses],
-            "frechet": {"generated": _number(self.frechet), "real": _number(self.floor)},
-            "bars": [bar.as_values() for bar in self.bars],
-        }
-
-
-def _number(value: float) -> float | None:
-    return round(float(value), 5) if np.isfinite(value) else None
-
-
 def evaluate_rollouts(rollouts: Rollouts, reference: Reference) -> Report:
     """Measure every dance. Raises RolloutsError if their palette is not the reference's."""
     if rollouts.palette != reference.emotions:
@@ -102,30 +57,47 @@ def evaluate_rollouts(rollouts: Rollouts, reference: Reference) -> Report:
         raise RolloutsError("a dancer left the finite numbers; the checkpoint is broken or badly trained")
     if rollouts.positions.shape[1] <= LONG:
         raise RolloutsError(f"dances of {rollouts.positions.shape[1]} frames; expected more than {LONG}")
+    steady = np.flatnonzero(rollouts.steady)
+    values = {
+        dance: reference.values_of(rollouts.positions[dance])
+        for dance in tqdm(steady.tolist(), unit="dance", desc="measures", disable=None)
+    }
+    mismatched = rollouts.mismatched[steady]
+    parts = {}
+    if mismatched.any() and not mismatched.all():
+        parts = {"its own": steady[~mismatched], "another": steady[mismatched]}
+    return Report(
+        reference.emotions,
+        reference.real,
+        reference.floor,
+        reference.looped,
+        measured(rollouts, reference, values, steady),
+        {name: measured(rollouts, reference, values, chosen) for name, chosen in parts.items()},
+        responses(rollouts, reference.judge),
+    )
+
+
+def measured(
+    rollouts: Rollouts, reference: Reference, values: dict[int, dict[str, float]], chosen: NDArray[np.int64]
+) -> Measured:
+    """The chosen dances together, by emotion; `values` holds the measures of each."""
     size = len(reference.emotions)
     generated = {name: np.full(size, np.nan) for name in reference.real}
     confusion = np.full((size, size), np.nan)
     features: list[FloatArray] = []
     rng = np.random.default_rng(0)
-    for emotion in tqdm(range(size), unit="emotion", desc="measures", disable=None):
-        dances = rollouts.of(emotion)
-        if not dances:
+    for emotion in range(size):
+        some = [dance for dance in chosen.tolist() if rollouts.emotions[dance, 0] == emotion]
+        if not some:
             continue
-        for name, value in reference.mean_of(dances).items():
-            generated[name][emotion] = value
+        dances = [rollouts.positions[dance] for dance in some]
+        lengths = [len(dance) for dance in dances]
+        for name, column in generated.items():
+            column[emotion] = averaged(name, [values[dance][name] for dance in some], lengths)
         confusion[emotion] = judged(reference.judge, dances).mean(axis=0)
         features.append(sample_features(reference.judge, dances, rng))
-    together = np.concatenate(features) if features else np.zeros((2, 64))
-    return Report(
-        reference.emotions,
-        generated,
-        reference.real,
-        confusion,
-        _recognised_mismatched(rollouts, reference.judge),
-        responses(rollouts, reference.judge),
-        float(np.mean([frechet(together, half) for half in reference.halves])) if features else np.nan,
-        reference.floor,
-    )
+    distance = reference.distance(np.concatenate(features)) if features else float("nan")
+    return Measured(generated, confusion, distance)
 
 
 def judged(judge: Judge, dances: Sequence[FloatArray]) -> FloatArray:
@@ -135,14 +107,6 @@ def judged(judge: Judge, dances: Sequence[FloatArray]) -> FloatArray:
         said = judge.look(windows_of(dance, LONG, FRAME_RATE).astype(np.float32))[0].argmax(axis=1)
         rows.append(np.bincount(said, minlength=len(judge.emotions)) / max(len(said), 1))
     return np.array(rows)
-
-
-def _recognised_mismatched(rollouts: Rollouts, judge: Judge) -> float:
-    chosen = np.flatnonzero(rollouts.steady & rollouts.mismatched)
-    if not len(chosen):
-        return float("nan")
-    shares = judged(judge, [rollouts.positions[i] for i in chosen])
-    return float(shares[np.arange(len(chosen)), rollouts.emotions[chosen, 0]].mean())
 
 
 def responses(rollouts: Rollouts, judge: Judge) -> FloatArray:
@@ -163,39 +127,6 @@ def responses(rollouts: Rollouts, judge: Judge) -> FloatArray:
     return np.array(times)
 
 
-def show(report: Report, reference: Reference) -> None:
-    """Print the table and the verdicts."""
-    for length, table in reference.judged.items():
-        each = ", ".join(f"{e} {v:.0%}" for e, v in zip(report.emotions, np.diag(table), strict=True))
-        accuracy = np.diag(table).mean()
-        print(f"judge on held-out real windows of {length / FRAME_RATE:g} s: {accuracy:.0%} ({each})")
-    print(f"{'generated / real':20s}" + "".join(f"{emotion:>17s}" for emotion in report.emotions))
-    for name, values in report.generated.items():
-        pairs = zip(values, report.real[name], strict=True)
-        print(f"{name:20s}" + "".join(f"{_pair(*pair):>17s}" for pair in pairs))
-    print(f"{'recognised':20s}" + "".join(f"{value:>17.0%}" for value in np.diag(report.confusion)))
-    print("\n".join(str(bar) for bar in report.bars))
-
-
-def _pair(generated: float, real: float) -> str:
-    return f"{generated:.3g} / {real:.3g}"
-
-
-def write(report: Report, rollouts: Rollouts, reference: Reference, folder: Path) -> None:
-    """report.json, report.csv and the pictures."""
-    folder.mkdir(parents=True, exist_ok=True)
-    values = report.as_values()
-    values["judge"] = {str(length): table.tolist() for length, table in reference.judged.items()}
-    (folder / "report.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    with (folder / "report.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["measure", "emotion", "generated", "real"])
-        for name, row in values["measures"].items():
-            for emotion, pair in row.items():
-                table.writerow([name, emotion, pair["generated"], pair["real"]])
-    draw_plots(report, rollouts, reference, folder)
-
-
 def find_judge(path: Path, clips: Clips, emotions: Sequence[str]) -> Judge:
     """The judge in the file, or a new one, trained and kept there. Raises JudgeError."""
     if path.exists():
@@ -206,8 +137,8 @@ def find_judge(path: Path, clips: Clips, emotions: Sequence[str]) -> Judge:
     return judge
 
 
-def long_dances(generator: Generator, minutes: float) -> str:
-    """Let one dancer of each emotion dance for long; one line about the last minute beside the first."""
+def long_dances(generator: Generator, minutes: float) -> LongDance:
+    """Let one dancer of each emotion dance for long, and see whether the last minute is like the first."""
     size = len(generator.checkpoint.palette)
     weights = np.eye(size, dtype=np.float32)
     state = generator.start(size, seed=3)
@@ -222,11 +153,8 @@ def long_dances(generator: Generator, minutes: float) -> str:
         heights[frame] = state.positions[:, 0, 1]
     ratio = speed[-minute:].mean(axis=0) / speed[:minute].mean(axis=0)
     finite = bool(np.isfinite(speed).all())
-    return (
-        f"{minutes:g} minutes of each emotion: {'finite' if finite else 'NOT finite'}, pelvis "
-        f"{heights.min():.2f} to {heights.max():.2f} m high, speed of the last minute {ratio.min():.2f} to "
-        f"{ratio.max():.2f} times the first"
-    )
+    heights_found = (float(heights.min()), float(heights.max()))
+    return LongDance(minutes, finite, heights_found, (float(ratio.min()), float(ratio.max())))
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -259,10 +187,12 @@ def evaluate(options: argparse.Namespace) -> Report:
         save_rollouts(options.out / "rollouts.npz", rollouts)
     reference = build_reference(clips, emotions, judge)
     report = evaluate_rollouts(rollouts, reference)
-    write(report, rollouts, reference, options.out)
-    show(report, reference)
     if options.long and generator is not None:
-        print(long_dances(generator, options.long))
+        report = replace(report, long=long_dances(generator, options.long))
+    options.out.mkdir(parents=True, exist_ok=True)
+    write(report, reference, options.out)
+    draw_plots(report, rollouts, reference, options.out)
+    show(report, reference)
     return report
 
 

@@ -16,7 +16,7 @@ from models.rollouts import Rollouts
 from models.skeleton import BONE_PARENTS, FRAME_RATE, FloatArray, joint_speed
 
 if TYPE_CHECKING:
-    from models.evaluate import Report
+    from models.report import Report
 
 POSES = 16
 POSE_EVERY = 12
@@ -62,12 +62,12 @@ def confusion(report: Report) -> Figure:
     """What the judge said of each emotion."""
     figure = Figure(figsize=(7, 6), layout="constrained")
     axis = figure.add_subplot()
-    axis.imshow(report.confusion, vmin=0, vmax=1, cmap="Blues")
+    axis.imshow(report.everything.confusion, vmin=0, vmax=1, cmap="Blues")
     axis.set_xticks(range(len(report.emotions)), report.emotions, rotation=45)
     axis.set_yticks(range(len(report.emotions)), report.emotions)
     axis.set_xlabel("judged")
     axis.set_ylabel("asked for")
-    for (row, column), share in np.ndenumerate(report.confusion):
+    for (row, column), share in np.ndenumerate(report.everything.confusion):
         axis.text(
             column, row, f"{share:.0%}", ha="center", va="center", color="black" if share < 0.6 else "white"
         )

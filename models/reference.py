@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from models import measures
 from models.clips import Clips, split_clips
@@ -14,6 +15,8 @@ from models.skeleton import FRAME_RATE, FloatArray, joint_speed
 
 FEATURE_WINDOWS = 160
 """Windows of each emotion that enter a Fréchet distance: it grows as samples shrink, so all are alike."""
+SPLITS = 5
+"""Ways to split real clips in two for the distance of real from real."""
 STREAM = 120 * FRAME_RATE
 """Frames of real clips one after another in which repetition is looked for."""
 
@@ -32,32 +35,38 @@ class Reference:
     plausible: measures.Plausible
     manifold: Manifold
     real: dict[str, FloatArray]
+    looped: float
+    """share of windows that repeat in a real clip that is played in a loop"""
     judged: dict[int, FloatArray]
     """window length -> (P, P) shares: row the real emotion of held-out clips, column what the judge said"""
-    halves: tuple[FloatArray, FloatArray]
-    """the judge's features of two halves of the real clips, as many of each emotion"""
+    halves: list[tuple[FloatArray, FloatArray]]
+    """the judge's features of the real clips split in two, as many of each emotion, in several ways"""
     speeds: list[FloatArray]
     """of each emotion the joint speed of every real frame, m/s"""
 
-    def mean_of(self, dances: Sequence[FloatArray]) -> dict[str, float]:
-        """Every measure of some dances."""
-        measures = measures_with(self.plausible, self.manifold)
-        return {name: averaged(name, measure, dances) for name, measure in measures.items()}
+    def values_of(self, dance: FloatArray) -> dict[str, float]:
+        """Every measure of one dance."""
+        return {name: take(dance) for name, take in measures_with(self.plausible, self.manifold).items()}
 
-    @property
+    @cached_property
     def floor(self) -> float:
-        """Fréchet distance of real from real."""
-        return frechet(*self.halves)
+        """Fréchet distance of real from real, the mean of the ways to split."""
+        return float(np.mean([frechet(*pair) for pair in self.halves]))
+
+    def distance(self, features: FloatArray) -> float:
+        """Fréchet distance of the judge's features (N, 64) of dances from real: from each half, the mean."""
+        return float(np.mean([frechet(features, half) for pair in self.halves for half in pair]))
 
 
-def averaged(name: str, measure: Measure, dances: Sequence[FloatArray]) -> float:
-    """A measure of some dances: the mean by their length of those it can be taken of, or the `WORST`."""
-    values = np.array([measure(dance) for dance in dances])
-    if name in WORST:
-        return float(values.max())
+def averaged(name: str, values: ArrayLike, lengths: ArrayLike) -> float:
+    """A measure of some dances of so many frames: the mean by length of what is known, or the `WORST`."""
+    values, lengths = np.asarray(values, dtype=float), np.asarray(lengths, dtype=float)
     known = np.isfinite(values)
-    weights = np.array([len(dance) for dance in dances])
-    return float(np.average(values[known], weights=weights[known])) if known.any() else float("nan")
+    if not known.any():
+        return float("nan")
+    if name in WORST:
+        return float(values[known].max())
+    return float(np.average(values[known], weights=lengths[known]))
 
 
 def measures_with(plausible: measures.Plausible, manifold: Manifold) -> dict[str, Measure]:
@@ -98,7 +107,8 @@ def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Refe
         for name, measure in taken.items():
             # What was measured on the training clips themselves would be flattered.
             some = unseen if name == "off_manifold_share" else [stream] if name == "repetition_share" else real
-            columns[name].append(averaged(name, measure, some))
+            values = [measure(dance) for dance in some]
+            columns[name].append(averaged(name, values, [len(dance) for dance in some]))
         speeds.append(np.concatenate([joint_speed(clip) for clip in real]))
     return Reference(
         tuple(emotions),
@@ -106,10 +116,17 @@ def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Refe
         plausible,
         manifold,
         {name: np.array(values) for name, values in columns.items()},
+        looped_share(everything),
         {length: confusion_of(judge, clips, shown, held_out, length) for length in (LONG, SHORT)},
-        _halves(judge, clips, shown, rng),
+        [_halves(judge, clips, shown, rng) for _ in range(SPLITS)],
         speeds,
     )
+
+
+def looped_share(clips: Sequence[FloatArray]) -> float:
+    """`measures.repetition_share` of the first clip of four seconds, or the longest, in a loop."""
+    clip = next((clip for clip in clips if len(clip) >= 4 * FRAME_RATE), max(clips, key=len))
+    return measures.repetition_share(np.concatenate([clip] * (STREAM // len(clip))))
 
 
 def confusion_of(

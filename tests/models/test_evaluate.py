@@ -9,10 +9,11 @@ import pytest
 
 from models.bars import Bar
 from models.clips import Clips, split_clips, write_clips
-from models.evaluate import Report, evaluate_rollouts, judged, main, responses
+from models.evaluate import evaluate_rollouts, judged, main, responses
 from models.judge import Judge, JudgeRecipe, save_judge, train_judge, windows_of
 from models.palette import DEFAULT_PALETTE
 from models.reference import Reference, build_reference
+from models.report import LongDance, Report
 from models.rollouts import Rollouts
 from models.skeleton import FRAME_RATE, FloatArray
 from tests.synthetic import swinging_figure, synthetic_clips
@@ -93,18 +94,18 @@ def one_dance(positions: FloatArray, weights: FloatArray) -> Rollouts:
 def test_real_clips_beside_themselves_are_at_one(report: Report) -> None:
     for emotion in map(EMOTIONS.index, ("happy", "sad", "angry", "proud")):
         for measure in ("speed_m_s", "jerk_m_s3", "toe_slide_m_s", "frozen_share", "penetration_m"):
-            assert report.generated[measure][emotion] == pytest.approx(report.real[measure][emotion])
+            assert report.everything.generated[measure][emotion] == pytest.approx(report.real[measure][emotion])
 
 
 def test_an_emotion_that_nobody_danced_is_unknown(report: Report) -> None:
-    assert np.isnan(report.generated["speed_m_s"][EMOTIONS.index("timid")])
+    assert np.isnan(report.everything.generated["speed_m_s"][EMOTIONS.index("timid")])
 
 
 def test_frozen_dancers_fall_short_of_the_bars(clips: Clips, reference: Reference) -> None:
     real = rollouts_of(clips)
     frozen = replace(real, positions=np.repeat(real.positions[:, :1], real.positions.shape[1], axis=1))
     report = evaluate_rollouts(frozen, reference)
-    assert np.nanmin(report.generated["frozen_share"]) == 1.0
+    assert np.nanmin(report.everything.generated["frozen_share"]) == 1.0
     for name in ("speed ratio", "longest frozen stretch", "frozen share", "jerk ratio"):
         assert not bar(report, name).met
 
@@ -115,7 +116,7 @@ def test_trembling_dancers_fall_short_of_the_bars(clips: Clips, reference: Refer
     trembling = replace(real, positions=(real.positions + noise).astype(np.float32))
     report = evaluate_rollouts(trembling, reference)
     assert not bar(report, "jerk ratio").met and not bar(report, "bone lengths").met
-    assert report.generated["quick_share"][1] > 2 * report.real["quick_share"][1]
+    assert report.everything.generated["quick_share"][1] > 2 * report.real["quick_share"][1]
 
 
 def test_the_response_is_the_time_until_the_last_second_sounds_new() -> None:
@@ -129,6 +130,38 @@ def test_the_response_is_the_time_until_the_last_second_sounds_new() -> None:
 def test_an_answer_that_never_comes_counts_as_the_whole_time() -> None:
     rollouts = one_dance(arm_raised_at(240, 240), switched_at(60, 240))
     assert responses(rollouts, cast(Judge, Listener())).tolist() == [6.0]
+
+
+def test_dances_with_another_emotions_prompt_are_measured_apart(clips: Clips, reference: Reference) -> None:
+    real = rollouts_of(clips)
+    still = real.positions.copy()
+    still[::2] = still[::2, :1]
+    mismatched = np.arange(len(still)) % 2 == 0
+    report = evaluate_rollouts(replace(real, positions=still, mismatched=mismatched), reference)
+    happy = EMOTIONS.index("happy")
+    frozen = {name: part.generated["frozen_share"][happy] for name, part in report.parts.items()}
+    assert frozen == {"another": 1.0, "its own": 0.0}
+    assert 0 < report.everything.generated["frozen_share"][happy] < 1
+
+
+def test_a_looped_clip_is_shown_as_repetition(report: Report) -> None:
+    assert report.looped > 0.99
+
+
+@pytest.mark.parametrize(
+    ("finite", "pelvis", "kept", "met"),
+    [
+        (True, (0.7, 1.0), (0.9, 1.1), True),
+        (False, (0.7, 1.0), (0.9, 1.1), False),
+        (True, (0.1, 1.0), (0.9, 1.1), False),
+        (True, (0.7, 1.0), (0.3, 1.1), False),
+    ],
+)
+def test_a_long_dance_that_leaves_what_bodies_do_diverges(
+    report: Report, finite: bool, pelvis: tuple[float, float], kept: tuple[float, float], met: bool
+) -> None:
+    long = replace(report, long=LongDance(10, finite, pelvis, kept))
+    assert bar(long, "10 minutes of each emotion").met is met
 
 
 def test_who_keeps_an_emotion_has_nothing_to_answer() -> None:
@@ -171,7 +204,7 @@ def test_one_command_measures_a_dancer(run: Any, capsys: pytest.CaptureFixture[s
     assert set(values["measures"]["speed_m_s"]) == set(EMOTIONS) and len(values["response_s"]) == 8
     with (out / "report.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {row["emotion"] for row in rows} == set(EMOTIONS)
+    assert {row["emotion"] for row in rows} == {*EMOTIONS, "all"}
     for picture in ("speed", "histograms", "confusion", "skeletons"):
         assert (out / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
     # The rollouts that were kept measure the same.

@@ -1,0 +1,138 @@
+"""What an evaluation found: a table, the verdicts, and the files that keep them."""
+
+import csv
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.bars import Bar, bars_of
+from models.reference import Reference
+from models.skeleton import FRAME_RATE, FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Some dances, measured. `generated`: measure -> (P,) values, NaN for emotions that nobody danced."""
+
+    generated: dict[str, FloatArray]
+    confusion: FloatArray  # (P, P) shares: row the emotion asked for, column what the judge said
+    frechet: float
+
+
+@dataclass(frozen=True)
+class LongDance:
+    """One dancer of each emotion who danced for long."""
+
+    minutes: float
+    finite: bool
+    pelvis_m: tuple[float, float]
+    """lowest and highest"""
+    speed_kept: tuple[float, float]
+    """least and most of the speed of the last minute relative to the first, over the emotions"""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether someone left what bodies do: numbers, heights, or twice or half the speed."""
+        low, high = self.pelvis_m
+        slowed, hurried = self.speed_kept
+        return not (self.finite and low > 0.3 and high < 1.5 and slowed > 0.5 and hurried < 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Dances beside real motion. `parts` are those with a prompt in their own and in another emotion."""
+
+    emotions: tuple[str, ...]
+    real: dict[str, FloatArray]
+    floor: float
+    """Fréchet distance of real from real"""
+    looped: float
+    """share of windows that repeat in a looped clip"""
+    everything: Measured
+    parts: dict[str, Measured]
+    responses: FloatArray  # seconds, one a switch
+    long: LongDance | None = None
+
+    @property
+    def bars(self) -> list[Bar]:
+        """Each bar with its figure, over all dances."""
+        return bars_of(self, self.everything)
+
+    def as_values(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            **self._measured_values(self.everything),
+            "parts": {name: self._measured_values(part) for name, part in self.parts.items()},
+            "response_s": [_number(value) for value in self.responses],
+            "looped_repetition_share": _number(self.looped),
+            "long": asdict(self.long) if self.long else None,
+            "bars": [bar.as_values() for bar in self.bars],
+        }
+
+    def _measured_values(self, measured: Measured) -> dict[str, Any]:
+        return {
+            "measures": {
+                name: {
+                    emotion: {"generated": _number(values[i]), "real": _number(self.real[name][i])}
+                    for i, emotion in enumerate(self.emotions)
+                }
+                for name, values in measured.generated.items()
+            },
+            "recognised": dict(zip(self.emotions, map(_number, np.diag(measured.confusion)), strict=True)),
+            "confusion": [[_number(value) for value in row] for row in measured.confusion],
+            "frechet": {"generated": _number(measured.frechet), "real": _number(self.floor)},
+        }
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 5) if np.isfinite(value) else None
+
+
+def show(report: Report, reference: Reference) -> None:
+    """Print the table and the verdicts."""
+    for length, table in reference.judged.items():
+        each = ", ".join(f"{e} {v:.0%}" for e, v in zip(report.emotions, np.diag(table), strict=True))
+        accuracy = np.diag(table).mean()
+        print(f"judge on held-out real windows of {length / FRAME_RATE:g} s: {accuracy:.0%} ({each})")
+    print(f"{'generated / real':20s}" + "".join(f"{emotion:>17s}" for emotion in report.emotions))
+    for name, values in report.everything.generated.items():
+        pairs = zip(values, report.real[name], strict=True)
+        print(f"{name:20s}" + "".join(f"{_pair(*pair):>17s}" for pair in pairs))
+    for name, part in {"": report.everything, **report.parts}.items():
+        row = "".join(f"{value:>17.0%}" for value in np.diag(part.confusion))
+        print(f"{' '.join(('recognised', name)):20s}{row}")
+    print(f"a real clip in a loop repeats in {report.looped:.0%} of windows")
+    print("\n".join(str(bar) for bar in report.bars))
+    for name, part in report.parts.items():
+        print(f"of these, prompted with movement in {name} emotion:")
+        print("\n".join(f"  {bar}" for bar in bars_of(report, part)))
+
+
+def _pair(generated: float, real: float) -> str:
+    return f"{generated:.3g} / {real:.3g}"
+
+
+def write(report: Report, reference: Reference, folder: Path) -> None:
+    """report.json and report.csv."""
+    values = report.as_values()
+    values["judge"] = {str(length): table.tolist() for length, table in reference.judged.items()}
+    (folder / "report.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    with (folder / "report.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["prompt", "measure", "emotion", "generated", "real"])
+        for prompt, part in {"any": values, **values["parts"]}.items():
+            for name, row in part["measures"].items():
+                for emotion, pair in row.items():
+                    table.writerow([prompt, name, emotion, pair["generated"], pair["real"]])
+            skill = np.diag(reference.judged[max(reference.judged)])
+            for (emotion, share), real in zip(part["recognised"].items(), skill, strict=True):
+                table.writerow([prompt, "recognised_share", emotion, share, _number(real)])
+            distance = part["frechet"]
+            table.writerow([prompt, "frechet", "all", distance["generated"], distance["real"]])
+        if len(report.responses):
+            table.writerow(
+                ["any", "response_median_s", "all", _number(float(np.median(report.responses))), None]
+            )
