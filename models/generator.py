@@ -39,6 +39,8 @@ USUAL_SPEED = 0.3
 """Metres a second that a dancer is taken to have moved before the first frame."""
 MEMORY = 20
 """Frames of the running means of what was asked for and what was danced."""
+HIGHEST_RANK = 0.97
+"""The liveliest that is asked for, as a rank of what the actors did: beyond it are single leaps."""
 NORMAL = NormalDist()
 SEAM = 20
 """Frames over which a jump of context fades."""
@@ -50,21 +52,21 @@ class Sampling:
 
     temperature: float = 0.7
     """share of each Gaussian's deviation that is used, at energy 1"""
-    emphasis: float = 1.5
+    emphasis: float = 1.0
     """factor on the emotion's embedding: above 1 it is said louder than in training"""
-    pull: float = 4.0
+    pull: float = 2.0
     """how strongly components are preferred that move as fast as was asked, see `models.planner`"""
     decision_rate: float = 30.0
     """mean number of times a second that the choice of component is drawn anew"""
     overlap: float = 0.9
     """weight of each plan relative to the next newer one when their steps are averaged"""
-    activity_wander: float = 2.0
+    activity_wander: float = 4.0
     """seconds over which the asked activity wanders"""
-    lowest_rank: float = 0.5
-    """the calmest that the dancer is ever asked to be, as a rank of what the actors did in this emotion"""
+    lowest_speed: float = 0.09
+    """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""
     patience: float = 0.4
     """the share of the speed asked for under which a dancer is told to move at once"""
-    stage_radius: float = 1.5
+    stage_radius: float = 2.5
     """metres from the middle of the stage beyond which the dancer is turned back"""
 
 
@@ -78,6 +80,7 @@ class DanceState:
     plans: FloatArray  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its first step on
     gumbel: FloatArray  # (B, K)
     rank: FloatArray  # (B,) standard normal, the wandering rank of the asked activity
+    activity: FloatArray  # (B, 2) the activity input that the frame was danced with
     asked: FloatArray  # (B,) m/s, the activity asked for, a running mean
     moved: FloatArray  # (B,) m/s, the speed danced, the same mean
     seam: FloatArray  # (B, 52) what leads from the danced pose to the shown one, after a jump of context
@@ -127,8 +130,12 @@ def with_unit_directions(features: FloatArray) -> FloatArray:
 class Generator:
     """Steps dancers of one checkpoint."""
 
-    def __init__(self, checkpoint: Checkpoint, sampling: Sampling | None = None) -> None:
-        self.checkpoint = checkpoint
+    def __init__(
+        self, checkpoint: Checkpoint, sampling: Sampling | None = None, *, compiled: bool = True
+    ) -> None:
+        """`compiled` steps faster, with the weights as they are when it first steps; without it a network that
+        is being trained can dance."""
+        self.checkpoint, self.compiled = checkpoint, compiled
         self.sampling = sampling or Sampling()
         self.network, self.space = checkpoint.network, checkpoint.space
         self.device = next(self.network.parameters()).device
@@ -147,6 +154,7 @@ class Generator:
             plans=np.zeros((count, 0, horizon, STEP_COUNT), dtype=np.float32),
             gumbel=self._gumbel(rng, count),
             rank=rng.standard_normal(count),
+            activity=np.full((count, 2), np.nan),
             asked=np.full(count, USUAL_SPEED),
             moved=np.full(count, USUAL_SPEED),
             seam=np.zeros((count, FEATURE_COUNT), dtype=np.float32),
@@ -234,6 +242,7 @@ class Generator:
             plans=plans,
             gumbel=gumbel,
             rank=rank,
+            activity=activity,
             asked=state.asked + (asked - state.asked) / MEMORY,
             moved=state.moved + (speed - state.moved) / MEMORY,
             place=place,
@@ -259,9 +268,8 @@ class Generator:
         given = (state.pose, state.step, labels, activity, asked, gumbel, noise)
         tensors = [torch.from_numpy(np.ascontiguousarray(part, np.float32)).to(self.device) for part in given]
         if count not in self._planners:
-            self._planners[count] = traced(
-                Planner(self.network, self.space, self.sampling.pull), (*tensors, *state.cache)
-            )
+            planner = Planner(self.network, self.space, self.sampling.pull).eval()
+            self._planners[count] = traced(planner, (*tensors, *state.cache)) if self.compiled else planner
         plan, *cache = self._planners[count](*tensors, *state.cache)
         return plan.cpu().numpy(), Cache(*cache)
 
@@ -315,7 +323,7 @@ class Generator:
         inwards = np.arctan2(-place[:, 0], -place[:, 1])
         wrong = (inwards - going + np.pi) % (2 * np.pi) - np.pi
         beyond = np.clip(np.linalg.norm(place, axis=-1) / self.sampling.stage_radius - 0.5, 0.0, 1.0)
-        fastest = 2.5 / FRAME_RATE * beyond * np.clip(speed, 0.0, 1.0)
+        fastest = 1.5 / FRAME_RATE * beyond * np.clip(speed, 0.0, 1.0)
         return np.clip(wrong, -fastest, fastest)
 
     def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -330,11 +338,10 @@ class Generator:
 
     def _asked(self, weights: FloatArray, rank: FloatArray, energy: float) -> FloatArray:
         """The speed in m/s (B,) to dance the coming second at: drawn from the emotion's own range."""
-        share = np.array([NORMAL.cdf(value) for value in rank])
-        share = self.sampling.lowest_rank + (0.97 - self.sampling.lowest_rank) * share
+        share = HIGHEST_RANK * np.array([NORMAL.cdf(value) for value in rank])
         ranges = weights @ self._ranges  # (B, 11)
         speed = [np.interp(s, QUANTILES, row) for s, row in zip(share, ranges, strict=True)]
-        return energy * np.array(speed)
+        return np.maximum(energy * np.array(speed), self.sampling.lowest_speed)
 
     def _at_once(self, state: DanceState, asked: FloatArray) -> FloatArray:
         """The speed in m/s (B,) to dance at right now, for those who have moved far less than asked, or NaN."""

@@ -9,6 +9,7 @@ with rotary positions (Su et al. 2021, arXiv:2104.09864), so a stream can be con
 Shapes: B batch, T frames, C width, L labels, K mixture components, Z target dimensions.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -90,9 +91,9 @@ class Attention(nn.Module):
         if past is not None:
             k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
         angles = rotary_angles(seen.shape[-1], width // self.heads).to(x.device)
-        y = functional.scaled_dot_product_attention(
-            rotate(q, angles[-length:]), rotate(k, angles), v, attn_mask=seen
-        )
+        # Written out: with a mask torch's fused kernel takes a fifth longer on a CPU, most of it going back.
+        alike = rotate(q, angles[-length:]) @ rotate(k, angles).mT / math.sqrt(width // self.heads)
+        y = alike.masked_fill(~seen, -torch.inf).softmax(dim=-1).to(v.dtype) @ v
         return self.out(y.transpose(1, 2).reshape(batch, length, width)), (k, v)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Recipe:
     """The numbers of one training run; the defaults are those of the shipped checkpoint."""
 
-    steps: int = 6_000
+    steps: int = 3_600
     batch: int = 32
     length: int = 128
     """frames of a window"""
@@ -22,6 +22,12 @@ class Recipe:
     components: int = 12
     dropout: float = 0.1
     largest_error: float = 0.6
+    rehearsal_from: int = 1_000
+    """the step from which the network also learns from its own dances"""
+    rehearsal_every: int = 12
+    """steps from one act of the rehearsal to the next"""
+    rehearsal_share: float = 0.6
+    """share of the windows that are pieces of its own dances"""
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warm_up: int = 300

@@ -22,15 +22,19 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from models.card import CheckpointError
-from models.checkpoint import Checkpoint, write_checkpoint
+from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from models.clips import PALETTE_LABELS, ClipsError, read_clips, split_clips
+from models.expert import Expert
+from models.features import positions_to_features
 from models.mixture import negative_log_likelihood
 from models.motion_space import INPUT_COUNT, MotionSpace
 from models.network import DanceNetwork, NetworkConfig
 from models.palette import DEFAULT_PALETTE
 from models.progress import Trainee, resume, save_progress
 from models.recipe import Recipe
-from models.windows import Windows, WindowSampler, build_bank, condition_names
+from models.rehearsal import PROMPT, Rehearsal
+from models.skeleton import FloatArray
+from models.windows import Windows, WindowSampler, build_bank, condition_names, joined
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -52,7 +56,8 @@ def loss_of(
     conditions = torch.from_numpy(windows.conditions).to(device)
     count = network_config(network).label_count
     labels = torch.nn.functional.one_hot(conditions.clamp(min=0), count) * (conditions >= 0).unsqueeze(-1)
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type in ("cpu", "cuda")):
+    # On a CPU without instructions for it bfloat16 is a hundred times slower than float32, so only on a GPU.
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         mixture, _ = network(space.inputs(poses, steps), labels.float(), activity, None, answered)
     return negative_log_likelihood(mixture, space.encode(plans[:, answered])).mean() / space.target_count
 
@@ -92,7 +97,9 @@ def train_step(
         for mean, new in zip(trainee.average.parameters(), trainee.network.parameters(), strict=True):
             mean.lerp_(new, 1 - decay)
     trainee.step += 1
-    return float(loss.detach())
+    if not math.isfinite(value := float(loss.detach())):
+        raise ValueError(f"the loss is {value} at step {trainee.step}; lower --learning-rate")
+    return value
 
 
 @torch.no_grad()
@@ -121,7 +128,8 @@ def command_line(options: argparse.Namespace, recipe: Recipe) -> str:
     """The command that makes this checkpoint again, without the folders of this machine."""
     changed = {k: v for k, v in asdict(recipe).items() if v != getattr(Recipe(), k)}
     extra = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed.items())
-    return f"python -m models.train --data {options.data.name} --out {options.out.name}{extra}"
+    start = f" --start {options.start.name}" if options.start else ""
+    return f"python -m models.train --data {options.data.name} --out {options.out.name}{start}{extra}"
 
 
 def pick_device(asked: str) -> torch.device:
@@ -139,6 +147,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="clips as written by models.prepare")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write, NAME.safetensors")
     parser.add_argument("--resume", action="store_true", help="go on from NAME.progress if it is there")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="a checkpoint to begin with")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
     parser.add_argument("--save-every", type=int, default=1000, metavar="STEPS")
@@ -167,6 +176,8 @@ class TrainingData:
     conditions: tuple[str, ...]
     training: WindowSampler
     held_out: WindowSampler
+    prompts: list[FloatArray]
+    """two seconds (60, 52) of each clip to train on that is long enough"""
     clips: tuple[int, int]
     """how many to train on, how many held out"""
 
@@ -188,7 +199,9 @@ def load_data(path: Path, recipe: Recipe) -> TrainingData:
         )
         for indices in split
     )
-    return TrainingData(names, training, held_out, (len(split[0]), len(split[1])))
+    long = [clips.clip(i) for i in split[0].tolist() if len(clips.clip(i)) >= PROMPT]
+    prompts = [positions_to_features(clip[:PROMPT]) for clip in long]
+    return TrainingData(names, training, held_out, prompts, (len(split[0]), len(split[1])))
 
 
 def new_trainee(recipe: Recipe, label_count: int, device: torch.device) -> Trainee:
@@ -217,6 +230,39 @@ def new_trainee(recipe: Recipe, label_count: int, device: torch.device) -> Train
     return Trainee(network, average, optimizer)
 
 
+def progress_file(options: argparse.Namespace) -> Path:
+    """Where a run keeps what it needs to be resumed."""
+    return Path(options.out.with_suffix(".progress"))
+
+
+def begin(options: argparse.Namespace, recipe: Recipe, trainee: Trainee, space: MotionSpace) -> None:
+    """Start from a checkpoint, or go on where a run stopped, if that was asked for. Raises CheckpointError."""
+    if options.start:
+        start_from(options.start, trainee, space)
+    if options.resume and progress_file(options).exists():
+        resume(progress_file(options), trainee, recipe)
+
+
+def start_from(path: Path, trainee: Trainee, space: MotionSpace) -> None:
+    """Begin with the weights and the units of a checkpoint. Raises CheckpointError, ValueError."""
+    before = read_checkpoint(path)
+    if before.network.config != trainee.network.config or before.space.horizon != space.horizon:
+        raise CheckpointError(f"{path}: its network has other sizes than this recipe; give the same ones")
+    for module in (trainee.network, trainee.average):
+        module.load_state_dict(before.network.state_dict())
+    space.load_state_dict(before.space.state_dict())
+
+
+def new_rehearsal(
+    recipe: Recipe, data: TrainingData, space: MotionSpace, trainee: Trainee, rank: int
+) -> Rehearsal:
+    """A company that dances with the running mean of the weights, prompted with clips that are trained on."""
+    rng = np.random.default_rng([recipe.seed, 4, rank])
+    ranges = data.training.activity_ranges(rng, len(DEFAULT_PALETTE))
+    dancer = Checkpoint(trainee.average, space, DEFAULT_PALETTE, data.conditions, tuple(map(tuple, ranges)), {})
+    return Rehearsal(dancer, Expert(data.training), data.prompts, rng, recipe.length)
+
+
 def train(options: argparse.Namespace, recipe: Recipe) -> None:
     """The whole run, top to bottom."""
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
@@ -231,9 +277,7 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
     space.to(device)
     trainee = new_trainee(recipe, len(data.conditions), device)
     revision = git_revision()  # of the code that runs, whatever becomes of the checkout meanwhile
-    progress = options.out.with_suffix(".progress")
-    if options.resume and progress.exists():
-        resume(progress, trainee, recipe)
+    begin(options, recipe, trainee, space)
     wrapped: torch.nn.Module = DistributedDataParallel(trainee.network) if world > 1 else trainee.network
     if rank == 0:
         print(
@@ -242,8 +286,13 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
             f"{recipe.target_count} components keep {kept:.2%} of the variance of the plans"
         )
 
+    rehearsal = new_rehearsal(recipe, data, space, trainee, rank)
+
     def draw(step: int) -> Windows:
-        return data.training.draw(np.random.default_rng([recipe.seed, 2, rank, step]), recipe.batch)
+        rng = np.random.default_rng([recipe.seed, 2, rank, step])
+        own = round(recipe.rehearsal_share * recipe.batch) if rehearsal.begun else 0
+        windows = data.training.draw(rng, recipe.batch - own)
+        return joined(windows, rehearsal.draw(rng, own)) if own else windows
 
     losses: deque[float] = deque(maxlen=200)
     history: list[dict[str, float]] = []
@@ -255,10 +304,10 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
         coming = ahead.submit(draw, trainee.step)
         while trainee.step < recipe.steps:
             windows = coming.result()
+            if trainee.step >= recipe.rehearsal_from and trainee.step % recipe.rehearsal_every == 0:
+                rehearsal.dance()
             coming = ahead.submit(draw, trainee.step + 1)
             losses.append(train_step(trainee, wrapped, space, windows, recipe))
-            if not math.isfinite(losses[-1]):
-                raise ValueError(f"the loss is {losses[-1]} at step {trainee.step}; lower --learning-rate")
             bar.update()
             if trainee.step % 50 == 0:
                 frames = (trainee.step - first) * recipe.batch * recipe.length * world
@@ -268,8 +317,8 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
             if rank == 0 and (last or trainee.step % options.save_every == 0):
                 held = validation_loss(trainee.average, space, data.held_out, recipe)
                 history.append({"step": trainee.step, "loss": float(np.mean(losses)), "held_out": held})
-                bar.write(f"step {trainee.step}: loss {history[-1]['loss']:.4f}, held out {held:.4f}")
-                save_progress(progress, trainee, recipe)
+                bar.write(f"step {trainee.step}: loss {np.mean(losses):.4f}, held out {held:.4f}")
+                save_progress(progress_file(options), trainee, recipe)
                 seconds = time.monotonic() - started
                 save_checkpoint(options, recipe, data, space, trainee, history, seconds, revision)
     if rank == 0:

@@ -113,6 +113,11 @@ class Windows:
     plans: FloatArray  # (B, T, horizon, 52), the steps to come
 
 
+def joined(*parts: Windows) -> Windows:
+    """Batches of windows of one length as one batch."""
+    return Windows(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
+
+
 class WindowSampler:
     """Draws windows from a bank. The same generator state gives the same windows."""
 
@@ -144,8 +149,8 @@ class WindowSampler:
         variances, vectors = np.linalg.eigh(covariance)
         self._error_basis = (vectors * np.sqrt(np.maximum(variances, 0))).T.astype(np.float32)
         self._step_deviation = np.abs(np.diff(spread, axis=0)).mean(axis=0).astype(np.float32)
-        self._pose_weight = 1.0 / group_scale(bank.features - bank.features.mean(axis=0), floor=0.05)
-        self._step_weight = 0.5 / group_scale(np.diff(bank.features, axis=0), floor=1e-3)
+        self.pose_weight = 1.0 / group_scale(bank.features - bank.features.mean(axis=0), floor=0.05)
+        self.step_weight = 0.5 / group_scale(np.diff(bank.features, axis=0), floor=1e-3)
 
     def _group_segments(self) -> list[tuple[int, tuple[NDArray[np.int64], FloatArray]]]:
         """For each condition its segments and how often each is drawn.
@@ -162,6 +167,10 @@ class WindowSampler:
                 weights[of_set] /= np.sqrt(weights[of_set].sum())
             groups.append((int(condition), (chosen, weights / weights.sum())))
         return groups
+
+    def segments_of(self, condition: int) -> tuple[NDArray[np.int64], FloatArray]:
+        """The segments of the bank that show a condition, and how often each is drawn."""
+        return dict(self._groups)[condition]
 
     def draw(self, rng: np.random.Generator, count: int) -> Windows:
         """`count` windows."""
@@ -213,10 +222,10 @@ class WindowSampler:
         at = first + (rng.random(count) * (stop - SHORTEST // 2 - first)).astype(np.int64)
         if before is None:
             return int(at[0]), int(stop[0])
-        pose = (self.bank.features[at - 1] - before[-1]) * self._pose_weight
+        pose = (self.bank.features[at - 1] - before[-1]) * self.pose_weight
         step = (
             self.bank.features[at] - self.bank.features[at - 1] - np.diff(before, axis=0)
-        ) * self._step_weight
+        ) * self.step_weight
         best = int((np.square(pose).sum(axis=1) + np.square(step).sum(axis=1)).argmin())
         return int(at[best]), int(stop[best])
 

@@ -1,0 +1,112 @@
+"""The dancer rehearses while it learns: it dances with the newest weights, and is told what to do better.
+
+A network that has only seen real movement, even with noise on it, meets its own errors for the first time when
+it dances, and over minutes they lead it where no clip is; and as real movement always belongs to its emotion,
+it learns to go on with what it sees and not to listen to what is asked for. So a company of dancers dances on
+while the network is trained, and at each of their frames an expert says how real movement in the emotion and
+at the speed that were asked for would go on from there. That is imitation learning on the states that the
+learner itself visits (DAgger, Ross et al. 2011, arXiv:1011.0686) with motion matching (`models.expert`) to
+imitate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.checkpoint import Checkpoint
+from models.expert import Expert
+from models.generator import DanceState, Generator, Sampling
+from models.skeleton import FRAME_RATE, FloatArray
+from models.windows import Windows
+
+DANCERS = 48
+ACT = 2 * FRAME_RATE
+"""Frames danced at a time."""
+KEPT = 16 * FRAME_RATE
+"""Frames of each dancer that are kept to draw windows from."""
+DANCE_LENGTH = 60 * FRAME_RATE
+"""Frames after which the company begins anew, from other prompts."""
+PROMPT = 2 * FRAME_RATE
+"""Frames of movement that a dance begins with."""
+SWITCH_CHANCE = 0.25
+"""Chance that a dancer is asked for another emotion when an act begins."""
+
+
+@dataclass
+class Rehearsal:
+    """A company of dancers that dances with weights that change.
+
+    `prompts` are movements (T, 52) to begin with; frames are kept as arrays (dancers, frames, …).
+    """
+
+    checkpoint: Checkpoint
+    expert: Expert
+    prompts: Sequence[FloatArray]
+    rng: np.random.Generator
+    length: int
+    """frames of the windows to draw"""
+    sampling: Sampling = field(default_factory=Sampling)
+    _state: DanceState | None = None
+    _emotions: NDArray[np.int64] = field(init=False)
+    _acts: list[Windows] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._generator = Generator(self.checkpoint, self.sampling, compiled=False)
+        self._emotions = self._any_emotion()
+
+    @property
+    def begun(self) -> bool:
+        """Whether enough was danced to draw windows from."""
+        return len(self._acts) * ACT >= self.length
+
+    def dance(self) -> None:
+        """One act more, and what the expert says of each of its frames."""
+        if self._state is None or self._state.tick >= DANCE_LENGTH:
+            self._begin()
+        assert self._state is not None
+        changed = self.rng.random(DANCERS) < SWITCH_CHANCE
+        self._emotions = np.where(changed, self._any_emotion(), self._emotions)
+        weights = np.eye(len(self.checkpoint.palette), dtype=np.float32)[self._emotions]
+        energy = float(np.exp(self.rng.uniform(-0.4, 0.4)))
+        poses, steps, activity = [], [], []
+        for _ in range(ACT):
+            poses.append(self._state.pose)
+            steps.append(self._state.step)
+            self._state = self._generator.step(self._state, weights, energy)
+            activity.append(self._state.activity)
+        act = (np.stack(part, axis=1).astype(np.float32) for part in (poses, steps, activity))
+        self._acts.append(self._answered(*act))
+        del self._acts[: -KEPT // ACT]
+
+    def _answered(self, poses: FloatArray, steps: FloatArray, activity: FloatArray) -> Windows:
+        """An act with the expert's answers."""
+        conditions = np.repeat(self._emotions[:, None], ACT, axis=1)
+        plans = np.empty((*poses.shape[:2], self.expert.horizon, steps.shape[-1]), dtype=np.float32)
+        for emotion in np.unique(self._emotions):
+            some = self._emotions == emotion
+            library = self.expert.library(self.rng, int(emotion))
+            pose, step = (part[some].reshape(-1, part.shape[-1]) for part in (poses, steps))
+            asked = activity[some, :, 0].reshape(-1)
+            plans[some] = self.expert.answer(library, pose, step, asked).reshape(plans[some].shape)
+        return Windows(poses, steps, conditions, activity, plans)
+
+    def draw(self, rng: np.random.Generator, count: int) -> Windows:
+        """`count` windows of the last acts."""
+        acts = self._acts
+        whole = {name: np.concatenate([getattr(act, name) for act in acts], axis=1) for name in vars(acts[0])}
+        frames = whole["poses"].shape[1]
+        dancers = rng.integers(DANCERS, size=count)[:, None]
+        at = rng.integers(frames - self.length + 1, size=count)[:, None] + np.arange(self.length)
+        return Windows(**{name: part[dancers, at] for name, part in whole.items()})
+
+    def _begin(self) -> None:
+        """Prompt everyone with the last seconds of some movement; what was danced before is another dance."""
+        chosen = [self.prompts[int(i)] for i in self.rng.integers(len(self.prompts), size=DANCERS)]
+        fresh = self._generator.start(DANCERS, int(self.rng.integers(2**31)))
+        self._state = self._generator.prompt(fresh, np.stack(chosen), seamless=False)
+        self._acts.clear()
+
+    def _any_emotion(self) -> NDArray[np.int64]:
+        return self.rng.integers(len(self.checkpoint.palette), size=DANCERS)

@@ -1,0 +1,74 @@
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models import rehearsal
+from models.checkpoint import Checkpoint
+from models.expert import Expert
+from models.features import positions_to_features
+from models.motion_space import POSE_COUNT
+from models.rehearsal import ACT, Rehearsal
+from models.windows import WindowSampler, build_bank, condition_names, joined
+from tests.synthetic import swinging_figure, synthetic_clips
+
+LENGTH = 24
+
+
+@pytest.fixture
+def company(dancer: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> Rehearsal:
+    monkeypatch.setattr(rehearsal, "DANCERS", 3)
+    monkeypatch.setattr(rehearsal, "DANCE_LENGTH", 2 * ACT)
+    clips = synthetic_clips()
+    bank = build_bank(clips, range(len(clips)), condition_names(dancer.palette.names, clips))
+    expert = Expert(WindowSampler(bank, len(dancer.palette), length=LENGTH, horizon=dancer.space.horizon))
+    prompts = [positions_to_features(swinging_figure(60, rate=rate)) for rate in (0.5, 1.0)]
+    own = replace(dancer, network=deepcopy(dancer.network))
+    return Rehearsal(own, expert, prompts, np.random.default_rng(0), LENGTH)
+
+
+def test_there_is_nothing_to_draw_from_before_the_first_act(company: Rehearsal) -> None:
+    assert not company.begun
+    company.dance()
+    assert company.begun
+
+
+def test_windows_are_pieces_of_the_dance_with_what_was_asked_for(company: Rehearsal) -> None:
+    company.dance()
+    windows = company.draw(np.random.default_rng(1), 8)
+    assert windows.poses.shape == (8, LENGTH, POSE_COUNT) and windows.plans.shape[:2] == (8, LENGTH)
+    assert np.isfinite(windows.activity[..., 0]).all() and np.isfinite(windows.plans).all()
+    assert (windows.conditions == windows.conditions[:, :1]).all(), "one emotion an act"
+    # Each step led from the pose before it to its own.
+    moved = np.diff(windows.poses, axis=1)
+    np.testing.assert_allclose(windows.steps[:, 1:, :POSE_COUNT], moved, atol=1e-5)
+
+
+def test_they_go_into_one_batch_with_windows_of_clips(company: Rehearsal) -> None:
+    company.dance()
+    rng = np.random.default_rng(1)
+    real, own = company.expert.sampler.draw(rng, 2), company.draw(rng, 3)
+    batch = joined(real, own)
+    for name, part in vars(batch).items():
+        assert len(part) == 5 and part.dtype == vars(real)[name].dtype, name
+    np.testing.assert_array_equal(batch.poses[2:], own.poses)
+
+
+def test_the_company_dances_with_the_weights_of_the_moment(company: Rehearsal) -> None:
+    """Weights that were made to leave the numbers must show in the very next act."""
+    company.dance()
+    with torch.no_grad():
+        company.checkpoint.network.head.bias.fill_(torch.nan)
+    company.dance()
+    assert not np.isfinite(company.draw(np.random.default_rng(0), 50).poses).all()
+
+
+def test_a_new_dance_forgets_the_old_one(company: Rehearsal) -> None:
+    """No window may leap from the end of one dance to the prompt of the next."""
+    for _ in range(3):
+        company.dance()
+    windows = company.draw(np.random.default_rng(0), 50)
+    moved = np.abs(np.diff(windows.poses, axis=1) - windows.steps[:, 1:, :POSE_COUNT])
+    assert moved.max() < 1e-5
