@@ -20,7 +20,7 @@ LIBRARY = 8192
 """Frames, in whole clips, that compete to be the likest; drawn anew for every act."""
 KEPT_CLIPS = 0.7
 """Share of the clips that compete where all would: what is likest should not always be the same."""
-ACTIVITY_WEIGHT = 2.0
+ACTIVITY_WEIGHT = 4.0
 """What a difference of one in the activity input counts; one deviation of a number of the pose counts 1."""
 RATE_WEIGHT = 0.5
 """What a deviation of travel and turning counts; the stage bends the dancer's way, and no clip knows of it."""

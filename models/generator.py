@@ -50,11 +50,11 @@ SEAM = 20
 class Sampling:
     """How the mixture is turned into movement."""
 
-    temperature: float = 0.7
+    temperature: float = 1.0
     """share of each Gaussian's deviation that is used, at energy 1"""
     emphasis: float = 1.0
     """factor on the emotion's embedding: above 1 it is said louder than in training"""
-    pull: float = 2.0
+    pull: float = 3.0
     """how strongly components are preferred that move as fast as was asked, see `models.planner`"""
     decision_rate: float = 30.0
     """mean number of times a second that the choice of component is drawn anew"""
@@ -62,7 +62,7 @@ class Sampling:
     """weight of each plan relative to the next newer one when their steps are averaged"""
     activity_wander: float = 4.0
     """seconds over which the asked activity wanders"""
-    lowest_speed: float = 0.09
+    lowest_speed: float = 0.11
     """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""
     patience: float = 0.4
     """the share of the speed asked for under which a dancer is told to move at once"""

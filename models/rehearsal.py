@@ -30,7 +30,7 @@ DANCE_LENGTH = 60 * FRAME_RATE
 """Frames after which the company begins anew, from other prompts."""
 PROMPT = 2 * FRAME_RATE
 """Frames of movement that a dance begins with."""
-SWITCH_CHANCE = 0.25
+SWITCH_CHANCE = 0.4
 """Chance that a dancer is asked for another emotion when an act begins."""
 
 
