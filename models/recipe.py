@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """The numbers of one training run; the defaults are those of the shipped checkpoint."""
+    """The numbers of one training run. What the shipped checkpoint was trained with stands in its card."""
 
     steps: int = 3_600
     batch: int = 32

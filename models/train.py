@@ -14,6 +14,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from models.card import CheckpointError
+from models.card import CheckpointError, read_card
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from models.clips import PALETTE_LABELS, ClipsError, read_clips, split_clips
 from models.expert import Expert
@@ -253,6 +254,12 @@ def start_from(path: Path, trainee: Trainee, space: MotionSpace) -> None:
     space.load_state_dict(before.space.state_dict())
 
 
+def story_of(card: dict[str, Any]) -> dict[str, Any]:
+    """What a card says of how its checkpoint came to be, for the card of one that began with it."""
+    told = ("command", "git_revision", "recipe", "seconds", "machine", "torch", "started_from")
+    return {name: card[name] for name in told if name in card}
+
+
 def new_rehearsal(
     recipe: Recipe, data: TrainingData, space: MotionSpace, trainee: Trainee, rank: int
 ) -> Rehearsal:
@@ -352,6 +359,8 @@ def save_checkpoint(
         "seconds": round(seconds),
         "metrics": {"nats_per_dimension": history},
     }
+    if options.start:
+        card["started_from"] = story_of(read_card(options.start))
     rng = np.random.default_rng([recipe.seed, 3])
     ranges = data.training.activity_ranges(rng, len(DEFAULT_PALETTE.names))
     checkpoint = Checkpoint(

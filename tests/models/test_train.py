@@ -98,3 +98,32 @@ def test_a_few_steps_make_the_loss_fall(data: Path, tmp_path: Path) -> None:
     assert main(arguments(data, out, "--save-every", "5", steps=60, batch=8, learning_rate=3e-3)) == 0
     history = read_checkpoint(out).card["metrics"]["nats_per_dimension"]
     assert history[-1]["held_out"] < history[0]["held_out"] - 0.1
+
+
+def test_a_run_that_begins_with_a_checkpoint_keeps_its_units_and_tells_its_story(
+    data: Path, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    assert main(arguments(data, first)) == 0
+    assert main(arguments(data, second, "--start", str(first), steps=1, learning_rate=0.0)) == 0
+    torch.testing.assert_close(weights(second), weights(first))
+    began, went_on = read_checkpoint(first), read_checkpoint(second)
+    torch.testing.assert_close(went_on.space.basis, began.space.basis)
+    assert went_on.card["started_from"]["command"] == began.card["command"]
+    assert "--start first.safetensors" in went_on.card["command"]
+
+
+def test_a_checkpoint_of_other_sizes_is_no_beginning(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = tmp_path / "first.safetensors"
+    assert main(arguments(data, first)) == 0
+    assert main(arguments(data, tmp_path / "second.safetensors", "--start", str(first), width=16)) == 2
+    assert "other sizes" in capsys.readouterr().err
+
+
+def test_a_run_rehearses_from_the_step_that_the_recipe_names(data: Path, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.safetensors" for name in "ab"]
+    for path, begins in zip(paths, (0, 1000), strict=True):
+        assert main(arguments(data, path, rehearsal_from=begins, rehearsal_every=1, steps=4)) == 0
+    assert not torch.equal(weights(paths[0]), weights(paths[1]))
