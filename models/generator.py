@@ -50,19 +50,19 @@ SEAM = 20
 class Sampling:
     """How the mixture is turned into movement."""
 
-    temperature: float = 1.0
+    temperature: float = 0.9
     """share of each Gaussian's deviation that is used, at energy 1"""
     emphasis: float = 1.0
     """factor on the emotion's embedding: above 1 it is said louder than in training"""
-    pull: float = 3.0
+    pull: float = 4.0
     """how strongly components are preferred that move as fast as was asked, see `models.planner`"""
     decision_rate: float = 30.0
     """mean number of times a second that the choice of component is drawn anew"""
     overlap: float = 0.9
     """weight of each plan relative to the next newer one when their steps are averaged"""
-    activity_wander: float = 4.0
-    """seconds over which the asked activity wanders"""
-    lowest_speed: float = 0.11
+    bout: float = 6.0
+    """mean seconds for which one activity is asked, as long as actors keep to one"""
+    lowest_speed: float = 0.15
     """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""
     patience: float = 0.4
     """the share of the speed asked for under which a dancer is told to move at once"""
@@ -79,7 +79,7 @@ class DanceState:
     cache: Cache  # of the frames before it
     plans: FloatArray  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its first step on
     gumbel: FloatArray  # (B, K)
-    rank: FloatArray  # (B,) standard normal, the wandering rank of the asked activity
+    rank: FloatArray  # (B,) standard normal, the rank of the asked activity
     activity: FloatArray  # (B, 2) the activity input that the frame was danced with
     asked: FloatArray  # (B,) m/s, the activity asked for, a running mean
     moved: FloatArray  # (B,) m/s, the speed danced, the same mean
@@ -327,13 +327,13 @@ class Generator:
         return np.clip(wrong, -fastest, fastest)
 
     def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The three kinds of chance: white noise, a choice that is held, an activity that wanders."""
+        """The three kinds of chance: white noise, a choice that is held, an activity that is kept for a while."""
         count = len(state.pose)
         noise = rng.standard_normal((count, self.network.config.target_count), dtype=np.float32)
         anew = rng.random((count, 1)) < self.sampling.decision_rate / FRAME_RATE
         gumbel = np.where(anew, self._gumbel(rng, count), state.gumbel)
-        kept = np.exp(-1.0 / (FRAME_RATE * self.sampling.activity_wander))
-        rank = kept * state.rank + np.sqrt(1 - kept**2) * rng.standard_normal(count)
+        ends = rng.random(count) < 1.0 / (FRAME_RATE * self.sampling.bout)
+        rank = np.where(ends, rng.standard_normal(count), state.rank)
         return noise, gumbel, rank
 
     def _asked(self, weights: FloatArray, rank: FloatArray, energy: float) -> FloatArray:

@@ -26,7 +26,7 @@ class Recipe:
     """the step from which the network also learns from its own dances"""
     rehearsal_every: int = 12
     """steps from one act of the rehearsal to the next"""
-    rehearsal_share: float = 0.6
+    rehearsal_share: float = 0.75
     """share of the windows that are pieces of its own dances"""
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
