@@ -50,7 +50,7 @@ SEAM = 20
 class Sampling:
     """How the mixture is turned into movement."""
 
-    temperature: float = 0.9
+    temperature: float = 1.2
     """share of each Gaussian's deviation that is used, at energy 1"""
     emphasis: float = 1.0
     """factor on the emotion's embedding: above 1 it is said louder than in training"""
@@ -60,9 +60,9 @@ class Sampling:
     """mean number of times a second that the choice of component is drawn anew"""
     overlap: float = 0.9
     """weight of each plan relative to the next newer one when their steps are averaged"""
-    bout: float = 6.0
+    bout: float = 4.0
     """mean seconds for which one activity is asked, as long as actors keep to one"""
-    lowest_speed: float = 0.15
+    lowest_speed: float = 0.18
     """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""
     patience: float = 0.4
     """the share of the speed asked for under which a dancer is told to move at once"""
