@@ -138,6 +138,7 @@ class Installation:
         self.operator.set_glide(self.settings.glide)
         self.operator.set_influence(self.settings.influence)
         self.operator.set_energy(self.settings.energy)
+        self.operator.release()
 
     def _visitor_rooms(self) -> list[Room]:
         settings = self.settings
@@ -263,9 +264,9 @@ class Installation:
 
 
 def _caption(controls: Controls | None) -> Caption | None:
-    if controls is None or controls.caption is None or controls.emotion_changed_at is None:
+    if controls is None or controls.caption is None or controls.captioned_at is None:
         return None
-    return Caption(controls.caption, controls.emotion_changed_at)
+    return Caption(controls.caption, controls.captioned_at)
 
 
 def _host_port(address: str) -> tuple[str, int]:
