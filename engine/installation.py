@@ -16,7 +16,10 @@ from engine.interpolation import FrameInterpolator
 from engine.mailbox import Mailbox
 from engine.operator import Controls, Operator
 from engine.osc_in import OscIn
-from engine.osc_out import OscOut
+from engine.osc_out import OscOut, OscRates
+from engine.osc_source import OscSource, osc_port
+from engine.osc_status import StatusReader
+from engine.osc_target import parse_address, parse_target
 from engine.overlay import Caption, Readings
 from engine.pose import PoseRoom
 from engine.report import MemoryGauge, check_writable, figures, write_figures
@@ -59,7 +62,7 @@ class Installation:
         self.frames: Mailbox[DancerFrame] = Mailbox()
         self.operator = Operator(palette, self.controls)
         self._set_controls()
-        self.osc_out = OscOut([_host_port(target) for target in settings.osc_targets], self.statistics)
+        self.osc_out = OscOut([parse_target(target) for target in settings.osc_targets], self.statistics)
         self.dance = Dance(
             checkpoint,
             self.controls,
@@ -70,8 +73,10 @@ class Installation:
             seed=settings.seed,
         )
         self.rooms: list[Room] = [self.dance, *self._visitor_rooms()]
+        if not all(target.native for target in self.osc_out.targets):
+            self.rooms.append(OscRates(self.osc_out, self.statistics))
         if settings.osc_in != "off":
-            self.rooms.append(OscIn(*_host_port(settings.osc_in), self.operator, self.statistics))
+            self.rooms.append(self._osc_in(*parse_address(settings.osc_in)))
         self._interpolator = FrameInterpolator()
         self._stage = Stage((settings.width, settings.height))
         self._version = 0
@@ -140,10 +145,34 @@ class Installation:
         self.operator.set_energy(self.settings.energy)
         self.operator.release()
 
+    def _osc_in(self, host: str, port: int) -> OscIn:
+        names = self.operator.palette.names
+        return OscIn(
+            host,
+            port,
+            self.operator,
+            self.statistics,
+            allowed=self.settings.osc_senders,
+            status=StatusReader(names, self.controls, self.frames, self.statistics),
+            status_port=self.settings.osc_status_port,
+        )
+
     def _visitor_rooms(self) -> list[Room]:
         settings = self.settings
         if settings.source == "none":
             return []
+        if (port := osc_port(settings.source)) is not None:
+            host = "127.0.0.1" if settings.osc_in == "off" else parse_address(settings.osc_in)[0]
+            return [
+                OscSource(
+                    host,
+                    port,
+                    self.poses,
+                    self.statistics,
+                    allowed=settings.osc_senders,
+                    mirror=bool(settings.mirror),
+                )
+            ]
         check_source(settings.source)
         capture = Capture(
             settings.source, self.camera, self.statistics, loop=settings.loop, mirror=settings.mirror
@@ -267,10 +296,3 @@ def _caption(controls: Controls | None) -> Caption | None:
     if controls is None or controls.caption is None or controls.captioned_at is None:
         return None
     return Caption(controls.caption, controls.captioned_at)
-
-
-def _host_port(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    if int(port) > 65_535:
-        raise StartError(f"osc_targets or osc_in: {address}: a port is a number from 0 to 65535")
-    return host, int(port)

@@ -123,7 +123,7 @@ class Palette:
         known = ", ".join(dict.fromkeys((*self.names, *DATASET_EMOTIONS)))
         raise UnknownEmotion(f"no emotion is called {word[:40]!r}; there are {known}")
 
-    def describe(self, weights: Sequence[float] | Weights) -> str:
+    def describe(self, weights: Sequence[float] | NDArray[np.floating]) -> str:
         """The weights in words, largest first: "timid 62 %, angry 38 %"."""
         order = np.argsort(-np.asarray(weights), kind="stable")
         parts = [f"{self.names[i]} {100 * weights[i]:.0f} %" for i in order if weights[i] >= 0.005]
