@@ -25,6 +25,7 @@ from engine.pose import PoseRoom
 from engine.report import MemoryGauge, check_writable, figures, write_figures
 from engine.room import Room
 from engine.settings import Settings
+from engine.show import ShowRoom, read_show
 from engine.stage import Picture, Stage
 from engine.statistics import Statistics
 from engine.values import CameraFrame, DancerFrame, Pose
@@ -60,7 +61,7 @@ class Installation:
         self.camera: Mailbox[CameraFrame] = Mailbox()
         self.poses: Mailbox[Pose] = Mailbox()
         self.frames: Mailbox[DancerFrame] = Mailbox()
-        self.operator = Operator(palette, self.controls)
+        self.operator = Operator(palette, self.controls, settings.hold)
         self._set_controls()
         self.osc_out = OscOut([parse_target(target) for target in settings.osc_targets], self.statistics)
         self.dance = Dance(
@@ -73,6 +74,8 @@ class Installation:
             seed=settings.seed,
         )
         self.rooms: list[Room] = [self.dance, *self._visitor_rooms()]
+        if settings.show is not None:
+            self.rooms.append(ShowRoom(read_show(settings.show, palette), self.operator, self.statistics))
         if not all(target.native for target in self.osc_out.targets):
             self.rooms.append(OscRates(self.osc_out, self.statistics))
         if settings.osc_in != "off":
@@ -143,6 +146,8 @@ class Installation:
         self.operator.set_glide(self.settings.glide)
         self.operator.set_influence(self.settings.influence)
         self.operator.set_energy(self.settings.energy)
+        if self.settings.automatic:
+            self.operator.set_automatic(True)
         self.operator.release()
 
     def _osc_in(self, host: str, port: int) -> OscIn:

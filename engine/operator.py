@@ -159,7 +159,7 @@ class Operator:
         with self._lock:
             self._touched_at.clear()
 
-    def cue(self, weights: Weights, influence: float | None = None, energy: float | None = None) -> None:
+    def cue(self, weights: Weights | None, influence: float | None = None, energy: float | None = None) -> None:
         """What the show asks for now: done where no hand is, and the emotion only while not automatic."""
         with self._lock:
             changes = {
@@ -169,7 +169,7 @@ class Operator:
             }
             if changes:
                 self._put(replace(self._controls, **changes))  # type: ignore[arg-type]
-            if not self._controls.automatic:
+            if weights is not None and not self._controls.automatic:
                 self._suggest(weights)
 
     def follow(self, weights: Weights) -> None:

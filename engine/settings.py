@@ -65,6 +65,12 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63, description="the same seed dances the same dance")
     checkpoint: Path | None = Field(None, description="the dancer (default: the one that ships)")
 
+    show: Path | None = Field(None, description="a TOML file with a timeline of emotion, influence and energy")
+    hold: float = Field(
+        30.0, ge=0, le=3600, description="seconds for which a hand on a control goes over show and automatic"
+    )
+    automatic: bool = Field(False, description="let the visitor's movement set the emotion from the start")
+
     osc_targets: tuple[TargetText, ...] = Field(
         ("127.0.0.1:9001",),
         max_length=16,
@@ -160,6 +166,9 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("pose_model", "glide", "influence", "energy", "osc_in", "width", "height"):
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=METAVARS[name], help=describe(name))
     parser.add_argument("--osc-targets", nargs="+", metavar="HOST:PORT[,…]", help=describe("osc_targets"))
+    parser.add_argument("--show", metavar="FILE.toml", help=describe("show"))
+    parser.add_argument("--hold", metavar="S", help=describe("hold"))
+    parser.add_argument("--automatic", action=argparse.BooleanOptionalAction, help=describe("automatic"))
     parser.add_argument("--osc-senders", nargs="+", metavar="NETWORK", help=describe("osc_senders"))
     parser.add_argument("--osc-status-port", metavar="PORT", help=describe("osc_status_port"))
     parser.add_argument("--seconds", metavar="S", help=describe("seconds"))
