@@ -14,6 +14,7 @@ from engine.dance import Dance
 from engine.faults import Fault, StartError
 from engine.interpolation import FrameInterpolator
 from engine.mailbox import Mailbox
+from engine.movement_emotion import MovementEmotion
 from engine.operator import Controls, Operator
 from engine.osc_in import OscIn
 from engine.osc_out import OscOut, OscRates
@@ -28,7 +29,7 @@ from engine.settings import Settings
 from engine.show import ShowRoom, read_show
 from engine.stage import Picture, Stage
 from engine.statistics import Statistics
-from engine.values import CameraFrame, DancerFrame, Pose
+from engine.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
 from engine.window import NoDisplay, Window
 from models.card import CheckpointError, default_checkpoint, read_palette
 
@@ -61,9 +62,12 @@ class Installation:
         self.camera: Mailbox[CameraFrame] = Mailbox()
         self.poses: Mailbox[Pose] = Mailbox()
         self.frames: Mailbox[DancerFrame] = Mailbox()
+        self.visitor_emotion: Mailbox[VisitorEmotion | None] = Mailbox()
         self.operator = Operator(palette, self.controls, settings.hold)
         self._set_controls()
-        self.osc_out = OscOut([parse_target(target) for target in settings.osc_targets], self.statistics)
+        self.osc_out = OscOut(
+            [parse_target(target) for target in settings.osc_targets], self.statistics, self.visitor_emotion
+        )
         self.dance = Dance(
             checkpoint,
             self.controls,
@@ -74,6 +78,7 @@ class Installation:
             seed=settings.seed,
         )
         self.rooms: list[Room] = [self.dance, *self._visitor_rooms()]
+        self.rooms.append(MovementEmotion(self.poses, self.visitor_emotion, self.operator, self.statistics))
         if settings.show is not None:
             self.rooms.append(ShowRoom(read_show(settings.show, palette), self.operator, self.statistics))
         if not all(target.native for target in self.osc_out.targets):
@@ -278,7 +283,11 @@ class Installation:
             ("OSC to", ", ".join(self.settings.osc_targets)),
             ("OSC from", self.settings.osc_in),
         ]
+        if (shown := self.visitor_emotion.latest()) is not None:
+            lines.append(("visitor shows", self.operator.palette.describe(shown.weights)))
         if controls is not None:
+            lines.append(("automatic", "on" if controls.automatic else "off"))
+            lines.append(("intensity", f"{controls.intensity:.2f}"))
             lines.append(("influence, energy", f"{controls.influence:.2f}, {controls.energy:.2f}"))
         last = f"{faults[-1]['room']}: {faults[-1]['what']}" if faults else None
         names = self.operator.palette.names

@@ -34,13 +34,13 @@ class OscOut:
         self,
         targets: Sequence[Target],
         statistics: Statistics,
-        visitor_emotion: Mailbox[VisitorEmotion] | None = None,
+        visitor_emotion: Mailbox[VisitorEmotion | None] | None = None,
     ) -> None:
         self.statistics = statistics
         self.targets = tuple(targets)
         self.frames: Mailbox[DancerFrame] = Mailbox()
         """the newest frame, for `OscRates`"""
-        self.visitor_emotion: Mailbox[VisitorEmotion] = visitor_emotion or Mailbox()
+        self.visitor_emotion: Mailbox[VisitorEmotion | None] = visitor_emotion or Mailbox()
         self._complaint = RateLimitedLog(logging.getLogger("engine.osc_out"))
         self._found: dict[Target, tuple[str, int]] = {}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

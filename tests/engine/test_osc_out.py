@@ -160,7 +160,7 @@ def test_sending_to_nobody_is_no_fault() -> None:
 
 
 def test_what_the_visitor_shows_goes_out_with_the_visitor(receiver: socket.socket) -> None:
-    shown: Mailbox[VisitorEmotion] = Mailbox()
+    shown: Mailbox[VisitorEmotion | None] = Mailbox()
     shown.put(VisitorEmotion(DEFAULT_PALETTE.one_hot(2), 0.0))
     out = OscOut([Target(*receiver.getsockname())], Statistics(), shown)
     sent_when_found(out)
