@@ -9,6 +9,8 @@ LARGEST_PACKET = 8_192
 MOST_MESSAGES = 256
 """Messages of one packet that are heard; a control surface sends a handful."""
 BUNDLE = b"#bundle\0"
+KNOWN_TAGS = b"ifsbhtdrmTFN[]"
+"""Types of arguments that python-osc reads."""
 IMMEDIATELY = 1
 """The time tag of a bundle that is to be obeyed at once (OSC 1.0)."""
 SECONDS_TO_1970 = 2_208_988_800
@@ -46,6 +48,7 @@ def timed_messages(packet: bytes) -> Iterator[tuple[int, str, list[object]]]:
         heard += 1
         if heard > MOST_MESSAGES:
             raise BadPacket(f"more than {MOST_MESSAGES} messages in one packet")
+        _check_tags(part)
         try:
             message = OscMessage(part)
             address, arguments = message.address, list(message.params)
@@ -53,6 +56,15 @@ def timed_messages(packet: bytes) -> Iterator[tuple[int, str, list[object]]]:
             # python-osc raises its own errors, but also IndexError, struct.error and UnicodeDecodeError.
             raise BadPacket(f"not an OSC message ({type(error).__name__})") from None
         yield time_tag, address, arguments
+
+
+def _check_tags(message: bytes) -> None:
+    """Refuse type tags that python-osc does not know: it would skip them with a line in the log for each, as
+    many as the sender likes, and read the wrong arguments."""
+    begin = (message.find(b"\0") // 4 + 1) * 4
+    tags = message[begin : message.find(b"\0", begin)]
+    if tags[:1] == b"," and tags[1:].translate(None, KNOWN_TAGS):
+        raise BadPacket("an argument of a type that is not known")
 
 
 def seconds_of(time_tag: int) -> float:

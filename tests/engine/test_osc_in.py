@@ -325,3 +325,9 @@ def test_whoever_works_a_control_gets_the_status_back_and_nobody_else() -> None:
     assert answer["/status/emotion/sad"] == [1.0] and answer["/status/automatic"] == [0]
     names = {entry.address.replace("<name>", "sad") for entry in STATUS}
     assert names <= set(answer)
+
+
+def test_types_that_nobody_knows_do_not_fill_the_log(room: OscIn, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(50):
+        room._take(b"/influence\0\0,xyzS\0\0\0" + bytes(16), ("127.0.0.1", 5000))
+    assert room.statistics.counted("osc_in.ignored") == 50 and len(caplog.records) == 1
