@@ -14,17 +14,22 @@ from engine.dance import Dance
 from engine.faults import Fault, StartError
 from engine.interpolation import FrameInterpolator
 from engine.mailbox import Mailbox
+from engine.movement_emotion import MovementEmotion
 from engine.operator import Controls, Operator
 from engine.osc_in import OscIn
-from engine.osc_out import OscOut
+from engine.osc_out import OscOut, OscRates
+from engine.osc_source import OscSource, osc_port
+from engine.osc_status import StatusReader
+from engine.osc_target import parse_address, parse_target
 from engine.overlay import Caption, Readings
 from engine.pose import PoseRoom
 from engine.report import MemoryGauge, check_writable, figures, write_figures
 from engine.room import Room
 from engine.settings import Settings
+from engine.show import ShowRoom, read_show
 from engine.stage import Picture, Stage
 from engine.statistics import Statistics
-from engine.values import CameraFrame, DancerFrame, Pose
+from engine.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
 from engine.window import NoDisplay, Window
 from models.card import CheckpointError, default_checkpoint, read_palette
 
@@ -57,9 +62,12 @@ class Installation:
         self.camera: Mailbox[CameraFrame] = Mailbox()
         self.poses: Mailbox[Pose] = Mailbox()
         self.frames: Mailbox[DancerFrame] = Mailbox()
-        self.operator = Operator(palette, self.controls)
+        self.visitor_emotion: Mailbox[VisitorEmotion | None] = Mailbox()
+        self.operator = Operator(palette, self.controls, settings.hold)
         self._set_controls()
-        self.osc_out = OscOut([_host_port(target) for target in settings.osc_targets], self.statistics)
+        self.osc_out = OscOut(
+            [parse_target(target) for target in settings.osc_targets], self.statistics, self.visitor_emotion
+        )
         self.dance = Dance(
             checkpoint,
             self.controls,
@@ -70,8 +78,13 @@ class Installation:
             seed=settings.seed,
         )
         self.rooms: list[Room] = [self.dance, *self._visitor_rooms()]
+        self.rooms.append(MovementEmotion(self.poses, self.visitor_emotion, self.operator, self.statistics))
+        if settings.show is not None:
+            self.rooms.append(ShowRoom(read_show(settings.show, palette), self.operator, self.statistics))
+        if not all(target.native for target in self.osc_out.targets):
+            self.rooms.append(OscRates(self.osc_out, self.statistics))
         if settings.osc_in != "off":
-            self.rooms.append(OscIn(*_host_port(settings.osc_in), self.operator, self.statistics))
+            self.rooms.append(self._osc_in(*parse_address(settings.osc_in)))
         self._interpolator = FrameInterpolator()
         self._stage = Stage((settings.width, settings.height))
         self._version = 0
@@ -138,11 +151,38 @@ class Installation:
         self.operator.set_glide(self.settings.glide)
         self.operator.set_influence(self.settings.influence)
         self.operator.set_energy(self.settings.energy)
+        if self.settings.automatic:
+            self.operator.set_automatic(True)
+        self.operator.release()
+
+    def _osc_in(self, host: str, port: int) -> OscIn:
+        names = self.operator.palette.names
+        return OscIn(
+            host,
+            port,
+            self.operator,
+            self.statistics,
+            allowed=self.settings.osc_senders,
+            status=StatusReader(names, self.controls, self.frames, self.statistics),
+            status_port=self.settings.osc_status_port,
+        )
 
     def _visitor_rooms(self) -> list[Room]:
         settings = self.settings
         if settings.source == "none":
             return []
+        if (port := osc_port(settings.source)) is not None:
+            host = "127.0.0.1" if settings.osc_in == "off" else parse_address(settings.osc_in)[0]
+            return [
+                OscSource(
+                    host,
+                    port,
+                    self.poses,
+                    self.statistics,
+                    allowed=settings.osc_senders,
+                    mirror=bool(settings.mirror),
+                )
+            ]
         check_source(settings.source)
         capture = Capture(
             settings.source, self.camera, self.statistics, loop=settings.loop, mirror=settings.mirror
@@ -243,7 +283,11 @@ class Installation:
             ("OSC to", ", ".join(self.settings.osc_targets)),
             ("OSC from", self.settings.osc_in),
         ]
+        if (shown := self.visitor_emotion.latest()) is not None:
+            lines.append(("visitor shows", self.operator.palette.describe(shown.weights)))
         if controls is not None:
+            lines.append(("automatic", "on" if controls.automatic else "off"))
+            lines.append(("intensity", f"{controls.intensity:.2f}"))
             lines.append(("influence, energy", f"{controls.influence:.2f}, {controls.energy:.2f}"))
         last = f"{faults[-1]['room']}: {faults[-1]['what']}" if faults else None
         names = self.operator.palette.names
@@ -263,13 +307,6 @@ class Installation:
 
 
 def _caption(controls: Controls | None) -> Caption | None:
-    if controls is None or controls.caption is None or controls.emotion_changed_at is None:
+    if controls is None or controls.caption is None or controls.captioned_at is None:
         return None
-    return Caption(controls.caption, controls.emotion_changed_at)
-
-
-def _host_port(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    if int(port) > 65_535:
-        raise StartError(f"osc_targets or osc_in: {address}: a port is a number from 0 to 65535")
-    return host, int(port)
+    return Caption(controls.caption, controls.captioned_at)

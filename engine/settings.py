@@ -6,13 +6,16 @@ line that names it, says what was expected and how to mend it.
 
 import argparse
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from engine.faults import StartError
+from engine.osc_listener import LOOPBACK_ONLY
+from engine.osc_senders import parse_network
+from engine.osc_target import parse_address, parse_target
 
 LARGEST_SETTINGS_FILE = 2**20
 
@@ -26,7 +29,19 @@ METAVARS = {
     "height": "PIXELS",
 }
 
-Address = Annotated[str, Field(pattern=r"^[^\s:]{1,253}:\d{1,5}$")]
+
+def _checked(check: Callable[[str], object]) -> AfterValidator:
+    """Keeps the text, if `check` raises no ValueError."""
+
+    def kept(text: str) -> str:
+        check(text)
+        return text
+
+    return AfterValidator(kept)
+
+
+Address = Annotated[str, _checked(parse_address)]
+TargetText = Annotated[str, _checked(parse_target)]
 
 
 class Settings(BaseModel):
@@ -34,7 +49,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: str = Field("camera", description="where the visitor comes from: camera[:N], a video file, or none")
+    source: str = Field(
+        "camera", description="where the visitor comes from: camera[:N], a video file, osc[:PORT], or none"
+    )
     loop: bool = Field(False, description="play a video file again and again")
     mirror: bool | None = Field(None, description="mirror the picture (default: cameras yes, files no)")
     pose_model: Path | None = Field(
@@ -48,11 +65,26 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63, description="the same seed dances the same dance")
     checkpoint: Path | None = Field(None, description="the dancer (default: the one that ships)")
 
-    osc_targets: tuple[Address, ...] = Field(
-        ("127.0.0.1:9001",), max_length=16, description="where the skeletons are sent, HOST:PORT"
+    show: Path | None = Field(None, description="a TOML file with a timeline of emotion, influence and energy")
+    hold: float = Field(
+        30.0, ge=0, le=3600, description="seconds for which a hand on a control goes over show and automatic"
+    )
+    automatic: bool = Field(False, description="let the visitor's movement set the emotion from the start")
+
+    osc_targets: tuple[TargetText, ...] = Field(
+        ("127.0.0.1:9001",),
+        max_length=16,
+        description="where the skeletons are sent, HOST:PORT[,FORMAT][,RATE][,FRAME]",
     )
     osc_in: Address | Literal["off"] = Field(
         "127.0.0.1:9000", description="where controls are heard, HOST:PORT, or off"
+    )
+
+    osc_senders: tuple[Annotated[str, _checked(parse_network)], ...] = Field(
+        LOOPBACK_ONLY, max_length=64, description="addresses and networks that may send, such as 192.168.0.0/24"
+    )
+    osc_status_port: int | None = Field(
+        None, ge=1, le=65_535, description="port for /status (default: the one that a control came from)"
     )
 
     fullscreen: bool = Field(False, description="fill the screen")
@@ -133,7 +165,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--headless", action="store_true", help=describe("headless"))
     for name in ("pose_model", "glide", "influence", "energy", "osc_in", "width", "height"):
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=METAVARS[name], help=describe(name))
-    parser.add_argument("--osc-targets", nargs="+", metavar="HOST:PORT", help=describe("osc_targets"))
+    parser.add_argument("--osc-targets", nargs="+", metavar="HOST:PORT[,…]", help=describe("osc_targets"))
+    parser.add_argument("--show", metavar="FILE.toml", help=describe("show"))
+    parser.add_argument("--hold", metavar="S", help=describe("hold"))
+    parser.add_argument("--automatic", action=argparse.BooleanOptionalAction, help=describe("automatic"))
+    parser.add_argument("--osc-senders", nargs="+", metavar="NETWORK", help=describe("osc_senders"))
+    parser.add_argument("--osc-status-port", metavar="PORT", help=describe("osc_status_port"))
     parser.add_argument("--seconds", metavar="S", help=describe("seconds"))
     parser.add_argument("--stats", metavar="FILE.json", help=describe("stats"))
     return parser
