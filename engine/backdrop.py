@@ -31,9 +31,8 @@ class Backdrop:
         self.size = rest.size
         self._lights = _lights(replace(rest, size=(-(-width // COARSE), -(-height // COARSE))))
         self._grain = np.tile((NOISE - 0.5) * GRAIN, (1, width // 512 + 1))[:, :width]
-        self._pixels = np.zeros((height, width, 4), dtype=np.uint8)
-        self._image = pygame.image.frombuffer(self._pixels.data, rest.size, "BGRA")
-        self._image.set_alpha(None)
+        # the format of a screen: a blit of it is a copy
+        self._image = pygame.Surface(rest.size, 0, 32)
         self._painted: list[NDArray[np.float32] | None] = [None] * TURNS
         self._turn = 0
 
@@ -63,7 +62,11 @@ class Backdrop:
         fine = cv2.resize(mixed, (self.size[0], len(rows)), interpolation=cv2.INTER_LINEAR)
         grain = np.repeat(self._grain[rows % len(self._grain)] * tones[0, 3] + 0.5, 4).reshape(fine.shape)
         fine = cv2.add(fine, grain)
-        self._pixels[turn::TURNS] = cv2.convertScaleAbs(fine)
+        # a surface stays locked as long as a view of it lives
+        pitch, buffer = self._image.get_pitch(), self._image.get_buffer()
+        pixels = np.frombuffer(buffer, dtype=np.uint8).reshape(self.size[1], pitch)
+        pixels[turn::TURNS, : 4 * self.size[0]] = cv2.convertScaleAbs(fine).reshape(len(rows), -1)
+        del pixels, buffer
         self._painted[turn] = tones
 
 

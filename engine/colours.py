@@ -63,6 +63,7 @@ class Colours:
 
     def __init__(self, lights: Mapping[str, Light]) -> None:
         self._lights = dict(lights)
+        self._rows: dict[tuple[str, ...], NDArray[np.float32]] = {}
 
     def of(self, name: str) -> Light:
         """The light of one emotion."""
@@ -75,7 +76,9 @@ class Colours:
         shares = np.maximum(np.asarray(weights, dtype=np.float32), 0.0)
         if shares.sum() <= 0.0:
             return self.of(UNKNOWN)
-        rows = np.stack([self.of(name).as_row() for name in palette])
+        rows = self._rows.get(tuple(palette))
+        if rows is None:
+            rows = self._rows[tuple(palette)] = np.stack([self.of(name).as_row() for name in palette])
         return Light.from_row(shares @ rows / shares.sum())
 
 

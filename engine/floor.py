@@ -72,6 +72,15 @@ def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], proje
             surface.blit(sprite, place, special_flags=pygame.BLEND_RGB_MULT)
 
 
+def draw_contact(
+    surface: pygame.Surface, place: tuple[float, float], radius: float, strength: float
+) -> None:
+    """Darken the floor around a pixel: the shadow of somebody far away, `radius` pixels wide."""
+    size = (max(int(radius), 2) // 4 * 8, max(int(radius * 0.22), 2) // 2 * 4)
+    sprite = _shadow(size, int(min(strength, 1.0) * SHADOW_STEPS))
+    surface.blit(sprite, (place[0] - size[0] / 2, place[1] - size[1] / 2), special_flags=pygame.BLEND_RGB_MULT)
+
+
 @functools.lru_cache(maxsize=256)
 def _shadow(size: tuple[int, int], step: int) -> pygame.Surface:
     """A soft ellipse of `size` pixels that lets less light through, `step` of SHADOW_STEPS dark."""

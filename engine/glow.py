@@ -31,7 +31,16 @@ def add_glow(
 
 def glow(radius: float, tint: NDArray[np.floating]) -> pygame.Surface:
     """The sprite for a radius and a tint, near enough."""
-    step = round(np.log(max(radius, 1.0)) / np.log(RADIUS_STEP))
+    return sprite_of(int(size_step(np.array([radius]))[0]), tint)
+
+
+def size_step(radii: NDArray[np.floating]) -> NDArray[np.intp]:
+    """The number of the size that is nearest to each radius in pixels."""
+    return np.round(np.log(np.maximum(radii, 1.0)) / np.log(RADIUS_STEP)).astype(np.intp)
+
+
+def sprite_of(step: int, tint: NDArray[np.floating]) -> pygame.Surface:
+    """The sprite of a size and a tint (3,) in 0..255."""
     r, g, b = (int(round(min(max(float(value), 0.0), 255.0) / TINT_STEP)) for value in tint)
     return _sprite(step, r, g, b)
 

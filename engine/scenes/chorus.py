@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 import pygame
 
-from engine.colours import Light
 from engine.enlarge import blend_figure
 from engine.figure import Sculptor, Sculpture, draw_sculpture
-from engine.floor import draw_reflection, draw_shadows
+from engine.floor import draw_contact, draw_reflection, draw_shadows
 from engine.scene import Scene, View
 from engine.scenes.figure import draw_halo
 from engine.stage_camera import EYE_HEIGHT, Projection
@@ -29,12 +28,13 @@ COMPANY = (
     (-1.95, 1.3, 0.6),
     (1.95, 1.3, 0.9),
 )
+FURTHEST = max(behind for _, behind, _ in COMPANY)
 KEPT = max(later for _, _, later in COMPANY) + 0.2
 FAINTEST = 0.20
 """Share of the light on the echo that is furthest back."""
 
 HAZE = 0.30
-"""How much of the air's colour lies over it."""
+"""How much of it is lost in the air before it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +89,15 @@ class Chorus(Scene):
         sculpture = memory.sculpture
         left = float(place[0]) + (sculpture.origin[0] - then.size[0] / 2) * ratio
         top = float(place[1]) + (sculpture.origin[1] - floor) * ratio
-        far = min(offset[1] / 4.6, 1.0)
-        colour = _in_the_distance(sculpture.colour, view.light, far)
-        cell = sculpture.cell * ratio
-        blend_figure(surface, colour, sculpture.distance, (round(left), round(top)), cell, entrance)
-
-
-def _in_the_distance(colour: np.ndarray, light: Light, far: float) -> np.ndarray:
-    """BGRX colours as they look `far` (0..1) back: darker, and with air before them."""
-    share = 1.0 - (1.0 - FAINTEST) * far**0.7
-    haze = light.background[::-1] * np.float32(255.0 * HAZE * far)
-    return cv2.add(cv2.convertScaleAbs(colour, alpha=share), (*haze.tolist(), 0.0))
+        far = min(offset[1] / FURTHEST, 1.0)
+        share = 1.0 - (1.0 - FAINTEST) * far**0.7
+        draw_contact(surface, (float(place[0]), float(place[1])), 0.42 * float(scale), 0.5 * entrance)
+        blend_figure(
+            surface,
+            cv2.convertScaleAbs(sculpture.colour, alpha=share),
+            sculpture.distance,
+            (round(left), round(top)),
+            sculpture.cell * ratio,
+            entrance * (1.0 - HAZE * far),
+            band=len(sculpture.colour),
+        )

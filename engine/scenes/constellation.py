@@ -8,7 +8,7 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.body import Body, embody
-from engine.glow import glow
+from engine.glow import size_step, sprite_of
 from engine.scene import Scene, View
 from models.skeleton import BONE_LENGTHS, forward_kinematics
 
@@ -22,6 +22,9 @@ SPARKLE = 0.45
 
 BRIGHTNESSES = 4
 """Steps of brightness in which threads are drawn."""
+
+LEVELS = 6
+"""Steps of brightness of a star."""
 
 SHIFT = 4
 """Binary places of a pixel in which ends of threads are given: they do not jump from pixel to pixel."""
@@ -100,14 +103,15 @@ class Constellation(Scene):
         radius = self._size * (0.017 + 0.022 * energy)
         bright, radius = np.concatenate([bright, 0.16 * bright[::3]]), np.concatenate([radius, radius[::3]])
         light = view.light
-        levels = np.minimum((bright * 6.0).astype(int), 5)
+        levels = np.minimum((bright * LEVELS).astype(int), LEVELS - 1)
         sizes = np.maximum(radius * scales * (0.8 + 0.4 * light.glow_strength), 2.0)
         warm = 255.0 * (0.5 * light.figure + 0.5 * light.glow)
-        blits = []
-        for place, size, level in zip(pixels.tolist(), sizes.tolist(), levels.tolist(), strict=True):
-            sprite = glow(size * 1.6, warm * np.float32((level + 1) / 6.0))
-            half = sprite.get_width() / 2
-            blits.append((sprite, (place[0] - half, place[1] - half), None, pygame.BLEND_RGB_ADD))
+        kinds = size_step(sizes * 1.6) * LEVELS + levels
+        sprites = {kind: sprite_of(kind // LEVELS, warm * ((kind % LEVELS + 1) / LEVELS)) for kind in set(kinds.tolist())}
+        halves = np.array([sprites[kind].get_width() / 2 for kind in kinds.tolist()])
+        corners = (pixels - halves[:, None]).tolist()
+        add = pygame.BLEND_RGB_ADD
+        blits = [(sprites[kind], corner, None, add) for kind, corner in zip(kinds.tolist(), corners, strict=True)]
         surface.blits(blits, False)
 
 

@@ -12,7 +12,7 @@ from engine.scene import Scene, View
 from engine.trails import draw_trails
 from models.skeleton import INDEX
 
-HALO = ((INDEX["pelvis"], 0.62), (INDEX["neck"], 0.72))
+HALO = ((INDEX["neck"], 0.85),)
 TIPS = tuple(INDEX[name] for name in ("left_wrist", "right_wrist", "left_ankle", "right_ankle"))
 """Joints with a light around them, and its radius in metres; the tips of limbs shine when they are fast."""
 
