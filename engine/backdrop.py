@@ -20,6 +20,7 @@ COARSE = 4
 """Pixels per cell in which the light is worked out: it has no edges."""
 
 POOL_RADIUS = 1.35
+SHOWN = np.array([[1], [1], [1], [0]], dtype=np.float32)
 NOISE = np.random.default_rng(7).random((512, 512), dtype=np.float32)
 
 
@@ -50,7 +51,7 @@ class Backdrop:
 
     def _paint(self, turn: int, tones: NDArray[np.float32]) -> None:
         """Paint every TURNS-th row: light interpolated between coarse cells, then the grain."""
-        coarse = cv2.transform(self._lights, tones.T * np.float32([[1], [1], [1], [0]]))  # BGRX
+        coarse = cv2.transform(self._lights, tones.T * SHOWN)  # BGRX
         rows = np.arange(turn, self.size[1], TURNS)
         if len(rows) == 0:
             return
@@ -63,7 +64,7 @@ class Backdrop:
         grain = np.repeat(self._grain[rows % len(self._grain)] * tones[0, 3] + 0.5, 4).reshape(fine.shape)
         fine = cv2.add(fine, grain)
         # a surface stays locked as long as a view of it lives
-        pitch, buffer = self._image.get_pitch(), self._image.get_buffer()
+        pitch, buffer = self._image.get_pitch(), memoryview(self._image.get_buffer())  # type: ignore[arg-type]
         pixels = np.frombuffer(buffer, dtype=np.uint8).reshape(self.size[1], pitch)
         pixels[turn::TURNS, : 4 * self.size[0]] = cv2.convertScaleAbs(fine).reshape(len(rows), -1)
         del pixels, buffer

@@ -73,7 +73,7 @@ POINTS = TORSO | _limbs("left", 1.0) | _limbs("right", -1.0)
 """Every named point as a blend of joints (weights that sum to 1) and directions (metres)."""
 
 TRUNK = (
-    # from, to, radius at either end and bulge in the middle (all metres), and the joint whose speed lights it up
+    # from, to, radius at either end and bulge in the middle (metres), and the joint whose speed lights it up
     ("belly", "waist", 0.092, 0.084, 0.0, "pelvis"),
     ("waist", "chest", 0.084, 0.095, 0.004, "neck"),
     ("rim_left", "rim_right", 0.072, 0.072, 0.010, "pelvis"),

@@ -115,7 +115,7 @@ def _light(name: str, table: Any) -> Light:
         )
     colours = [_colour(name, key, table.get(key)) for key in COLOUR_KEYS]
     numbers = [_number(name, key, table.get(key)) for key in NUMBER_KEYS]
-    return Light(*colours, *numbers)
+    return Light(colours[0], colours[1], colours[2], *numbers)
 
 
 def _number(name: str, key: str, value: Any) -> float:

@@ -1,6 +1,6 @@
 """What a picture of each scene costs, against one full-screen fill plus blit measured in the same run.
 
-    python -m engine.draw_benchmark ROLLOUT.npz [--seconds 4]
+python -m engine.draw_benchmark ROLLOUT.npz [--seconds 4]
 """
 
 import argparse
@@ -60,7 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description="Measure what drawing costs.")
     parser.add_argument("rollouts", type=Path, help="npz file written by models.generate")
-    parser.add_argument("--seconds", type=float, default=4.0, help="seconds of dance for each figure (default 4)")
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help="seconds of dance for each figure (default 4)"
+    )
     options = parser.parse_args(arguments)
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     try:

@@ -29,13 +29,13 @@ def cell_for(size: tuple[int, int]) -> int:
     return max(1, -(-size[1] // ROWS_OF_CELLS))
 
 
-def lit_patches(shade: NDArray[np.uint8], dark: int, band: int) -> list[tuple[int, int, int, int]]:
+def lit_patches(shade: NDArray[Any], dark: int, band: int) -> list[tuple[int, int, int, int]]:
     """Boxes (top, left, bottom, right) in cells that hold all of `shade` (rows, columns) above `dark`, one for
     each band of `band` rows that has any."""
     tops = np.arange(0, len(shade), band)
     lit = np.maximum.reduceat(shade, tops, axis=0) > dark
     firsts, lasts = lit.argmax(axis=1), lit.shape[1] - lit[:, ::-1].argmax(axis=1)
-    table = zip(tops.tolist(), firsts.tolist(), lasts.tolist(), lit.any(axis=1).tolist(), strict=True)
+    table = zip(tops.tolist(), firsts.tolist(), lasts.tolist(), np.any(lit, axis=1).tolist(), strict=True)
     return [
         (top, max(first - 1, 0), min(top + band, len(shade)), min(last + 1, lit.shape[1]))
         for top, first, last, any_lit in table
@@ -43,11 +43,11 @@ def lit_patches(shade: NDArray[np.uint8], dark: int, band: int) -> list[tuple[in
     ]
 
 
-def add_light(
-    surface: pygame.Surface, colour: NDArray[np.uint8], origin: tuple[int, int], cell: int
-) -> None:
+def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, int], cell: int) -> None:
     """Add BGRX light (rows, columns, 4), its first corner at pixel `origin`, in cells of `cell` pixels."""
-    for top, left, bottom, right in lit_patches(cv2.max(cv2.max(*cv2.split(colour)[:2]), colour[..., 2]), 0, BAND):
+    for top, left, bottom, right in lit_patches(
+        cv2.max(cv2.max(*cv2.split(colour)[:2]), colour[..., 2]), 0, BAND
+    ):
         above, below = min(top, 1), min(len(colour) - bottom, 1)  # neighbours to interpolate towards
         fine = _enlarged(colour[top - above : bottom + below, left:right], cell)
         image = _image(fine)
@@ -56,18 +56,18 @@ def add_light(
         surface.blit(image, place, area, special_flags=pygame.BLEND_RGB_ADD)
 
 
-def tinted(shade: NDArray[Any], tint: NDArray[Any]) -> NDArray[np.uint8]:
+def tinted(shade: NDArray[Any], tint: NDArray[Any]) -> NDArray[Any]:
     """BGRX light (rows, columns, 4) of an RGB tint (3,) in 0..255 times `shade` (rows, columns) in 0..1."""
     grey = shade.astype(np.float32)
     channels = [cv2.convertScaleAbs(grey, alpha=float(value)) for value in tint[::-1]]
-    light: NDArray[np.uint8] = cv2.merge([*channels, np.zeros_like(channels[0])])
+    light: NDArray[Any] = cv2.merge([*channels, np.zeros_like(channels[0])])
     return light
 
 
 def blend_figure(
     surface: pygame.Surface,
-    colour: NDArray[np.uint8],
-    distance: NDArray[np.uint8],
+    colour: NDArray[Any],
+    distance: NDArray[Any],
     origin: tuple[int, int],
     cell: float,
     opacity: float = 1.0,
@@ -92,17 +92,17 @@ def blend_figure(
         surface.blit(_image(fine), place, (0, crop, fine.shape[1], height))
 
 
-def distance_codes(distance: NDArray[Any]) -> NDArray[np.uint8]:
+def distance_codes(distance: NDArray[Any]) -> NDArray[Any]:
     """Distances to the silhouette in cells as 8-bit codes, 128 at the edge."""
-    codes: NDArray[np.uint8] = np.clip(distance * np.float32(EDGE_CODES) + 128.0, 0.0, 255.0).astype(np.uint8)
+    codes: NDArray[Any] = np.clip(distance * np.float32(EDGE_CODES) + 128.0, 0.0, 255.0).astype(np.uint8)
     return codes
 
 
-def _enlarged(cells: NDArray[np.uint8], cell: float) -> NDArray[np.uint8]:
+def _enlarged(cells: NDArray[Any], cell: float) -> NDArray[Any]:
     size = (max(round(cells.shape[1] * cell), 1), max(round(cells.shape[0] * cell), 1))
-    fine: NDArray[np.uint8] = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)
+    fine: NDArray[Any] = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)
     return fine
 
 
-def _image(pixels: NDArray[np.uint8]) -> pygame.Surface:
+def _image(pixels: NDArray[Any]) -> pygame.Surface:
     return pygame.image.frombuffer(pixels.data, (pixels.shape[1], pixels.shape[0]), "BGRA")

@@ -1,4 +1,4 @@
-"""The dancer as a sculpture of light: a relief, lit by a key light from above and coloured light from behind."""
+"""The dancer as a sculpture of light: a relief, lit by a key light above and coloured light behind."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -30,8 +30,8 @@ SPHERE = 64
 class Sculpture:
     """A lit body in coarse cells: BGRX `colour` and `distance` codes (rows, columns), see `enlarge`."""
 
-    colour: NDArray[np.uint8]
-    distance: NDArray[np.uint8]
+    colour: NDArray[Any]
+    distance: NDArray[Any]
     origin: tuple[int, int]
     cell: int
 
@@ -90,7 +90,7 @@ class Sculptor:
         colour = self._shade(relief, light)
         return Sculpture(colour, distance_codes(relief.distance), relief.origin, cell)
 
-    def _shade(self, relief: Relief, light: Light) -> NDArray[np.uint8]:
+    def _shade(self, relief: Relief, light: Light) -> NDArray[Any]:
         slope_x = cv2.Sobel(relief.height, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
         slope_y = cv2.Sobel(relief.height, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
         lean = slope_x * slope_x
@@ -100,16 +100,16 @@ class Sculptor:
         half = np.float32(0.5 * (SPHERE - 1))
         np.divide(half, lean, out=lean)
         colour = cv2.remap(self._sphere, half - slope_x * lean, half - slope_y * lean, cv2.INTER_LINEAR)
-        colour *= self._exposure(relief)[..., None]
+        colour = cv2.multiply(colour, cv2.merge([self._exposure(relief)] * 3))
         if relief.energy.any():
-            colour += relief.energy[..., None] * (light.glow[::-1] * np.float32(70.0))
-        shaded: NDArray[np.uint8] = cv2.cvtColor(cv2.convertScaleAbs(colour), cv2.COLOR_BGR2BGRA)
+            colour = colour + relief.energy[..., None] * (light.glow[::-1] * np.float32(70.0))
+        shaded: NDArray[Any] = cv2.cvtColor(cv2.convertScaleAbs(colour), cv2.COLOR_BGR2BGRA)
         return shaded
 
     @staticmethod
     def _exposure(relief: Relief) -> NDArray[Any]:
         """Darker where something nearer stands close by, and darker further back; (rows, columns)."""
-        around = cv2.blur(relief.height, (15, 15))
+        around: NDArray[Any] = cv2.blur(relief.height, (15, 15))
         around -= relief.height
         around *= np.float32(0.035)
         hollow = np.clip(around, 0.0, 0.6, out=around)

@@ -1,6 +1,7 @@
 """What ties the dancer to the ground: its reflection, contact shadows, and dust that shows the camera move."""
 
 import functools
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,7 +31,7 @@ DUST_STEPS = 8
 def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: Projection) -> None:
     """Add the faint, blurred reflection of what is near the floor.
 
-    The camera does not tilt: what stands on a polished floor is reflected upside down about the row of its feet.
+    The camera does not tilt: a polished floor reflects upside down about the row of the feet.
     """
     cell = sculpture.cell
     floor = projection.eye_level + EYE_HEIGHT * projection.scale
@@ -72,9 +73,7 @@ def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], proje
             surface.blit(sprite, place, special_flags=pygame.BLEND_RGB_MULT)
 
 
-def draw_contact(
-    surface: pygame.Surface, place: tuple[float, float], radius: float, strength: float
-) -> None:
+def draw_contact(surface: pygame.Surface, place: tuple[float, float], radius: float, strength: float) -> None:
     """Darken the floor around a pixel: the shadow of somebody far away, `radius` pixels wide."""
     size = (max(int(radius), 2) // 4 * 8, max(int(radius * 0.22), 2) // 2 * 4)
     sprite = _shadow(size, int(min(strength, 1.0) * SHADOW_STEPS))
@@ -105,13 +104,11 @@ def draw_dust(surface: pygame.Surface, projection: Projection) -> None:
     spots, levels = spots[levels > 0], levels[levels > 0]
     pixels, _ = projection.project(np.column_stack([spots[:, 0], np.zeros(len(spots)), spots[:, 1]]))
     radius = max(projection.size[1] // 720, 1)
-    surface.blits(
-        [
-            (_speck(radius, level), place, None, pygame.BLEND_RGB_ADD)
-            for place, level in zip(pixels.tolist(), levels.tolist(), strict=True)
-        ],
-        False,
-    )
+    specks: list[Any] = [
+        (_speck(radius, level), place, None, pygame.BLEND_RGB_ADD)
+        for place, level in zip(pixels.tolist(), levels.tolist(), strict=True)
+    ]
+    surface.blits(specks, False)
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,6 +1,7 @@
 """Soft lights without an edge, painted once and added wherever they are needed."""
 
 import functools
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,7 +42,7 @@ def size_step(radii: NDArray[np.floating]) -> NDArray[np.intp]:
 
 def sprite_of(step: int, tint: NDArray[np.floating]) -> pygame.Surface:
     """The sprite of a size and a tint (3,) in 0..255."""
-    r, g, b = (int(round(min(max(float(value), 0.0), 255.0) / TINT_STEP)) for value in tint)
+    r, g, b = (round(min(max(float(value), 0.0), 255.0) / TINT_STEP) for value in tint)
     return _sprite(step, r, g, b)
 
 
@@ -63,7 +64,7 @@ def _sprite(step: int, red: int, green: int, blue: int) -> pygame.Surface:
 
 
 @functools.lru_cache(maxsize=32)
-def _falloff(radius: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _falloff(radius: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """(2 radius, 2 radius) light in 0..1 that falls to nothing at the rim, and noise of half a step."""
     across = (np.arange(2 * radius, dtype=np.float32) + 0.5) / radius - 1.0
     inside = np.clip(1.0 - np.square(across)[None] - np.square(across)[:, None], 0.0, 1.0)

@@ -13,8 +13,8 @@ LONGEST = 8.0
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """T samples, the oldest first: `ages` (T,) in seconds, `positions` (T, 17, 3) in metres, `speeds` (T, 17) in
-    metres per second."""
+    """T samples, the oldest first: `ages` (T,) in seconds, `positions` (T, 17, 3) in metres, `speeds` (T, 17)
+    in metres per second."""
 
     ages: NDArray[np.float32]
     positions: NDArray[np.float32]

@@ -27,6 +27,8 @@ INFLUENCE = "/influence"
 ENERGY = "/energy"
 MODE = "/mode"
 RESET = "/reset"
+SCENE = "/scene"
+QUIT = "/quit"
 
 OUT = (
     Address(DANCER_FRAME, "int32", "number of the generated frame, 30 a second"),
@@ -46,6 +48,8 @@ IN = (
     Address(ENERGY, "float 0 to 2", "how much the dancer moves; 1 is as the actors did"),
     Address(MODE, "follow or solo", "answer the visitor, or dance alone"),
     Address(RESET, "none", "begin a new dance"),
+    Address(SCENE, "name, or none for the next", "figure, ribbons, chorus or constellation"),
+    Address(QUIT, "the word of `quit_word`", "end the piece; without a word in the settings it is ignored"),
 )
 
 

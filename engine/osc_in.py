@@ -64,7 +64,7 @@ def _elements(bundle: bytes) -> Iterator[bytes]:
         at += size
 
 
-def control(operator: Operator, address: str, arguments: Sequence[object]) -> None:
+def control(operator: Operator, address: str, arguments: Sequence[object]) -> None:  # noqa: PLR0912 - a table
     """Do what a message asks for. Raises ValueError if it asks for nothing that there is."""
     name = address.removeprefix(f"{osc.EMOTION}/")
     if address == osc.EMOTION:
@@ -86,6 +86,10 @@ def control(operator: Operator, address: str, arguments: Sequence[object]) -> No
         if not isinstance(mode, str):
             raise BadPacket(f"{osc.MODE} takes a name")
         operator.set_mode(mode)
+    elif address == osc.SCENE:
+        operator.set_scene(_name(_exactly(1, arguments)[0]) if arguments else None)
+    elif address == osc.QUIT:
+        operator.quit(_name(_exactly(1, arguments)[0]))
     elif address == osc.RESET:
         # Buttons of control surfaces send 1 when pressed and 0 when let go.
         if not arguments or _number(arguments[0]) != 0:
@@ -98,6 +102,12 @@ def _exactly(count: int, arguments: Sequence[object]) -> Sequence[object]:
     if len(arguments) != count:
         raise BadPacket(f"{len(arguments)} arguments where {count} were expected")
     return arguments
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise BadPacket("an argument that is no name")
+    return value
 
 
 def _number(value: object) -> float:

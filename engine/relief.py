@@ -1,11 +1,11 @@
 """A body as a relief: how deep every point lies inside the silhouette and how far it stands out.
 
-Each volume is a rounded cone over its own bounding box of a coarse grid; all boxes lie behind one another in one
-flat row of cells, so that a few operations on that row do what a loop over the volumes would do in a thousand
-small ones. The signed distance to the silhouette survives enlargement by linear interpolation (Green 2007,
-Improved Alpha-Tested Magnification of Vector Textures), so that a coarse, cheap grid gives a smooth edge at any
-size of picture; the height gives overlap by depth, and its gradient the normals. Volumes melt into each other
-by the logarithm of a sum of exponentials, a smooth maximum that needs no order (Quilez, Smooth minimum, 2013).
+Each volume is a rounded cone over its own bounding box of a coarse grid; all boxes lie behind one another in
+one flat row of cells, so that a few operations on that row do what a loop over the volumes would do in a
+thousand small ones. The signed distance to the silhouette survives enlargement by linear interpolation (Green
+2007, Improved Alpha-Tested Magnification of Vector Textures), so that a coarse, cheap grid gives a smooth edge
+at any size of picture; the height gives overlap by depth, and its gradient the normals. Volumes melt into each
+other by the logarithm of a sum of exponentials, a smooth maximum that needs no order (Quilez, Smooth minimum).
 """
 
 from dataclasses import dataclass

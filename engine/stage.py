@@ -1,4 +1,4 @@
-"""The stage: one picture, composed from back to front: the room, the visitor's ghost, the scene, the words."""
+"""The stage: one picture, composed from back to front: the room, the visitor's ghost, the scene."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from engine.colours import Colours, Light, LiveColours
 from engine.facing import Facing
 from engine.figure import paint_ghost
 from engine.history import History
-from engine.overlay import Caption, Readings, draw_caption, draw_progress, draw_readings
+from engine.overlay import Caption, Readings, draw_caption, draw_keys, draw_progress, draw_readings
 from engine.scene import Scene, View
 from engine.scenes import SCENES
 from engine.stage_camera import StageCamera
@@ -50,7 +50,6 @@ class Picture:
     emotion_weights: NDArray[np.floating] | None = None
     palette: tuple[str, ...] = ()
     visitor: Pose | None = None
-    overlay: Readings | None = None
     caption: Caption | None = None
     progress: str | None = None
     scene: str = "figure"
@@ -103,8 +102,16 @@ class Stage:
             self._draw_scene(surface, picture, positions, light, seconds)
         if picture.caption is not None:
             draw_caption(surface, picture.caption, picture.time)
-        if picture.overlay is not None:
-            draw_readings(surface, picture.overlay)
+
+    @staticmethod
+    def draw_words(
+        surface: pygame.Surface, readings: Readings | None, keys: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """Draw what the operator reads over the picture: readings, and (label, meaning) of the keys."""
+        if readings is not None:
+            draw_readings(surface, readings)
+        if keys:
+            draw_keys(surface, keys)
 
     def _draw_scene(
         self,
@@ -124,9 +131,7 @@ class Stage:
         if ghost is not None:
             strength = ghost.strength * self._scene_light
             paint_ghost(surface, embody(ghost.positions), projection, light, strength)
-        view = View(
-            picture.time, seconds, positions, self._speeds, self._history, light, projection, ghost
-        )
+        view = View(picture.time, seconds, positions, self._speeds, self._history, light, projection, ghost)
         scene.draw(surface, view)
 
     def _change_scene(self, name: str, seconds: float) -> Scene:

@@ -1,12 +1,13 @@
 """Threads of light through the air: many fine paths, exposed onto a coarse grid as on a photograph."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-BORDER = 10
+BORDER = 22
 """Cells around the paths into which their light spreads."""
 
 MOST_PARTS = 40
@@ -14,9 +15,9 @@ MOST_PARTS = 40
 
 @dataclass(frozen=True, eq=False)
 class Exposure:
-    """Light on a grid of cells of `cell` pixels, first corner at pixel `origin`: `fields` (K, rows, columns)."""
+    """Light on a grid of cells of `cell` pixels from pixel `origin` on: `fields` (K, rows, columns)."""
 
-    fields: NDArray[np.float32]
+    fields: NDArray[Any]
     origin: tuple[int, int]
     cell: int
 
@@ -45,7 +46,7 @@ def expose(
     return Exposure(np.array(fields, dtype=np.float32), (int(low[0]) * cell, int(low[1]) * cell), cell)
 
 
-def bloom(field: NDArray[np.float32], thread: float, halo: float) -> NDArray[np.float32]:
+def bloom(field: NDArray[Any], thread: float, halo: float) -> NDArray[Any]:
     """A field (rows, columns) as threads of `thread` cells and a glow of 6 cells around them, `halo` strong.
 
     Light that falls twice saturates instead of clipping: the result is in 0..1.
@@ -56,12 +57,12 @@ def bloom(field: NDArray[np.float32], thread: float, halo: float) -> NDArray[np.
         small = (max(columns // 4, 1), max(rows // 4, 1))
         broad = cv2.GaussianBlur(cv2.resize(field, small, interpolation=cv2.INTER_AREA), (0, 0), 1.6)
         core += cv2.resize(broad, (columns, rows)) * np.float32(5.5 * halo)
-    shade: NDArray[np.float32] = core / (core + np.float32(1.0))
+    shade: NDArray[Any] = core / (core + np.float32(1.0))
     return shade
 
 
 def _densely(
-    paths: NDArray[np.float32], brightness: NDArray[np.floating]
+    paths: NDArray[Any], brightness: NDArray[np.floating]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Points (N, 2) about a cell apart along Catmull-Rom curves, and the lights (K, N) that fall at each."""
     tangents = np.gradient(paths, axis=0)

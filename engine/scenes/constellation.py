@@ -1,6 +1,6 @@
 """Points and threads: the body as stars, and what the stars have to do with each other."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -46,7 +46,7 @@ class Constellation(Scene):
         self._phase = random.uniform(0.0, 2.0 * np.pi, STARS).astype(np.float32)
         self._threads = _neighbours(self._stars(rest))
 
-    def _stars(self, body: Body) -> NDArray[np.float32]:
+    def _stars(self, body: Body) -> NDArray[Any]:
         """(STARS, 3) metres: each star keeps its place in its part of the body."""
         starts, ends = body.starts[self._volume], body.ends[self._volume]
         radii = body.radii[self._volume].mean(axis=1, keepdims=True)
@@ -65,14 +65,16 @@ class Constellation(Scene):
     def _draw_threads(
         self,
         surface: pygame.Surface,
-        stars: NDArray[np.float32],
-        pixels: NDArray[np.float32],
-        energy: NDArray[np.float32],
+        stars: NDArray[Any],
+        pixels: NDArray[Any],
+        energy: NDArray[Any],
         view: View,
     ) -> None:
         one, other = self._threads
         length = np.linalg.norm(stars[one] - stars[other], axis=-1)
-        bright = np.clip(1.0 - length / LONGEST_THREAD, 0.0, 1.0) * (0.42 + 0.58 * np.maximum(energy[one], energy[other]))
+        bright = np.clip(1.0 - length / LONGEST_THREAD, 0.0, 1.0) * (
+            0.42 + 0.58 * np.maximum(energy[one], energy[other])
+        )
         steps = np.minimum((bright * BRIGHTNESSES * 1.4).astype(int), BRIGHTNESSES)
         low = np.clip(np.floor(pixels.min(axis=0)) - 4, 0, view.projection.size).astype(int)
         high = np.clip(np.ceil(pixels.max(axis=0)) + 4, 0, view.projection.size).astype(int)
@@ -93,9 +95,9 @@ class Constellation(Scene):
     def _draw_stars(
         self,
         surface: pygame.Surface,
-        pixels: NDArray[np.float32],
-        scales: NDArray[np.float32],
-        energy: NDArray[np.float32],
+        pixels: NDArray[Any],
+        scales: NDArray[Any],
+        energy: NDArray[Any],
         view: View,
     ) -> None:
         breath = 1.0 - SPARKLE * (0.5 + 0.5 * np.sin(self._phase + view.time * (0.7 + self._size)))
@@ -107,11 +109,16 @@ class Constellation(Scene):
         sizes = np.maximum(radius * scales * (0.8 + 0.4 * light.glow_strength), 2.0)
         warm = 255.0 * (0.5 * light.figure + 0.5 * light.glow)
         kinds = size_step(sizes * 1.6) * LEVELS + levels
-        sprites = {kind: sprite_of(kind // LEVELS, warm * ((kind % LEVELS + 1) / LEVELS)) for kind in set(kinds.tolist())}
+        sprites = {
+            kind: sprite_of(kind // LEVELS, warm * ((kind % LEVELS + 1) / LEVELS))
+            for kind in set(kinds.tolist())
+        }
         halves = np.array([sprites[kind].get_width() / 2 for kind in kinds.tolist()])
         corners = (pixels - halves[:, None]).tolist()
         add = pygame.BLEND_RGB_ADD
-        blits = [(sprites[kind], corner, None, add) for kind, corner in zip(kinds.tolist(), corners, strict=True)]
+        blits: list[Any] = [
+            (sprites[kind], corner, None, add) for kind, corner in zip(kinds.tolist(), corners, strict=True)
+        ]
         surface.blits(blits, False)
 
 
@@ -124,7 +131,7 @@ def _rest() -> NDArray[np.floating]:
     return forward_kinematics(pelvis, np.array(bones, dtype=np.float32), BONE_LENGTHS)
 
 
-def _neighbours(stars: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _neighbours(stars: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The pairs of stars that a thread joins: each with its nearest ones at rest."""
     distance = np.linalg.norm(stars[:, None] - stars[None], axis=-1)
     np.fill_diagonal(distance, np.inf)

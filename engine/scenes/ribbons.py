@@ -1,6 +1,6 @@
-"""Silk: hands and feet draw cloth of many fine threads behind them, and the body is hardly more than its edge."""
+"""Silk: hands and feet draw cloth of many fine threads behind them; the body is hardly more than its edge."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -40,8 +40,8 @@ class Ribbons(Scene):
 
     def __init__(self) -> None:
         self._sculptor = Sculptor()
-        inner, outer = ([INDEX[edge[i]] for edge in EDGES] for i in (0, 1))
-        self._inner, self._outer = np.array(inner), np.array(outer)
+        self._inner = np.array([INDEX[inner] for inner, _, _ in EDGES])
+        self._outer = np.array([INDEX[outer] for _, outer, _ in EDGES])
         reach = np.array([edge[2] for edge in EDGES], dtype=np.float32)
         across = np.linspace(0.0, 1.0, THREADS, dtype=np.float32)
         self._across = 0.55 + across[None] * (0.45 + reach[:, None])  # (4, THREADS) of the way out
@@ -68,9 +68,7 @@ class Ribbons(Scene):
         pixels, _ = view.projection.project(threads)
         young = np.exp(-age / 0.30)[:, None]
         cell = cell_for(view.projection.size)
-        exposure = expose(
-            pixels, np.stack([light * young, light * (1.0 - young)]), view.projection.size, cell
-        )
+        exposure = expose(pixels, np.stack([light * young, light * (1.0 - young)]), view.projection.size, cell)
         if exposure is None:
             return
         bright = bloom(exposure.fields[0] * np.float32(0.50), 1.0, 0.5)
@@ -82,9 +80,7 @@ class Ribbons(Scene):
         colour = cv2.transform(cv2.merge([bright, deep]), tones)
         add_light(surface, cv2.convertScaleAbs(colour), exposure.origin, cell)
 
-    def _threads(
-        self, positions: NDArray[np.float32], ages: NDArray[np.float32], time: float
-    ) -> NDArray[np.float32]:
+    def _threads(self, positions: NDArray[Any], ages: NDArray[Any], time: float) -> NDArray[Any]:
         """(T, 4 THREADS, 3) metres: where the sweeping limbs were, sunk and billowing with age."""
         inner, outer = positions[:, self._inner, None], positions[:, self._outer, None]
         threads = inner + (outer - inner) * self._across[None, ..., None]
