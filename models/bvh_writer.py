@@ -34,7 +34,7 @@ END_LENGTH = 0.08
 
 
 def write_bvh(path: str | Path, positions: FloatArray, rate: float = FRAME_RATE) -> None:
-    """Write positions (T, 17, 3) in metres at `rate` fps. Raises OSError, and ValueError for no frames or NaN."""
+    """Write positions (T, 17, 3) in metres at `rate` fps. Raises OSError; ValueError for no frames or NaN."""
     positions = np.asarray(positions, dtype=np.float64)
     if positions.ndim != 3 or positions.shape[1:] != (JOINT_COUNT, 3) or len(positions) == 0:
         raise ValueError(f"expected positions (T, 17, 3), got {positions.shape}")
