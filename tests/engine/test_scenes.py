@@ -1,4 +1,4 @@
-"""Every scene shows the dancer, moves as it moves, and follows the emotion; pictures are compared by structure."""
+"""Every scene shows the dancer and follows the emotion; pictures are compared by structure."""
 
 import numpy as np
 import pygame
