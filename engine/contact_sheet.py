@@ -3,8 +3,8 @@
     python -m engine.contact_sheet ROLLOUT.npz --out sheet.png [--scene chorus] [--columns 8] [--strip]
     python -m engine.contact_sheet ROLLOUT.npz --out film.mp4 [--scene ribbons] [--cell 960 540] [--seconds 8]
 
-Reads what `models.generate` writes. Rows are rollouts, columns are frames at equal times; a film shows the first
-rollout at 30 pictures a second.
+Reads what `models.generate` writes. Rows are rollouts, columns are frames at equal times; a film shows the
+first rollout at 30 pictures a second.
 """
 
 import argparse

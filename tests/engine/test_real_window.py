@@ -62,7 +62,7 @@ def test_keys_full_screen_and_resizing_do_what_the_table_says(display):
 
     def xdotool(*arguments: str) -> str:
         return subprocess.run(
-            ["xdotool", *arguments], env=environment, capture_output=True, text=True, timeout=20, check=True
+            ["xdotool", *arguments], env=environment, capture_output=True, text=True, timeout=60, check=True
         ).stdout
 
     try:
@@ -70,8 +70,8 @@ def test_keys_full_screen_and_resizing_do_what_the_table_says(display):
         lines = iter(line.split() for line in program.stdout)
         opened = next(line for line in lines if line[0] == "open")
         assert opened[3:] == ["320", "180"]
-        window = xdotool("search", "--sync", "--name", "real window").split()[0]
-        xdotool("windowfocus", "--sync", window)
+        time.sleep(0.5)
+        window = xdotool("getwindowfocus").strip()  # without a window manager the only window has the focus
         for key, wanted in (
             ("3", ["emotion", "2", "False"]),
             ("Tab", ["scene", "None", "False"]),
