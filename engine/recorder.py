@@ -1,5 +1,7 @@
 """What is seen as MP4, what is danced as NPZ and BVH: written beside the piece, which never waits for it."""
 
+from __future__ import annotations
+
 import logging
 import queue
 import threading
@@ -7,9 +9,8 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import av
 import cv2
 import numpy as np
 import pygame
@@ -20,6 +21,9 @@ from engine.statistics import Statistics
 from engine.values import DancerFrame
 from models.bvh_writer import write_bvh
 from models.skeleton import FRAME_RATE, JOINTS
+
+if TYPE_CHECKING:
+    import av  # takes a tenth of a second, which the first picture does not have: imported where it is used
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +94,7 @@ class Recording:
             self._film()
             self._write_dance()
             log.info("recorded %s (.mp4, .npz, .bvh); %d pictures left out", self.stem, self.left_out)
-        except (OSError, av.FFmpegError, ValueError, MemoryError) as error:
+        except Exception as error:  # whatever fails here must end here
             self._ending.set()
             fault = Fault("recorder", f"the recording ended: {' '.join(str(error).split())}")
             self._statistics.fault(fault)
@@ -98,6 +102,8 @@ class Recording:
 
     def _film(self) -> None:
         """Encode pictures until the end; their size is that of the first."""
+        import av
+
         container: av.container.OutputContainer | None = None
         stream: av.VideoStream | None = None
         try:
@@ -182,15 +188,18 @@ class Film:
     """An MP4 file that is written picture by picture; use as a context manager."""
 
     def __init__(self, path: Path, size: tuple[int, int], rate: int) -> None:
+        import av
+
+        self._encoded = av.VideoFrame.from_ndarray
         self._container = av.open(str(path), "w")
         self._stream = _add_stream(self._container, *size, rate=rate, quality=24, preset="slow")
 
     def add(self, surface: pygame.Surface) -> None:
         """Append a picture."""
         pixels = _fitted(_copied(surface), self._stream.width, self._stream.height)
-        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(pixels, format="bgra")))
+        self._container.mux(self._stream.encode(self._encoded(pixels, format="bgra")))
 
-    def __enter__(self) -> "Film":
+    def __enter__(self) -> Film:
         return self
 
     def __exit__(self, *_: object) -> None:
