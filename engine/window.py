@@ -111,7 +111,10 @@ class Window:
                 show(self.canvas, self.surface, self._screen.rotate)
             if self._automatic.drew(time.perf_counter() - began):
                 log.info("drawing %.0f %% of the screen's pixels per side", 100 * self._automatic.scale)
-                self._open()
+                if self._enlarged_by_card:
+                    self._open()
+                else:
+                    self._stretch()
             pacer.wait()
             pygame.display.flip()
             now = time.perf_counter()
@@ -119,10 +122,6 @@ class Window:
             if shown_at is not None:
                 self._statistics.duration("render.frame", now - shown_at)
             shown_at = now
-
-    def quit(self) -> None:
-        """End `run` after the present picture."""
-        self._quit = True
 
     def toggle_fullscreen(self) -> None:
         """Go to full screen or back; stays as it is where the screen refuses."""

@@ -63,7 +63,7 @@ def test_the_joints_and_emotions_are_named() -> None:
 
 def commands(start: str) -> list[list[str]]:
     """The arguments of each command in the code blocks that begins with `start`."""
-    blocks = "\n".join(re.findall(r"```\n(.*?)```", README, flags=re.DOTALL))
+    blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE))
     lines = [line.split("   ")[0] for line in blocks.splitlines() if line.startswith(start)]
     return [shlex.split(line.removeprefix(start)) for line in lines]
 
