@@ -102,11 +102,11 @@ class Constellation(Scene):
     ) -> None:
         breath = 1.0 - SPARKLE * (0.5 + 0.5 * np.sin(self._phase + view.time * (0.7 + self._size)))
         bright = breath * (0.55 + 0.45 * energy)
-        radius = self._size * (0.017 + 0.022 * energy)
+        radius = self._size * (0.013 + 0.008 * energy)
         bright, radius = np.concatenate([bright, 0.16 * bright[::3]]), np.concatenate([radius, radius[::3]])
         light = view.light
         levels = np.minimum((bright * LEVELS).astype(int), LEVELS - 1)
-        sizes = np.maximum(radius * scales * (0.8 + 0.4 * light.glow_strength), 2.0)
+        sizes = np.maximum(radius * scales * (0.85 + 0.3 * light.glow_strength), 2.0)
         warm = 255.0 * (0.5 * light.figure + 0.5 * light.glow)
         kinds = size_step(sizes * 1.6) * LEVELS + levels
         sprites = {
