@@ -4,6 +4,7 @@ import gc
 import logging
 import signal
 import time
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -13,6 +14,7 @@ from engine.capture import Capture, check_source
 from engine.dance import Dance
 from engine.faults import Fault, StartError
 from engine.interpolation import FrameInterpolator
+from engine.keys import listing
 from engine.mailbox import Mailbox
 from engine.movement_emotion import MovementEmotion
 from engine.operator import Controls, Operator
@@ -23,14 +25,17 @@ from engine.osc_status import StatusReader
 from engine.osc_target import parse_address, parse_target
 from engine.overlay import Caption, Readings
 from engine.pose import PoseRoom
+from engine.readings import Waiting, read
+from engine.recorder import Recorder
 from engine.report import MemoryGauge, check_writable, figures, write_figures
 from engine.room import Room
+from engine.scenes import SCENES
 from engine.settings import Settings
 from engine.show import ShowRoom, read_show
 from engine.stage import Picture, Stage
 from engine.statistics import Statistics
 from engine.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
-from engine.window import NoDisplay, Window
+from engine.window import NoDisplay, Screen, Window
 from models.card import CheckpointError, default_checkpoint, read_palette
 
 log = logging.getLogger(__name__)
@@ -63,7 +68,13 @@ class Installation:
         self.poses: Mailbox[Pose] = Mailbox()
         self.frames: Mailbox[DancerFrame] = Mailbox()
         self.visitor_emotion: Mailbox[VisitorEmotion | None] = Mailbox()
-        self.operator = Operator(palette, self.controls, settings.hold)
+        self.operator = Operator(
+            palette,
+            self.controls,
+            hold=settings.hold,
+            scenes=tuple(SCENES),
+            quit_word=settings.quit_word,
+        )
         self._set_controls()
         self.osc_out = OscOut(
             [parse_target(target) for target in settings.osc_targets], self.statistics, self.visitor_emotion
@@ -73,7 +84,7 @@ class Installation:
             self.controls,
             self.poses,
             self.frames,
-            self.osc_out.send,
+            self._send,
             self.statistics,
             seed=settings.seed,
         )
@@ -87,8 +98,11 @@ class Installation:
             self.rooms.append(self._osc_in(*parse_address(settings.osc_in)))
         self._interpolator = FrameInterpolator()
         self._stage = Stage((settings.width, settings.height))
+        self._recorder = Recorder(settings.recordings, palette.names, self.statistics)
+        self._waiting = Waiting(settings.attract_after if settings.source != "none" else 0.0)
+        self._window: Window | None = None
         self._version = 0
-        self._overlay_on = False
+        self._overlay_on = self._keys_on = self._save_next = False
         self._readings: Readings | None = None
         self._readings_at = 0.0
         self._interrupted = False
@@ -98,7 +112,7 @@ class Installation:
     def run(self) -> None:
         """Open the window, run until somebody quits, and leave nothing behind."""
         settings = self.settings
-        window = self._open_window()
+        self._window = window = self._open_window()
         before = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         started = time.perf_counter()
         log.info(
@@ -135,6 +149,7 @@ class Installation:
             seconds = time.perf_counter() - started
             for room in self.rooms:
                 room.stop()
+            self._recorder.close()
             self.osc_out.close()
             window.close()
             self._write_figures(seconds)
@@ -151,6 +166,9 @@ class Installation:
         self.operator.set_glide(self.settings.glide)
         self.operator.set_influence(self.settings.influence)
         self.operator.set_energy(self.settings.energy)
+        self.operator.set_scene(self.settings.scene)
+        if not self.settings.mirror_figure:
+            self.operator.toggle_mirror()
         if self.settings.automatic:
             self.operator.set_automatic(True)
         self.operator.release()
@@ -191,16 +209,19 @@ class Installation:
 
     def _open_window(self) -> Window:
         settings = self.settings
-        size = (settings.width, settings.height)
 
         def opened(headless: bool) -> Window:
-            return Window(
+            screen = Screen(
+                size=(settings.width, settings.height),
                 fullscreen=settings.fullscreen,
-                size=size,
-                title=TITLE,
+                kiosk=settings.kiosk,
+                display=settings.display,
+                rotate=settings.rotate,
+                scale=settings.scale,
+                rate=float(settings.frame_rate),
                 headless=headless,
-                statistics=self.statistics,
             )
+            return Window(screen, title=TITLE, statistics=self.statistics)
 
         if settings.headless:
             return opened(True)
@@ -219,7 +240,15 @@ class Installation:
 
     def _should_stop(self) -> bool:
         over = self._ends_at is not None and time.perf_counter() >= self._ends_at
-        return self._interrupted or over or self.dance.refused is not None
+        controls = self.controls.latest()
+        asked = controls is not None and controls.quitting
+        return self._interrupted or asked or over or self.dance.refused is not None
+
+    def _send(self, frame: DancerFrame) -> None:
+        """What becomes of a generated frame at once, in the thread of the dance."""
+        self.osc_out.send(frame)
+        if (recording := self._recorder.recording) is not None:
+            recording.dance(frame)
 
     def _act(self, action: str, argument: int | None) -> None:
         if action == "emotion" and argument is not None:
@@ -227,10 +256,20 @@ class Installation:
                 self.operator.set_emotion(argument)
             except ValueError as error:
                 log.info("%s", error)
-        elif action == "overlay":
-            self._overlay_on = not self._overlay_on
+        elif action == "scene":
+            self.operator.set_scene(None)
+        elif action == "mirror":
+            self.operator.toggle_mirror()
         elif action == "restart":
             self.operator.reset()
+        elif action == "overlay":
+            self._overlay_on, self._readings = not self._overlay_on, None
+        elif action == "keys":
+            self._keys_on = not self._keys_on
+        elif action == "screenshot":
+            self._save_next = True
+        elif action == "record":
+            self._recorder.toggle()
 
     def _draw(self, surface: pygame.Surface, now: float) -> None:
         self.memory.sample()
@@ -240,19 +279,31 @@ class Installation:
             self._interpolator.put(frame)
         moment = self._interpolator.at(now)
         controls = self.controls.latest()
-        self._stage.draw(
-            surface,
-            Picture(
-                time=now,
-                positions=None if moment is None else moment.positions,
-                emotion_weights=None if moment is None else moment.emotion_weights,
-                palette=self.operator.palette.names,
-                visitor=None if moment is None else moment.visitor,
-                overlay=self._overlay(now),
-                caption=_caption(controls),
-                progress="the dancer is on the way",
-            ),
+        assert controls is not None
+        picture = Picture(
+            time=now,
+            positions=None if moment is None else moment.positions,
+            emotion_weights=None if moment is None else moment.emotion_weights,
+            palette=self.operator.palette.names,
+            visitor=None if moment is None else moment.visitor,
+            caption=_caption(controls),
+            progress=self._progress(),
+            scene=controls.scene,
+            mirror=controls.mirror,
+            waiting=self._waiting.at(now, self.poses),
         )
+        self._stage.draw(surface, picture)
+        # what is kept is the piece; the operator's words come over it afterwards
+        if (recording := self._recorder.recording) is not None:
+            recording.see(surface, now)
+        if self._save_next:
+            self._save_next = False
+            self._recorder.save(lambda path: pygame.image.save(surface, str(path)))
+        self._stage.draw_words(surface, self._overlay(now), listing() if self._keys_on else ())
+
+    def _progress(self) -> str:
+        """What the piece waits for before the dancer is there."""
+        return "the dancer is on the way" if self.dance.opened.is_set() else "loading the dancer"
 
     def _overlay(self, now: float) -> Readings | None:
         if not self._overlay_on:
@@ -262,36 +313,16 @@ class Installation:
         return self._readings
 
     def _read(self) -> Readings:
-        statistics, controls = self.statistics, self.controls.latest()
+        controls = self.controls.latest()
+        assert controls is not None
+        palette, shown = self.operator.palette, self.visitor_emotion.latest()
         frame, pose = self.frames.latest(), self.poses.latest()
-        weights = self.operator.palette.one_hot(0) if frame is None else frame.emotion_weights
-
-        def median(name: str) -> str:
-            values = statistics.percentiles(name)
-            return "-" if values is None else f"{values['p50']:.1f} ms"
-
-        rendered = statistics.percentiles("render.frame")
-        faults = statistics.faults()
-        lines = [
-            ("picture", "-" if rendered is None else f"{1000 / max(rendered['p50'], 0.1):.0f} fps"),
-            ("step", median("inference.step")),
-            ("detection", median("pose.detect")),
-            ("visitor to OSC", median("latency.visitor_to_osc")),
-            ("emotion to OSC", median("latency.emotion_to_osc")),
-            ("source", self.settings.source),
-            ("visitor", "here" if pose is not None and pose.present else "nobody"),
-            ("OSC to", ", ".join(self.settings.osc_targets)),
-            ("OSC from", self.settings.osc_in),
-        ]
-        if (shown := self.visitor_emotion.latest()) is not None:
-            lines.append(("visitor shows", self.operator.palette.describe(shown.weights)))
-        if controls is not None:
-            lines.append(("automatic", "on" if controls.automatic else "off"))
-            lines.append(("intensity", f"{controls.intensity:.2f}"))
-            lines.append(("influence, energy", f"{controls.influence:.2f}, {controls.energy:.2f}"))
-        last = f"{faults[-1]['room']}: {faults[-1]['what']}" if faults else None
-        names = self.operator.palette.names
-        return Readings(tuple(zip(names, map(float, weights), strict=True)), tuple(lines), last)
+        readings = read(self.settings, self.statistics, palette, controls, frame, pose, shown)
+        scale = self._window.scale if self._window is not None else 1.0
+        state = [("drawn", f"{100 * scale:.0f} % of the screen's pixels per side")]
+        if self._recorder.recording is not None:
+            state.append(("recording", "on"))
+        return replace(readings, lines=(*readings.lines, *state), mistake=self._stage.mistake)
 
     def _figures(self, seconds: float) -> dict[str, Any]:
         values = figures(self.statistics, self.camera, self.memory, seconds)

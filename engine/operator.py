@@ -47,19 +47,31 @@ class Controls:
     emotion_changed_at: float | None = None
     caption: str | None = None
     captioned_at: float | None = None
+    scene: str = "figure"
+    mirror: bool = True
+    quitting: bool = False
 
 
 class Operator:
     """Changes the controls, from any thread. What cannot be meant raises ValueError with one sentence."""
 
-    def __init__(self, palette: Palette, mailbox: Mailbox[Controls], hold: float = DEFAULT_HOLD) -> None:
-        self.palette, self.mailbox, self.hold = palette, mailbox, hold
+    def __init__(
+        self,
+        palette: Palette,
+        mailbox: Mailbox[Controls],
+        *,
+        hold: float = DEFAULT_HOLD,
+        scenes: tuple[str, ...] = ("figure",),
+        quit_word: str | None = None,
+    ) -> None:
+        self.palette, self.mailbox, self.hold, self.scenes = palette, mailbox, hold, scenes
+        self._quit_word = quit_word
         self._lock = threading.Lock()
         self._log = logging.getLogger("engine.operator")
         self._neutral = palette.resolve("neutral").weights
         self._blend = palette.one_hot(0)
         self._touched_at: dict[str, float] = {}
-        self._controls = Controls(self._blend)
+        self._controls = Controls(self._blend, scene=scenes[0])
         mailbox.put(self._controls)
 
     def set_emotion(self, emotion: str | int) -> None:
@@ -148,6 +160,29 @@ class Operator:
         if wanted not in MODES:
             raise ValueError(f"no mode is called {mode[:40]!r}; there are {', '.join(MODES)}")
         self._change(mode=wanted)
+
+    def set_scene(self, scene: str | None) -> None:
+        """A scene by its name, or the next one."""
+        with self._lock:
+            if scene is None:
+                place = (self.scenes.index(self._controls.scene) + 1) % len(self.scenes)
+            else:
+                wanted = scene.strip().casefold()
+                if wanted not in self.scenes:
+                    raise ValueError(f"no scene is called {scene[:40]!r}; there are {', '.join(self.scenes)}")
+                place = self.scenes.index(wanted)
+            self._put(replace(self._controls, scene=self.scenes[place]))
+
+    def toggle_mirror(self) -> None:
+        """Let the visitor's mirror figure be seen, or not."""
+        with self._lock:
+            self._put(replace(self._controls, mirror=not self._controls.mirror))
+
+    def quit(self, word: str) -> None:
+        """End the piece, if the word is the one of the settings."""
+        if self._quit_word is None or word != self._quit_word:
+            raise ValueError("not the word that ends the piece")
+        self._change(quitting=True)
 
     def reset(self) -> None:
         """Begin a new dance."""

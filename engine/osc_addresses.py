@@ -49,6 +49,8 @@ INFLUENCE = "/influence"
 ENERGY = "/energy"
 MODE = "/mode"
 RESET = "/reset"
+SCENE = "/scene"
+QUIT = "/quit"
 
 STATUS_PALETTE = "/status/palette"
 STATUS_EMOTION = "/status/emotion"
@@ -118,6 +120,8 @@ IN = (
     Address(ENERGY, "float 0 to 2", "how much the dancer moves; 1 is as the actors did"),
     Address(MODE, "follow or solo", "answer the visitor, or dance alone"),
     Address(RESET, "none", "begin a new dance"),
+    Address(SCENE, "name, or none for the next", "figure, ribbons, chorus or constellation"),
+    Address(QUIT, "the word of `quit_word`", "end the piece; without a word in the settings it is ignored"),
 )
 
 STATUS = (

@@ -26,6 +26,8 @@ class OscControls:
             osc.INFLUENCE: lambda given: operator.set_influence(*_numbers(1, given)),
             osc.ENERGY: lambda given: operator.set_energy(*_numbers(1, given)),
             osc.MODE: lambda given: operator.set_mode(_text(_one(given))),
+            osc.SCENE: lambda given: operator.set_scene(_text(_one(given)) if given else None),
+            osc.QUIT: lambda given: operator.quit(_text(_one(given))),
             # Buttons of control surfaces send 1 when pressed and 0 when let go.
             osc.RESET: lambda given: operator.reset() if not given or _switch(given[0]) else None,
         }

@@ -5,6 +5,8 @@ line that names it, says what was expected and how to mend it.
 """
 
 import argparse
+import json
+import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,10 +26,21 @@ METAVARS = {
     "glide": "S",
     "influence": "0..1",
     "energy": "0..2",
+    "show": "FILE.toml",
+    "hold": "S",
     "osc_in": "HOST:PORT",
+    "osc_status_port": "PORT",
     "width": "PIXELS",
     "height": "PIXELS",
+    "scene": "NAME",
+    "display": "N",
+    "scale": "0.25..1",
+    "frame_rate": "N",
+    "attract_after": "S",
+    "recordings": "FOLDER",
+    "quit_word": "WORD",
 }
+"""The settings that take a value on the command line, beside those with words of their own, and its name."""
 
 
 def _checked(check: Callable[[str], object]) -> AfterValidator:
@@ -94,16 +107,65 @@ class Settings(BaseModel):
     seconds: float | None = Field(None, gt=0, description="stop by itself after so many seconds")
     stats: Path | None = Field(None, description="write the figures to this JSON file on exit")
 
+    scene: Literal["figure", "ribbons", "chorus", "constellation"] = Field(
+        "figure", description="the scene at the start"
+    )
+    kiosk: bool = Field(False, description="full screen, no cursor, quit only by Ctrl+Q or OSC /quit")
+    display: int = Field(0, ge=0, le=15, description="the screen to fill, counted from 0")
+    rotate: Literal[0, 90, 180, 270] = Field(
+        0, description="degrees clockwise to turn the picture: 90 or 270 for a screen that hangs upright"
+    )
+    scale: float | None = Field(
+        None, ge=0.25, le=1, description="share of the screen's pixels per side to draw (default: automatic)"
+    )
+    frame_rate: int = Field(60, ge=24, le=120, description="pictures a second; 120 where the screen shows them")
+    attract_after: float = Field(
+        60, ge=0, le=3600, description="seconds without a visitor until the stage waits for one; 0 for never"
+    )
+    mirror_figure: bool = Field(True, description="show the visitor as a faint mirror figure")
+    recordings: Path = Field(Path("recordings"), description="folder for pictures and recordings")
+    quit_word: str | None = Field(
+        None, max_length=64, description="the word with which OSC /quit ends the piece"
+    )
+
 
 def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
-    """Settings from the command line and the file that `--config` names. Raises StartError."""
+    """Settings from the command line and the file that `--config` names. Raises StartError.
+
+    With `--print-settings` it prints them as a commented file and exits.
+    """
     given = vars(_parser().parse_args(arguments))
+    printing = given.pop("print_settings", False)
     config = given.pop("config", None)
     from_file = read_settings_file(config) if config else {}
     try:
-        return Settings(**(from_file | given))
+        settings = Settings(**(from_file | given))
     except ValidationError as error:
         raise StartError(_first_complaint(error, set(given), config)) from None
+    if printing:
+        sys.stdout.write(as_file(settings))
+        raise SystemExit(0)
+    return settings
+
+
+def as_file(settings: Settings) -> str:
+    """The settings as a TOML file with every setting in it; what is not set stands there as a comment."""
+    lines = ["# Settings: python app.py --config FILE.toml. A line that begins with # is not set.", ""]
+    for name, field in Settings.model_fields.items():
+        lines.append(f"# {field.description}")
+        value = getattr(settings, name)
+        lines += [f"#{name} =" if value is None else f"{name} = {_as_toml(value)}", ""]
+    return "\n".join(lines)
+
+
+def _as_toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    if isinstance(value, int | float):
+        return str(value)
+    return json.dumps(str(value), ensure_ascii=False)  # a JSON string is a TOML string
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:
@@ -163,14 +225,19 @@ def _parser() -> argparse.ArgumentParser:
     screen.add_argument("--fullscreen", action="store_true", help=describe("fullscreen"))
     screen.add_argument("--windowed", dest="fullscreen", action="store_false", help="a window (default)")
     parser.add_argument("--headless", action="store_true", help=describe("headless"))
-    for name in ("pose_model", "glide", "influence", "energy", "osc_in", "width", "height"):
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar=METAVARS[name], help=describe(name))
+    for name, metavar in METAVARS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=describe(name))
+    # the model tells 90 from "90"
+    parser.add_argument("--rotate", type=int, metavar="DEGREES", help=describe("rotate"))
+    parser.add_argument("--kiosk", action="store_true", help=describe("kiosk"))
+    for name in ("automatic", "mirror_figure"):
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, help=describe(name))
+    parser.add_argument(
+        "--print-settings", action="store_true", help="write a commented file with every setting and exit"
+    )
     parser.add_argument("--osc-targets", nargs="+", metavar="HOST:PORT[,…]", help=describe("osc_targets"))
-    parser.add_argument("--show", metavar="FILE.toml", help=describe("show"))
-    parser.add_argument("--hold", metavar="S", help=describe("hold"))
-    parser.add_argument("--automatic", action=argparse.BooleanOptionalAction, help=describe("automatic"))
     parser.add_argument("--osc-senders", nargs="+", metavar="NETWORK", help=describe("osc_senders"))
-    parser.add_argument("--osc-status-port", metavar="PORT", help=describe("osc_status_port"))
     parser.add_argument("--seconds", metavar="S", help=describe("seconds"))
     parser.add_argument("--stats", metavar="FILE.json", help=describe("stats"))
     return parser

@@ -24,6 +24,7 @@ from engine.operator import Controls, Operator
 from engine.osc_in import OscIn
 from engine.osc_message import floats, ints, padded, strings
 from engine.osc_source import OscSource
+from engine.scenes import SCENES
 from engine.statistics import Statistics
 from engine.values import Pose
 from models.palette import DEFAULT_PALETTE
@@ -38,6 +39,8 @@ ADDRESSES = (
         "/energy",
         "/mode",
         "/reset",
+        "/scene",
+        "/quit",
     ),
     *("/visitor/0/head", "/visitor/0/present", "/dancer/0/array", "/poses/arr", "/poses/0/leftWrist/position"),
     *(
@@ -80,7 +83,7 @@ class Hostile:
         if kind == 1:
             return ints(address, *(rng.randrange(-(2**31), 2**31) for _ in range(count)))
         if kind == 2:
-            words = ("sad", "nan", "1e999", "9" * 300, "-0", "", "\x7f", "party")
+            words = ("sad", "nan", "1e999", "9" * 300, "-0", "", "\x7f", "party", "ribbons")
             return strings(address, [rng.choice(words) for _ in range(min(count, 4))])
         if kind == 3:  # tags and data that do not belong together
             tags = "".join(rng.choice("ifsbhtdScrmTFNI[]xyz") for _ in range(rng.randrange(12)))
@@ -120,7 +123,7 @@ class Rooms:
         self.controls: Mailbox[Controls] = Mailbox()
         self.poses: Mailbox[Pose] = Mailbox()
         self.statistics = Statistics()
-        self.operator = Operator(DEFAULT_PALETTE, self.controls)
+        self.operator = Operator(DEFAULT_PALETTE, self.controls, scenes=tuple(SCENES), quit_word="curtain")
         self.control = OscIn("127.0.0.1", 0, self.operator, self.statistics)
         self.source = OscSource("127.0.0.1", 0, self.poses, self.statistics)
         # What is read is to be tried, not how it is rationed.
@@ -135,6 +138,7 @@ class Rooms:
         weights = controls.emotion_target
         assert abs(float(weights.sum()) - 1) < 1e-3 and float(weights.min()) >= 0, weights
         assert 0 <= controls.influence <= 1 and 0 <= controls.energy <= 2 and 0 <= controls.glide_s <= 60
+        assert controls.scene in SCENES and not controls.quitting
         assert pose is None or pose.positions is None or np.isfinite(pose.positions).all()
         assert len(self.control._postponed) <= 256 and len(self.source._postponed) <= 256
 

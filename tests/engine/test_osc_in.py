@@ -32,7 +32,8 @@ def packet(address: str, *arguments: object) -> bytes:
 
 @pytest.fixture
 def room() -> OscIn:
-    return OscIn("127.0.0.1", 0, Operator(DEFAULT_PALETTE, Mailbox()), Statistics())
+    operator = Operator(DEFAULT_PALETTE, Mailbox(), scenes=("figure", "ribbons", "chorus"), quit_word="curtain")
+    return OscIn("127.0.0.1", 0, operator, Statistics())
 
 
 def heard(room: OscIn, data: bytes) -> Controls:
@@ -64,6 +65,9 @@ def test_an_emotion_by_name_or_index(room: OscIn, argument: object) -> None:
         (packet("/automatic", "0"), "automatic", False),
         (packet("/automatic", True), "automatic", True),
         (packet("/emotion/intensity", 0.25), "intensity", 0.25),
+        (packet("/scene", "Chorus"), "scene", "chorus"),
+        (packet("/scene"), "scene", "ribbons"),
+        (packet("/quit", "curtain"), "quitting", True),
         (packet("/infl*", 0.5), "influence", 0.5),
         (packet("/{energy,power}", 0.5), "energy", 0.5),
         (packet("/[a-f]nergy", 0.5), "energy", 0.5),
@@ -89,10 +93,19 @@ def test_every_address_of_the_table_is_understood(room: OscIn) -> None:
         "/mode": ("solo",),
         "/automatic": (1,),
         "/reset": (),
+        "/scene": ("ribbons",),
+        "/quit": ("curtain",),
     }
     for entry in IN:
         heard(room, packet(entry.address.replace("<name>", "sad"), *arguments.get(entry.address, (0.5,))))
     assert room.statistics.counted("osc_in.messages") == len(IN)
+
+
+def test_without_a_word_in_the_settings_nobody_ends_the_piece_over_osc() -> None:
+    room = OscIn("127.0.0.1", 0, Operator(DEFAULT_PALETTE, Mailbox()), Statistics())
+    for word in ("", "None", "curtain"):
+        assert not heard(room, packet("/quit", word)).quitting
+    assert room.statistics.counted("osc_in.ignored") == 3
 
 
 def test_bundles_within_bundles_are_heard_in_order(room: OscIn) -> None:
@@ -138,6 +151,11 @@ def test_bundles_within_bundles_are_heard_in_order(room: OscIn) -> None:
         packet("/*", "much"),
         packet("/emotion/bored", 0.1),
         packet("/mode", 3),
+        packet("/scene", "party"),
+        packet("/scene", 1),
+        packet("/quit"),
+        packet("/quit", "please"),
+        packet("/quit", 1),
     ],
 )
 def test_anything_else_is_counted_and_changes_nothing(room: OscIn, data: bytes) -> None:
