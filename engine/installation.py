@@ -1,10 +1,9 @@
-"""The installation: all rooms wired together, and the loop that shows them."""
+"""The installation: all rooms wired together, and the loop that runs them."""
 
 import gc
 import logging
 import signal
 import time
-from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -13,8 +12,6 @@ import pygame
 from engine.capture import Capture, check_source
 from engine.dance import Dance
 from engine.faults import Fault, StartError
-from engine.interpolation import FrameInterpolator
-from engine.keys import listing
 from engine.mailbox import Mailbox
 from engine.movement_emotion import MovementEmotion
 from engine.operator import Controls, Operator
@@ -23,16 +20,14 @@ from engine.osc_out import OscOut, OscRates
 from engine.osc_source import OscSource, osc_port
 from engine.osc_status import StatusReader
 from engine.osc_target import parse_address, parse_target
-from engine.overlay import Caption, Readings
+from engine.performance import Performance
 from engine.pose import PoseRoom
-from engine.readings import Waiting, read
 from engine.recorder import Recorder
 from engine.report import MemoryGauge, check_writable, figures, write_figures
 from engine.room import Room
 from engine.scenes import SCENES
 from engine.settings import Settings
 from engine.show import ShowRoom, read_show
-from engine.stage import Picture, Stage
 from engine.statistics import Statistics
 from engine.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
 from engine.window import NoDisplay, Screen, Window
@@ -45,8 +40,6 @@ LONGEST_OPENING = 20.0
 """Seconds after which the piece counts as running, whatever is still being loaded or fetched."""
 SETTLING = 0.5
 """Seconds for the ticks that waited while memory was tidied."""
-READINGS_EVERY = 0.5
-"""Seconds between two readings of the overlay: figures that flicker cannot be read."""
 
 
 class Installation:
@@ -96,15 +89,17 @@ class Installation:
             self.rooms.append(OscRates(self.osc_out, self.statistics))
         if settings.osc_in != "off":
             self.rooms.append(self._osc_in(*parse_address(settings.osc_in)))
-        self._interpolator = FrameInterpolator()
-        self._stage = Stage((settings.width, settings.height))
         self._recorder = Recorder(settings.recordings, palette.names, self.statistics)
-        self._waiting = Waiting(settings.attract_after if settings.source != "none" else 0.0)
-        self._window: Window | None = None
-        self._version = 0
-        self._overlay_on = self._keys_on = self._save_next = False
-        self._readings: Readings | None = None
-        self._readings_at = 0.0
+        self._performance = Performance(
+            settings,
+            self.operator,
+            self.statistics,
+            self._recorder,
+            frames=self.frames,
+            poses=self.poses,
+            visitor_emotion=self.visitor_emotion,
+            loaded=self.dance.opened.is_set,
+        )
         self._interrupted = False
         self.startup_s = 0.0
         self._ends_at: float | None = None
@@ -112,7 +107,7 @@ class Installation:
     def run(self) -> None:
         """Open the window, run until somebody quits, and leave nothing behind."""
         settings = self.settings
-        self._window = window = self._open_window()
+        window = self._open_window()
         before = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         started = time.perf_counter()
         log.info(
@@ -123,18 +118,24 @@ class Installation:
         )
         for room in self.rooms:
             room.start()
+        act = self._performance.act
+
+        def draw(surface: pygame.Surface, now: float) -> None:
+            self.memory.sample()
+            self._performance.draw(surface, now, window.scale)
+
         try:
             opening_ends = started + LONGEST_OPENING
             window.run(
-                self._draw,
-                self._act,
+                draw,
+                act,
                 lambda: self._should_stop() or self._opened() or time.perf_counter() > opening_ends,
             )
             # What has been loaded stays: the collector need not walk through it again and again.
             gc.collect()
             gc.freeze()
             settled = time.perf_counter() + SETTLING
-            window.run(self._draw, self._act, lambda: self._should_stop() or time.perf_counter() > settled)
+            window.run(draw, act, lambda: self._should_stop() or time.perf_counter() > settled)
             # The figures are those of the piece as it runs; how long it took to get there is one of its own.
             log.info("dancing")
             self.startup_s = round(time.perf_counter() - started, 3)
@@ -144,7 +145,7 @@ class Installation:
             started = time.perf_counter()
             if settings.seconds is not None:
                 self._ends_at = started + settings.seconds
-            window.run(self._draw, self._act, self._should_stop)
+            window.run(draw, act, self._should_stop)
         finally:
             seconds = time.perf_counter() - started
             for room in self.rooms:
@@ -250,80 +251,6 @@ class Installation:
         if (recording := self._recorder.recording) is not None:
             recording.dance(frame)
 
-    def _act(self, action: str, argument: int | None) -> None:
-        if action == "emotion" and argument is not None:
-            try:
-                self.operator.set_emotion(argument)
-            except ValueError as error:
-                log.info("%s", error)
-        elif action == "scene":
-            self.operator.set_scene(None)
-        elif action == "mirror":
-            self.operator.toggle_mirror()
-        elif action == "restart":
-            self.operator.reset()
-        elif action == "overlay":
-            self._overlay_on, self._readings = not self._overlay_on, None
-        elif action == "keys":
-            self._keys_on = not self._keys_on
-        elif action == "screenshot":
-            self._save_next = True
-        elif action == "record":
-            self._recorder.toggle()
-
-    def _draw(self, surface: pygame.Surface, now: float) -> None:
-        self.memory.sample()
-        version, frame = self.frames.newer_than(self._version, 0.0)
-        if frame is not None:
-            self._version = version
-            self._interpolator.put(frame)
-        moment = self._interpolator.at(now)
-        controls = self.controls.latest()
-        assert controls is not None
-        picture = Picture(
-            time=now,
-            positions=None if moment is None else moment.positions,
-            emotion_weights=None if moment is None else moment.emotion_weights,
-            palette=self.operator.palette.names,
-            visitor=None if moment is None else moment.visitor,
-            caption=_caption(controls),
-            progress=self._progress(),
-            scene=controls.scene,
-            mirror=controls.mirror,
-            waiting=self._waiting.at(now, self.poses),
-        )
-        self._stage.draw(surface, picture)
-        # what is kept is the piece; the operator's words come over it afterwards
-        if (recording := self._recorder.recording) is not None:
-            recording.see(surface, now)
-        if self._save_next:
-            self._save_next = False
-            self._recorder.save(lambda path: pygame.image.save(surface, str(path)))
-        self._stage.draw_words(surface, self._overlay(now), listing() if self._keys_on else ())
-
-    def _progress(self) -> str:
-        """What the piece waits for before the dancer is there."""
-        return "the dancer is on the way" if self.dance.opened.is_set() else "loading the dancer"
-
-    def _overlay(self, now: float) -> Readings | None:
-        if not self._overlay_on:
-            return None
-        if self._readings is None or now - self._readings_at > READINGS_EVERY:
-            self._readings, self._readings_at = self._read(), now
-        return self._readings
-
-    def _read(self) -> Readings:
-        controls = self.controls.latest()
-        assert controls is not None
-        palette, shown = self.operator.palette, self.visitor_emotion.latest()
-        frame, pose = self.frames.latest(), self.poses.latest()
-        readings = read(self.settings, self.statistics, palette, controls, frame, pose, shown)
-        scale = self._window.scale if self._window is not None else 1.0
-        state = [("drawn", f"{100 * scale:.0f} % of the screen's pixels per side")]
-        if self._recorder.recording is not None:
-            state.append(("recording", "on"))
-        return replace(readings, lines=(*readings.lines, *state), mistake=self._stage.mistake)
-
     def _figures(self, seconds: float) -> dict[str, Any]:
         values = figures(self.statistics, self.camera, self.memory, seconds)
         return {"startup_s": self.startup_s, "seconds": round(seconds, 3), **values}
@@ -335,9 +262,3 @@ class Installation:
             write_figures(self.settings.stats, self._figures(seconds))
         except OSError as error:
             log.error("could not write %s: %s", self.settings.stats, error)
-
-
-def _caption(controls: Controls | None) -> Caption | None:
-    if controls is None or controls.caption is None or controls.captioned_at is None:
-        return None
-    return Caption(controls.caption, controls.captioned_at)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pygame
 
 EMOTION_KEYS = 8
+INTENSITY_STEP = 10
+"""Percent of the intensity that a press of [ or ] takes or gives."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,13 @@ KEYS = (
         Key(pygame.K_1 + i, "emotion", "1 to 8", "emotion of the palette", argument=i)
         for i in range(EMOTION_KEYS)
     ),
+    *(
+        Key(pygame.K_1 + i, "blend", "Shift+1 to 8", "add it to the blend, or take it out", i, shift=True)
+        for i in range(EMOTION_KEYS)
+    ),
+    Key(pygame.K_LEFTBRACKET, "intensity", "[", "less of the emotion, towards neutral", -INTENSITY_STEP),
+    Key(pygame.K_RIGHTBRACKET, "intensity", "]", "more of the emotion", INTENSITY_STEP),
+    Key(pygame.K_a, "automatic", "A", "automatic on or off: the visitor's movement sets the emotion"),
     Key(pygame.K_TAB, "scene", "Tab", "next scene: figure, ribbons, chorus, constellation"),
     Key(pygame.K_m, "mirror", "M", "the visitor's mirror figure on or off"),
     Key(pygame.K_SPACE, "restart", "Space", "new start of the dance"),

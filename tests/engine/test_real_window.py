@@ -74,6 +74,10 @@ def test_keys_full_screen_and_resizing_do_what_the_table_says(display):
         window = xdotool("getwindowfocus").strip()  # without a window manager the only window has the focus
         for key, wanted in (
             ("3", ["emotion", "2", "False"]),
+            ("shift+3", ["blend", "2", "False"]),
+            ("bracketleft", ["intensity", "-10", "False"]),
+            ("bracketright", ["intensity", "10", "False"]),
+            ("a", ["automatic", "None", "False"]),
             ("Tab", ["scene", "None", "False"]),
             ("h", ["overlay", "None", "False"]),
             ("F1", ["keys", "None", "False"]),

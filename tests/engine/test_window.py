@@ -94,6 +94,7 @@ def test_a_kiosk_is_left_by_ctrl_q_alone():
 
 def test_the_number_pad_counts_as_digits_and_the_list_names_every_action_once():
     assert key_for(pygame.K_KP_3, 0, kiosk=False).argument == 2
+    assert key_for(pygame.K_KP_3, pygame.KMOD_SHIFT, kiosk=True).action == "blend"
     labels = [label for label, _ in listing()]
     assert labels.count("1 to 8") == 1 and {"Tab", "F1", "S", "V", "M"} <= set(labels)
 
