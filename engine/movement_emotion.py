@@ -16,6 +16,7 @@ from engine.mailbox import Mailbox
 from engine.operator import Operator
 from engine.room import Room
 from engine.statistics import Statistics
+from engine.torch_import import TORCH_IMPORT
 from engine.values import Pose, VisitorEmotion
 from models.features import positions_to_features
 from models.palette import Palette, Weights
@@ -121,7 +122,8 @@ class MovementEmotion(Room):
     def open(self) -> None:
         """Read the classifier. Raises PermanentFault without one: the wander is not worth a room."""
         try:
-            from models.movement_judge import JudgeError, read_movement_judge
+            with TORCH_IMPORT:
+                from models.movement_judge import JudgeError, read_movement_judge
         except ImportError as error:
             raise PermanentFault(str(error)) from None
         try:
