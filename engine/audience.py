@@ -51,7 +51,7 @@ class Audience:
         if wanted[0] < times[0] or len(times) < FRAME_RATE // 3:
             return None
         stacked = np.stack([pose.positions for pose in self._poses if pose.positions is not None])
-        return positions_to_features(_resample(times, stacked, wanted))
+        return positions_to_features(resample(times, stacked, wanted))
 
     def calls(self, now: float) -> FloatArray | None:
         """Features to take as context, if somebody has just come or moves strongly; otherwise None."""
@@ -74,7 +74,7 @@ class Audience:
         return float(joint_speed(stacked).sum() / FRAME_RATE / seconds)
 
 
-def _resample(times: FloatArray, positions: FloatArray, wanted: FloatArray) -> FloatArray:
+def resample(times: FloatArray, positions: FloatArray, wanted: FloatArray) -> FloatArray:
     """Positions (M, 17, 3) at the wanted times, linear between the poses (N, 17, 3) around them."""
     after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
     share = (wanted - times[after - 1]) / np.maximum(times[after] - times[after - 1], 1e-6)

@@ -20,6 +20,7 @@ COARSE = 4
 """Pixels per cell in which the light is worked out: it has no edges."""
 
 POOL_RADIUS = 1.35
+SHOWN = np.array([[1], [1], [1], [0]], dtype=np.float32)
 NOISE = np.random.default_rng(7).random((512, 512), dtype=np.float32)
 
 
@@ -30,10 +31,9 @@ class Backdrop:
         width, height = rest.size
         self.size = rest.size
         self._lights = _lights(replace(rest, size=(-(-width // COARSE), -(-height // COARSE))))
-        self._grain = np.tile((NOISE - 0.5) * GRAIN + 0.5, (1, width // 512 + 1))[:, :width]
-        self._pixels = np.zeros((height, width, 4), dtype=np.uint8)
-        self._image = pygame.image.frombuffer(self._pixels.data, rest.size, "BGRA")
-        self._image.set_alpha(None)
+        self._grain = np.tile((NOISE - 0.5) * GRAIN, (1, width // 512 + 1))[:, :width]
+        # the format of a screen: a blit of it is a copy
+        self._image = pygame.Surface(rest.size, 0, 32)
         self._painted: list[NDArray[np.float32] | None] = [None] * TURNS
         self._turn = 0
 
@@ -51,7 +51,7 @@ class Backdrop:
 
     def _paint(self, turn: int, tones: NDArray[np.float32]) -> None:
         """Paint every TURNS-th row: light interpolated between coarse cells, then the grain."""
-        coarse = cv2.transform(self._lights, tones.T)  # (rows / COARSE, columns / COARSE, BGRX)
+        coarse = cv2.transform(self._lights, tones.T * SHOWN)  # BGRX
         rows = np.arange(turn, self.size[1], TURNS)
         if len(rows) == 0:
             return
@@ -61,9 +61,13 @@ class Backdrop:
         share = (place - above).astype(np.float32)[:, None, None]
         mixed = coarse[above] * (1.0 - share) + coarse[below] * share
         fine = cv2.resize(mixed, (self.size[0], len(rows)), interpolation=cv2.INTER_LINEAR)
-        grain = np.repeat(self._grain[rows % len(self._grain)], 4).reshape(fine.shape)
+        grain = np.repeat(self._grain[rows % len(self._grain)] * tones[0, 3] + 0.5, 4).reshape(fine.shape)
         fine = cv2.add(fine, grain)
-        self._pixels[turn::TURNS] = cv2.convertScaleAbs(fine)
+        # a surface stays locked as long as a view of it lives
+        pitch, buffer = self._image.get_pitch(), memoryview(self._image.get_buffer())  # type: ignore[arg-type]
+        pixels = np.frombuffer(buffer, dtype=np.uint8).reshape(self.size[1], pitch)
+        pixels[turn::TURNS, : 4 * self.size[0]] = cv2.convertScaleAbs(fine).reshape(len(rows), -1)
+        del pixels, buffer
         self._painted[turn] = tones
 
 
@@ -71,6 +75,7 @@ def _tones(light: Light) -> NDArray[np.float32]:
     """Colour of each light, (3 lights, BGRX) in 0..255: air, floor and pool."""
     pool = 0.50 * light.background + 0.30 * light.glow + 0.06 * light.figure
     tones = np.zeros((3, 4), dtype=np.float32)
+    tones[:, 3] = light.grain / 255.0  # the fourth channel is not shown; it carries the grain to `_paint`
     tones[0, :3] = light.background[::-1] * 0.62
     tones[1, :3] = light.background[::-1] * 0.30
     tones[2, :3] = pool[::-1] * 0.62

@@ -2,144 +2,144 @@
 
 The source rig is narrow (its shoulders are 20 cm apart and its hips 13), so the drawn shoulders and hips are
 set wider and the arms follow. Proportions after the canon of eight heads (Loomis, Figure Drawing, 1943).
+
+Every point of the body is a fixed blend of joints and of directions that they span, so that one product of
+matrices places them all: the stage has a few milliseconds for a picture.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.skeleton import INDEX, unit_vectors
+from models.skeleton import INDEX, JOINT_COUNT, JOINTS, unit_vectors
 
 SHOULDER_OUT, ELBOW_OUT, WRIST_OUT, HIP_OUT = 0.05, 0.03, 0.012, 0.014
 """Metres by which the drawn joints lie further out than those of the rig."""
 
-VOLUMES = (
-    # from, to, radius at either end and bulge in the middle, blend with its neighbours (all metres), and the
-    # joint whose speed lights it up
-    ("belly", "waist", 0.092, 0.084, 0.0, 0.12, "pelvis"),
-    ("waist", "chest", 0.084, 0.095, 0.004, 0.12, "neck"),
-    ("rim_left", "rim_right", 0.072, 0.072, 0.010, 0.14, "pelvis"),
-    ("ribs_left", "shoulder_left", 0.066, 0.050, 0.0, 0.07, "neck"),
-    ("ribs_right", "shoulder_right", 0.066, 0.050, 0.0, 0.07, "neck"),
-    ("shoulder_left", "shoulder_right", 0.044, 0.044, 0.016, 0.05, "neck"),
-    ("nape", "shoulder_left", 0.034, 0.040, -0.004, 0.05, "neck"),
-    ("nape", "shoulder_right", 0.034, 0.040, -0.004, 0.05, "neck"),
-    ("neck_base", "nape", 0.050, 0.042, -0.003, 0.03, "head"),
-    ("jaw", "crown", 0.050, 0.076, 0.006, 0.012, "head"),
-    ("hip_left", "knee_left", 0.076, 0.049, 0.008, 0.025, "left_knee"),
-    ("hip_right", "knee_right", 0.076, 0.049, 0.008, 0.025, "right_knee"),
-    ("knee_left", "ankle_left", 0.048, 0.029, 0.012, 0.02, "left_ankle"),
-    ("knee_right", "ankle_right", 0.048, 0.029, 0.012, 0.02, "right_ankle"),
-    ("heel_left", "ball_left", 0.035, 0.032, 0.0, 0.02, "left_toe"),
-    ("heel_right", "ball_right", 0.035, 0.032, 0.0, 0.02, "right_toe"),
-    ("ball_left", "toes_left", 0.032, 0.016, 0.0, 0.0, "left_toe"),
-    ("ball_right", "toes_right", 0.032, 0.016, 0.0, 0.0, "right_toe"),
-    ("shoulder_left", "elbow_left", 0.048, 0.032, 0.004, 0.03, "left_elbow"),
-    ("shoulder_right", "elbow_right", 0.048, 0.032, 0.004, 0.03, "right_elbow"),
-    ("elbow_left", "wrist_left", 0.034, 0.020, 0.005, 0.02, "left_wrist"),
-    ("elbow_right", "wrist_right", 0.034, 0.020, 0.005, 0.02, "right_wrist"),
-    ("wrist_left", "palm_left", 0.021, 0.026, 0.0, 0.0, "left_wrist"),
-    ("wrist_right", "palm_right", 0.021, 0.026, 0.0, 0.0, "right_wrist"),
-    ("palm_left", "fingers_left", 0.026, 0.010, 0.002, 0.0, "left_wrist"),
-    ("palm_right", "fingers_right", 0.026, 0.010, 0.002, 0.0, "right_wrist"),
+SPANS = (
+    # directions between two joints
+    ("up", "pelvis", "neck"),
+    ("nod", "neck", "head"),
+    ("chest_out_left", "right_shoulder", "left_shoulder"),
+    ("hip_out_left", "right_hip", "left_hip"),
+    ("reach_left", "left_elbow", "left_wrist"),
+    ("reach_right", "right_elbow", "right_wrist"),
+    ("shin_left", "left_knee", "left_ankle"),
+    ("shin_right", "right_knee", "right_ankle"),
+    ("tread_left", "left_ankle", "left_toe"),
+    ("tread_right", "right_ankle", "right_toe"),
 )
+DERIVED = ("forwards", "face", "sole_left", "sole_right")
+"""Directions out of the chest and of the face, and along the soles."""
+
+TORSO = {
+    "belly": {"pelvis": 0.84, "neck": 0.16},
+    "waist": {"pelvis": 0.60, "neck": 0.40, "forwards": 0.004},
+    "chest": {"pelvis": 0.30, "neck": 0.70, "forwards": 0.006},
+    "ribs_left": {"pelvis": 0.38, "neck": 0.62, "chest_out_left": 0.036},
+    "ribs_right": {"pelvis": 0.38, "neck": 0.62, "chest_out_left": -0.036},
+    "neck_base": {"neck": 1.0, "up": -0.02},
+    "nape": {"neck": 0.25, "head": 0.75, "face": -0.004},
+    "jaw": {"head": 1.0, "nod": 0.020, "face": 0.032},
+    "crown": {"head": 1.0, "nod": 0.108, "face": 0.002},
+}
+
+
+def _limbs(side: str, out: float) -> dict[str, dict[str, float]]:
+    """The points of an arm and a leg; `out` is 1 on the left, where chest_out_left leads out, else -1."""
+    j, chest, hip = f"{side}_", "chest_out_left", "hip_out_left"
+    wrist = {j + "wrist": 1.0, chest: out * WRIST_OUT}
+    reach, shin, sole = f"reach_{side}", f"shin_{side}", f"sole_{side}"
+    return {
+        f"shoulder_{side}": {j + "shoulder": 1.0, chest: out * SHOULDER_OUT, "up": -0.018},
+        f"elbow_{side}": {j + "elbow": 1.0, chest: out * ELBOW_OUT},
+        f"wrist_{side}": wrist,
+        f"palm_{side}": wrist | {reach: 0.065},
+        f"fingers_{side}": wrist | {reach: 0.155},
+        f"thumb_{side}": wrist | {reach: 0.085, "forwards": 0.034},
+        f"hip_{side}": {j + "hip": 1.0, hip: out * HIP_OUT},
+        f"rim_{side}": {j + "hip": 1.0, hip: out * (HIP_OUT - 0.006), "up": 0.028},
+        f"seat_{side}": {j + "hip": 1.0, hip: out * 0.008, "up": -0.02, "forwards": -0.038},
+        f"knee_{side}": {j + "knee": 1.0, hip: out * 0.5 * HIP_OUT},
+        f"ankle_{side}": {j + "ankle": 1.0},
+        f"heel_{side}": {j + "ankle": 1.0, shin: 0.028, sole: -0.022},
+        f"ball_{side}": {j + "toe": 1.0},
+        f"toes_{side}": {j + "toe": 1.0, sole: 0.062},
+    }
+
+
+POINTS = TORSO | _limbs("left", 1.0) | _limbs("right", -1.0)
+"""Every named point as a blend of joints (weights that sum to 1) and directions (metres)."""
+
+TRUNK = (
+    # from, to, radius at either end and bulge in the middle (metres), and the joint whose speed lights it up
+    ("belly", "waist", 0.092, 0.084, 0.0, "pelvis"),
+    ("waist", "chest", 0.084, 0.095, 0.004, "neck"),
+    ("rim_left", "rim_right", 0.072, 0.072, 0.010, "pelvis"),
+    ("ribs_left", "shoulder_left", 0.066, 0.050, 0.0, "neck"),
+    ("ribs_right", "shoulder_right", 0.066, 0.050, 0.0, "neck"),
+    ("shoulder_left", "shoulder_right", 0.044, 0.044, 0.016, "neck"),
+    ("nape", "shoulder_left", 0.034, 0.040, -0.004, "neck"),
+    ("nape", "shoulder_right", 0.034, 0.040, -0.004, "neck"),
+    ("rim_left", "seat_left", 0.070, 0.074, 0.0, "pelvis"),
+    ("rim_right", "seat_right", 0.070, 0.074, 0.0, "pelvis"),
+)
+"""The parts that melt into each other widely."""
+
+LIMBS = (
+    ("neck_base", "nape", 0.050, 0.042, -0.003, "head"),
+    ("jaw", "crown", 0.050, 0.076, 0.006, "head"),
+    ("hip_left", "knee_left", 0.076, 0.049, 0.008, "left_knee"),
+    ("hip_right", "knee_right", 0.076, 0.049, 0.008, "right_knee"),
+    ("knee_left", "ankle_left", 0.048, 0.029, 0.012, "left_ankle"),
+    ("knee_right", "ankle_right", 0.048, 0.029, 0.012, "right_ankle"),
+    ("heel_left", "ball_left", 0.035, 0.032, 0.0, "left_toe"),
+    ("heel_right", "ball_right", 0.035, 0.032, 0.0, "right_toe"),
+    ("ball_left", "toes_left", 0.032, 0.016, 0.0, "left_toe"),
+    ("ball_right", "toes_right", 0.032, 0.016, 0.0, "right_toe"),
+    ("shoulder_left", "elbow_left", 0.048, 0.032, 0.004, "left_elbow"),
+    ("shoulder_right", "elbow_right", 0.048, 0.032, 0.004, "right_elbow"),
+    ("elbow_left", "wrist_left", 0.034, 0.020, 0.005, "left_wrist"),
+    ("elbow_right", "wrist_right", 0.034, 0.020, 0.005, "right_wrist"),
+    ("wrist_left", "palm_left", 0.021, 0.026, 0.0, "left_wrist"),
+    ("wrist_right", "palm_right", 0.021, 0.026, 0.0, "right_wrist"),
+    ("palm_left", "fingers_left", 0.026, 0.010, 0.002, "left_wrist"),
+    ("wrist_left", "thumb_left", 0.016, 0.009, 0.002, "left_wrist"),
+    ("palm_right", "fingers_right", 0.026, 0.010, 0.002, "right_wrist"),
+    ("wrist_right", "thumb_right", 0.016, 0.009, 0.002, "right_wrist"),
+)
+VOLUMES = TRUNK + LIMBS
 
 
 @dataclass(frozen=True, eq=False)
 class Body:
     """V round volumes with axes from `starts` to `ends` (V, 3) and `radii` (V, 2) at their ends, in metres.
 
-    `bulges` (V,) are added to the radius in the middle, `blends` (V,) are the metres over which a volume melts
-    into what it touches, `joints` (V,) the index of the joint that it moves with.
+    The first `trunk` of them are parts of the trunk. `bulges` (V,) are added to the radius in the middle,
+    `joints` (V,) are the indices of the joints that they move with.
     """
 
     starts: NDArray[np.float32]
     ends: NDArray[np.float32]
     radii: NDArray[np.float32]
     bulges: NDArray[np.float32]
-    blends: NDArray[np.float32]
     joints: NDArray[np.intp]
-
-    def only(self, chosen: NDArray[np.bool_]) -> "Body":
-        """The volumes where `chosen` (V,) is true."""
-        return Body(*(column[chosen] for column in vars(self).values()))
-
-    def mirrored_in_the_floor(self) -> "Body":
-        """The reflection in the plane y = 0."""
-        down = np.array([1.0, -1.0, 1.0], dtype=np.float32)
-        return replace(self, starts=self.starts * down, ends=self.ends * down)
+    trunk: int
 
 
 def embody(positions: NDArray[np.floating]) -> Body:
     """The body around finite positions (17, 3)."""
-    points = _landmarks(positions.astype(np.float32))
-    rows = np.stack([points[name] for name in _NAMES])
-    return Body(rows[_STARTS], rows[_ENDS], _RADII, _BULGES, _BLENDS, _JOINTS)
-
-
-def _landmarks(positions: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """The named points, (3,) metres each, between which the volumes stretch."""
-    pelvis, neck, head = positions[0], positions[1], positions[2]
-    directions = unit_vectors(
-        np.stack(
-            [
-                neck - pelvis,
-                head - neck,
-                positions[INDEX["left_shoulder"]] - positions[INDEX["right_shoulder"]],
-                positions[INDEX["left_hip"]] - positions[INDEX["right_hip"]],
-            ]
-        )
-    )
-    up, nod, across_chest, across_hips = directions
-    forwards = unit_vectors(_cross(across_chest, up))
-    face = unit_vectors(_cross(across_chest, nod))
-    spine = neck - pelvis
-    chest = pelvis + 0.70 * spine + 0.006 * forwards
-    points = {
-        "belly": pelvis + 0.16 * spine,
-        "waist": pelvis + 0.40 * spine + 0.004 * forwards,
-        "chest": chest,
-        "ribs_left": pelvis + 0.62 * spine + 0.036 * across_chest,
-        "ribs_right": pelvis + 0.62 * spine - 0.036 * across_chest,
-        "neck_base": neck - 0.02 * up,
-        "nape": neck + 0.75 * (head - neck) - 0.004 * face,
-        "jaw": head + 0.020 * nod + 0.030 * face,
-        "crown": head + 0.108 * nod + 0.004 * face,
-    }
-    for side, outwards in (("left", across_chest), ("right", -across_chest)):
-        elbow = positions[INDEX[f"{side}_elbow"]] + ELBOW_OUT * outwards
-        wrist = positions[INDEX[f"{side}_wrist"]] + WRIST_OUT * outwards
-        reach = unit_vectors(wrist - elbow)
-        points[f"shoulder_{side}"] = positions[INDEX[f"{side}_shoulder"]] + SHOULDER_OUT * outwards - 0.018 * up
-        points[f"elbow_{side}"] = elbow
-        points[f"wrist_{side}"] = wrist
-        points[f"palm_{side}"] = wrist + 0.065 * reach
-        points[f"fingers_{side}"] = wrist + 0.155 * reach
-    for side, outwards in (("left", across_hips), ("right", -across_hips)):
-        points |= _leg(positions, side, outwards, up)
-    return points
-
-
-def _leg(
-    positions: NDArray[np.float32], side: str, outwards: NDArray[np.float32], up: NDArray[np.float32]
-) -> dict[str, NDArray[np.float32]]:
-    """Hip and rim of the pelvis to toes; the heel lies behind the ankle and under it, along the shin."""
-    knee, ankle = positions[INDEX[f"{side}_knee"]], positions[INDEX[f"{side}_ankle"]]
-    ball = positions[INDEX[f"{side}_toe"]]
-    shin = unit_vectors(ankle - knee)
-    hip = positions[INDEX[f"{side}_hip"]] + HIP_OUT * outwards
-    tread = unit_vectors(ball - ankle)
-    sole = unit_vectors(tread - 0.55 * shin)
-    return {
-        f"hip_{side}": hip,
-        f"rim_{side}": hip + 0.028 * up - 0.006 * outwards,
-        f"knee_{side}": knee + 0.5 * HIP_OUT * outwards,
-        f"ankle_{side}": ankle,
-        f"heel_{side}": ankle + 0.028 * shin - 0.022 * sole,
-        f"ball_{side}": ball,
-        f"toes_{side}": ball + 0.062 * sole,
-    }
+    joints = positions.astype(np.float32)
+    spans = unit_vectors(_SPANS @ joints)
+    up, nod, across = spans[0], spans[1], spans[2]
+    shins, treads = spans[6:8], spans[8:10]
+    derived = np.empty((4, 3), dtype=np.float32)
+    derived[0] = _cross(across, up)
+    derived[1] = _cross(across, nod)
+    derived[2:] = treads - 0.55 * shins  # the heel lies behind the ankle and under it, along the shin
+    points = _BLEND @ np.concatenate([joints, spans, unit_vectors(derived)])
+    return Body(points[_STARTS], points[_ENDS], _RADII, _BULGES, _JOINTS, len(TRUNK))
 
 
 def _cross(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -147,10 +147,28 @@ def _cross(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32
     return a[[1, 2, 0]] * b[[2, 0, 1]] - a[[2, 0, 1]] * b[[1, 2, 0]]
 
 
-_NAMES = tuple(dict.fromkeys(name for volume in VOLUMES for name in volume[:2]))
+def _span_matrix() -> NDArray[np.float32]:
+    """(10, 17): the difference of the two joints of each span."""
+    matrix = np.zeros((len(SPANS), JOINT_COUNT), dtype=np.float32)
+    for row, (_, start, end) in enumerate(SPANS):
+        matrix[row, INDEX[start]], matrix[row, INDEX[end]] = -1.0, 1.0
+    return matrix
+
+
+def _blend_matrix() -> NDArray[np.float32]:
+    """(points, joints and directions): POINTS as numbers."""
+    basis = [*JOINTS, *(span[0] for span in SPANS), *DERIVED]
+    matrix = np.zeros((len(POINTS), len(basis)), dtype=np.float32)
+    for row, blend in enumerate(POINTS.values()):
+        for name, share in blend.items():
+            matrix[row, basis.index(name)] = share
+    return matrix
+
+
+_NAMES = tuple(POINTS)
+_SPANS, _BLEND = _span_matrix(), _blend_matrix()
 _STARTS = np.array([_NAMES.index(volume[0]) for volume in VOLUMES])
 _ENDS = np.array([_NAMES.index(volume[1]) for volume in VOLUMES])
 _RADII = np.array([volume[2:4] for volume in VOLUMES], dtype=np.float32)
 _BULGES = np.array([volume[4] for volume in VOLUMES], dtype=np.float32)
-_BLENDS = np.array([volume[5] for volume in VOLUMES], dtype=np.float32)
-_JOINTS = np.array([INDEX[volume[6]] for volume in VOLUMES])
+_JOINTS = np.array([INDEX[volume[5]] for volume in VOLUMES])

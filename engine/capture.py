@@ -51,7 +51,7 @@ def check_source(source: str) -> None:
     if not path.exists():
         raise StartError(
             f"--source {source}: neither a source nor a file that is there; expected camera, camera:N, the "
-            "path of a video file, or none"
+            "path of a video file, osc, osc:PORT, or none"
         )
     if not path.is_file():
         raise StartError(f"--source {source}: not a file; give the path of a video file")

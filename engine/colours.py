@@ -1,9 +1,11 @@
 """The light of each emotion: colours read from assets/emotions.toml, blended by emotion weights."""
 
+import logging
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,13 @@ from engine.faults import StartError
 FILE_NAME = "emotions.toml"
 UNKNOWN = "unknown"
 COLOUR_KEYS = ("figure", "glow", "background")
+NUMBER_KEYS = {"trail_seconds": (0.05, 6.0, None), "glow_strength": (0.0, 2.0, 1.0), "grain": (0.0, 4.0, 1.0)}
+"""Lowest and highest value, and what counts where none is given."""
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the file."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,21 +33,29 @@ class Light:
     glow: NDArray[np.float32]
     background: NDArray[np.float32]
     trail_seconds: float
+    glow_strength: float = 1.0
+    grain: float = 1.0
 
     def towards(self, other: "Light", share: float) -> "Light":
         """This light faded by `share` (0..1) into the other."""
         mine, theirs = self.as_row(), other.as_row()
         return Light.from_row(mine + (theirs - mine) * np.float32(share))
 
+    def dimmed(self, share: float) -> "Light":
+        """The same light with `share` (0..1) of its brightness."""
+        row = self.as_row()
+        row[:9] *= np.float32(share)
+        return Light.from_row(row)
+
     def as_row(self) -> NDArray[np.float32]:
-        """All values as one (10,) row, so that lights can be mixed and compared."""
-        parts = (self.figure, self.glow, self.background, [self.trail_seconds])
-        return np.concatenate(parts).astype(np.float32)
+        """All values as one (12,) row, so that lights can be mixed and compared."""
+        numbers = [self.trail_seconds, self.glow_strength, self.grain]
+        return np.concatenate([self.figure, self.glow, self.background, numbers]).astype(np.float32)
 
     @staticmethod
     def from_row(row: NDArray[np.float32]) -> "Light":
         """The light whose `as_row` is `row`."""
-        return Light(figure=row[0:3], glow=row[3:6], background=row[6:9], trail_seconds=float(row[9]))
+        return Light(row[0:3], row[3:6], row[6:9], *map(float, row[9:12]))
 
 
 class Colours:
@@ -46,6 +63,7 @@ class Colours:
 
     def __init__(self, lights: Mapping[str, Light]) -> None:
         self._lights = dict(lights)
+        self._rows: dict[tuple[str, ...], NDArray[np.float32]] = {}
 
     def of(self, name: str) -> Light:
         """The light of one emotion."""
@@ -58,17 +76,26 @@ class Colours:
         shares = np.maximum(np.asarray(weights, dtype=np.float32), 0.0)
         if shares.sum() <= 0.0:
             return self.of(UNKNOWN)
-        rows = np.stack([self.of(name).as_row() for name in palette])
+        rows = self._rows.get(tuple(palette))
+        if rows is None:
+            rows = self._rows[tuple(palette)] = np.stack([self.of(name).as_row() for name in palette])
         return Light.from_row(shares @ rows / shares.sum())
+
+
+def colours_path() -> Path:
+    """The file with the lights."""
+    return Path(str(resources.files("assets").joinpath(FILE_NAME)))
 
 
 def load_colours(text: str | None = None) -> Colours:
     """Read the lights from TOML text, by default assets/emotions.toml. Raises StartError in one line."""
-    if text is None:
-        text = resources.files("assets").joinpath(FILE_NAME).read_text(encoding="utf-8")
     try:
+        if text is None:
+            text = colours_path().read_text(encoding="utf-8")
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"assets/{FILE_NAME} cannot be read: {error}. Restore the file.") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise StartError(
             f"assets/{FILE_NAME} is not valid TOML: {error}. Mend it or restore the file."
         ) from error
@@ -80,11 +107,23 @@ def load_colours(text: str | None = None) -> Colours:
 def _light(name: str, table: Any) -> Light:
     if not isinstance(table, dict):
         raise StartError(f"assets/{FILE_NAME}: '{name}' must be a table, such as [{name}] with figure, glow, …")
-    seconds = table.get("trail_seconds")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 10:
-        raise StartError(f"assets/{FILE_NAME}: trail_seconds of [{name}] must be a number over 0, at most 10.")
-    figure, glow, background = (_colour(name, key, table.get(key)) for key in COLOUR_KEYS)
-    return Light(figure, glow, background, float(seconds))
+    unknown = set(table) - set(COLOUR_KEYS) - set(NUMBER_KEYS)
+    if unknown:
+        raise StartError(
+            f"assets/{FILE_NAME}: [{name}] has {sorted(unknown)[0]!r}; it may have "
+            f"{', '.join((*COLOUR_KEYS, *NUMBER_KEYS))}."
+        )
+    colours = [_colour(name, key, table.get(key)) for key in COLOUR_KEYS]
+    numbers = [_number(name, key, table.get(key)) for key in NUMBER_KEYS]
+    return Light(colours[0], colours[1], colours[2], *numbers)
+
+
+def _number(name: str, key: str, value: Any) -> float:
+    low, high, default = NUMBER_KEYS[key]
+    value = default if value is None else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise StartError(f"assets/{FILE_NAME}: {key} of [{name}] must be a number from {low:g} to {high:g}.")
+    return float(value)
 
 
 def _colour(name: str, key: str, value: Any) -> NDArray[np.float32]:
@@ -96,3 +135,43 @@ def _colour(name: str, key: str, value: Any) -> NDArray[np.float32]:
         raise StartError(
             f'assets/{FILE_NAME}: {key} of [{name}] is {value!r}, expected a colour such as "#ffae35".'
         ) from None
+
+
+class LiveColours:
+    """The lights of the file as it is now: an artist may edit it while the piece runs.
+
+    `mistake` is one line about the file as it was last saved, None if nothing is wrong with it; while it is
+    wrong, the last good lights stay.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path or colours_path()
+        self.mistake: str | None = None
+        self._stamp = self._read_stamp()
+        self.colours = load_colours(self._path.read_text(encoding="utf-8") if self._stamp else None)
+        self._look_at = 0.0
+
+    def at(self, time: float) -> Colours:
+        """The lights at a time in seconds; looks at the file twice a second."""
+        if time >= self._look_at:
+            self._look_at = time + LOOK_EVERY
+            stamp = self._read_stamp()
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._reload()
+        return self.colours
+
+    def _reload(self) -> None:
+        try:
+            self.colours, self.mistake = load_colours(self._path.read_text(encoding="utf-8")), None
+            log.info("%s was read again", self._path.name)
+        except (StartError, OSError, UnicodeDecodeError) as error:
+            self.mistake = " ".join(str(error).split())
+            log.warning("%s; the last good lights stay", self.mistake)
+
+    def _read_stamp(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size

@@ -1,8 +1,10 @@
-"""Contact sheets: what a rollout looks like, as one PNG, without a window.
+"""Contact sheets and films: what a rollout looks like, as PNG or MP4, without a window.
 
-    python -m engine.contact_sheet ROLLOUT.npz --out sheet.png [--columns 8] [--strip]
+    python -m engine.contact_sheet ROLLOUT.npz --out sheet.png [--scene chorus] [--columns 8] [--strip]
+    python -m engine.contact_sheet ROLLOUT.npz --out film.mp4 [--scene ribbons] [--cell 960 540] [--seconds 8]
 
-Reads what `models.generate` writes. Rows are rollouts, columns are frames at equal times.
+Reads what `models.generate` writes. Rows are rollouts, columns are frames at equal times; a film shows the
+first rollout at 30 pictures a second.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import pygame
 from numpy.typing import NDArray
@@ -19,13 +22,15 @@ from tqdm import tqdm
 
 from engine.faults import StartError
 from engine.overlay import draw_label
+from engine.recorder import Film
+from engine.scenes import SCENES
 from engine.stage import Picture, Stage
 from models.skeleton import JOINT_COUNT, JOINTS
 
 log = logging.getLogger(__name__)
 
-LEAD_IN = 0.8
-"""Seconds of movement drawn before each picture, so that it shows trails and speeds."""
+LEAD_IN = 4.0
+"""Seconds of movement drawn before each picture, so that it shows trails, speeds and echoes."""
 
 LEAD_STEPS_PER_SECOND = 30
 
@@ -64,7 +69,9 @@ def read_rollouts(path: Path) -> Rollouts:
     return rollouts
 
 
-def draw_sheet(rollouts: Rollouts, columns: int, cell: tuple[int, int]) -> pygame.Surface:
+def draw_sheet(
+    rollouts: Rollouts, columns: int, cell: tuple[int, int], scene: str = "figure"
+) -> pygame.Surface:
     """Rollouts below each other, each at `columns` equal times, in cells of (width, height) pixels."""
     count, length = rollouts.positions.shape[:2]
     sheet = pygame.Surface((columns * cell[0], count * cell[1]), 0, 32)
@@ -72,26 +79,42 @@ def draw_sheet(rollouts: Rollouts, columns: int, cell: tuple[int, int]) -> pygam
     for row, column in tqdm(places, desc="drawing", disable=len(places) < 40, file=sys.stderr):
         frame = round((column + 0.5) * length / columns - 0.5)
         picture = pygame.Surface(cell, 0, 32)
-        draw_moment(picture, rollouts, row, frame)
+        draw_moment(picture, rollouts, row, frame, scene)
         second = frame / rollouts.rate
         draw_label(picture, f"{rollouts.emotions[row]}   {second:.1f} s" if column == 0 else f"{second:.1f} s")
         sheet.blit(picture, (column * cell[0], row * cell[1]))
     return sheet
 
 
-def draw_moment(surface: pygame.Surface, rollouts: Rollouts, row: int, frame: int) -> None:
-    """Draw one frame of one rollout with the trails that led to it."""
+def draw_moment(
+    surface: pygame.Surface, rollouts: Rollouts, row: int, frame: int, scene: str = "figure"
+) -> None:
+    """Draw one frame of one rollout with what led to it."""
     stage = Stage(surface.get_size())
     lead = min(frame, round(LEAD_IN * rollouts.rate))
     steps = max(round(lead / rollouts.rate * LEAD_STEPS_PER_SECOND), 0)
     for index in np.linspace(frame - lead, frame, steps + 1).round().astype(int):
-        picture = Picture(
-            time=index / rollouts.rate,
-            positions=rollouts.positions[row, index],
-            emotion_weights=rollouts.emotion_weights[row, index],
-            palette=rollouts.palette,
-        )
-        stage.draw(surface, picture)
+        stage.draw(surface, _picture(rollouts, row, int(index), scene))
+
+
+def film(path: Path, rollouts: Rollouts, size: tuple[int, int], scene: str, seconds: float) -> None:
+    """Write the first rollout as an MP4 film of `size` pixels. Raises OSError or av.FFmpegError."""
+    surface, stage = pygame.Surface(size, 0, 32), Stage(size)
+    count = min(round(seconds * rollouts.rate), rollouts.positions.shape[1])
+    with Film(path, size, round(rollouts.rate)) as written:
+        for index in tqdm(range(count), desc="drawing", file=sys.stderr):
+            stage.draw(surface, _picture(rollouts, 0, index, scene))
+            written.add(surface)
+
+
+def _picture(rollouts: Rollouts, row: int, index: int, scene: str) -> Picture:
+    return Picture(
+        time=index / rollouts.rate,
+        positions=rollouts.positions[row, index],
+        emotion_weights=rollouts.emotion_weights[row, index],
+        palette=rollouts.palette,
+        scene=scene,
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,10 +122,14 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description="Draw rollouts of models.generate as a contact sheet.")
     parser.add_argument("rollouts", type=Path, help="npz file written by models.generate")
-    parser.add_argument("--out", type=Path, required=True, help="PNG file to write")
+    parser.add_argument("--out", type=Path, required=True, help="PNG or MP4 file to write")
     parser.add_argument("--columns", type=int, default=8, help="frames of each rollout (default 8)")
     parser.add_argument("--cell", type=int, nargs=2, default=(240, 320), help="width and height of a picture")
     parser.add_argument("--strip", action="store_true", help="only the first rollout, side by side")
+    parser.add_argument(
+        "--scene", choices=tuple(SCENES), default="figure", help="what is drawn (default figure)"
+    )
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of a film (default 10)")
     options = parser.parse_args(arguments)
     if options.columns < 1 or min(options.cell) < 32:
         parser.error("--columns must be at least 1 and --cell at least 32 32")
@@ -117,8 +144,13 @@ def main(arguments: list[str] | None = None) -> int:
                 rollouts.palette,
                 rollouts.rate,
             )
-        pygame.image.save(draw_sheet(rollouts, options.columns, tuple(options.cell)), str(options.out))
-    except (StartError, OSError, pygame.error) as error:
+        cell = (options.cell[0], options.cell[1])
+        if options.out.suffix == ".mp4":
+            film(options.out, rollouts, cell, options.scene, options.seconds)
+        else:
+            sheet = draw_sheet(rollouts, options.columns, cell, options.scene)
+            pygame.image.save(sheet, str(options.out))
+    except (StartError, OSError, av.FFmpegError, pygame.error) as error:
         log.error("%s", error)
         return 2
     log.info("wrote %s", options.out)

@@ -15,6 +15,7 @@ from engine.mailbox import Mailbox
 from engine.operator import Controls
 from engine.room import Room
 from engine.statistics import Statistics
+from engine.torch_import import TORCH_IMPORT
 from engine.values import DancerFrame, Pose
 from models.card import CheckpointError
 from models.glide import EmotionGlide
@@ -108,10 +109,11 @@ class Dance(Room):
     def _load(self) -> Generator:
         """Read the checkpoint. torch is imported here, because it takes longer than the first picture may."""
         try:
-            import torch
+            with TORCH_IMPORT:
+                import torch
 
-            from models.checkpoint import read_checkpoint
-            from models.generator import Generator
+                from models.checkpoint import read_checkpoint
+                from models.generator import Generator
 
             torch.set_num_threads(1)  # one dancer is too small a load to share, and sharing would stall others
             return Generator(read_checkpoint(self._checkpoint))

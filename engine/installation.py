@@ -1,4 +1,4 @@
-"""The installation: all rooms wired together, and the loop that shows them."""
+"""The installation: all rooms wired together, and the loop that runs them."""
 
 import gc
 import logging
@@ -12,20 +12,25 @@ import pygame
 from engine.capture import Capture, check_source
 from engine.dance import Dance
 from engine.faults import Fault, StartError
-from engine.interpolation import FrameInterpolator
 from engine.mailbox import Mailbox
+from engine.movement_emotion import MovementEmotion
 from engine.operator import Controls, Operator
 from engine.osc_in import OscIn
-from engine.osc_out import OscOut
-from engine.overlay import Caption, Readings
+from engine.osc_out import OscOut, OscRates
+from engine.osc_source import OscSource, osc_port
+from engine.osc_status import StatusReader
+from engine.osc_target import parse_address, parse_target
+from engine.performance import Performance
 from engine.pose import PoseRoom
+from engine.recorder import Recorder
 from engine.report import MemoryGauge, check_writable, figures, write_figures
 from engine.room import Room
+from engine.scenes import SCENES
 from engine.settings import Settings
-from engine.stage import Picture, Stage
+from engine.show import ShowRoom, read_show
 from engine.statistics import Statistics
-from engine.values import CameraFrame, DancerFrame, Pose
-from engine.window import NoDisplay, Window
+from engine.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
+from engine.window import NoDisplay, Screen, Window
 from models.card import CheckpointError, default_checkpoint, read_palette
 
 log = logging.getLogger(__name__)
@@ -35,8 +40,6 @@ LONGEST_OPENING = 20.0
 """Seconds after which the piece counts as running, whatever is still being loaded or fetched."""
 SETTLING = 0.5
 """Seconds for the ticks that waited while memory was tidied."""
-READINGS_EVERY = 0.5
-"""Seconds between two readings of the overlay: figures that flicker cannot be read."""
 
 
 class Installation:
@@ -57,27 +60,46 @@ class Installation:
         self.camera: Mailbox[CameraFrame] = Mailbox()
         self.poses: Mailbox[Pose] = Mailbox()
         self.frames: Mailbox[DancerFrame] = Mailbox()
-        self.operator = Operator(palette, self.controls)
+        self.visitor_emotion: Mailbox[VisitorEmotion | None] = Mailbox()
+        self.operator = Operator(
+            palette,
+            self.controls,
+            hold=settings.hold,
+            scenes=tuple(SCENES),
+            quit_word=settings.quit_word,
+        )
         self._set_controls()
-        self.osc_out = OscOut([_host_port(target) for target in settings.osc_targets], self.statistics)
+        self.osc_out = OscOut(
+            [parse_target(target) for target in settings.osc_targets], self.statistics, self.visitor_emotion
+        )
         self.dance = Dance(
             checkpoint,
             self.controls,
             self.poses,
             self.frames,
-            self.osc_out.send,
+            self._send,
             self.statistics,
             seed=settings.seed,
         )
         self.rooms: list[Room] = [self.dance, *self._visitor_rooms()]
+        self.rooms.append(MovementEmotion(self.poses, self.visitor_emotion, self.operator, self.statistics))
+        if settings.show is not None:
+            self.rooms.append(ShowRoom(read_show(settings.show, palette), self.operator, self.statistics))
+        if not all(target.native for target in self.osc_out.targets):
+            self.rooms.append(OscRates(self.osc_out, self.statistics))
         if settings.osc_in != "off":
-            self.rooms.append(OscIn(*_host_port(settings.osc_in), self.operator, self.statistics))
-        self._interpolator = FrameInterpolator()
-        self._stage = Stage((settings.width, settings.height))
-        self._version = 0
-        self._overlay_on = False
-        self._readings: Readings | None = None
-        self._readings_at = 0.0
+            self.rooms.append(self._osc_in(*parse_address(settings.osc_in)))
+        self._recorder = Recorder(settings.recordings, palette.names, self.statistics)
+        self._performance = Performance(
+            settings,
+            self.operator,
+            self.statistics,
+            self._recorder,
+            frames=self.frames,
+            poses=self.poses,
+            visitor_emotion=self.visitor_emotion,
+            loaded=self.dance.opened.is_set,
+        )
         self._interrupted = False
         self.startup_s = 0.0
         self._ends_at: float | None = None
@@ -96,18 +118,24 @@ class Installation:
         )
         for room in self.rooms:
             room.start()
+        act = self._performance.act
+
+        def draw(surface: pygame.Surface, now: float) -> None:
+            self.memory.sample()
+            self._performance.draw(surface, now, window.scale)
+
         try:
             opening_ends = started + LONGEST_OPENING
             window.run(
-                self._draw,
-                self._act,
+                draw,
+                act,
                 lambda: self._should_stop() or self._opened() or time.perf_counter() > opening_ends,
             )
             # What has been loaded stays: the collector need not walk through it again and again.
             gc.collect()
             gc.freeze()
             settled = time.perf_counter() + SETTLING
-            window.run(self._draw, self._act, lambda: self._should_stop() or time.perf_counter() > settled)
+            window.run(draw, act, lambda: self._should_stop() or time.perf_counter() > settled)
             # The figures are those of the piece as it runs; how long it took to get there is one of its own.
             log.info("dancing")
             self.startup_s = round(time.perf_counter() - started, 3)
@@ -117,11 +145,12 @@ class Installation:
             started = time.perf_counter()
             if settings.seconds is not None:
                 self._ends_at = started + settings.seconds
-            window.run(self._draw, self._act, self._should_stop)
+            window.run(draw, act, self._should_stop)
         finally:
             seconds = time.perf_counter() - started
             for room in self.rooms:
                 room.stop()
+            self._recorder.close()
             self.osc_out.close()
             window.close()
             self._write_figures(seconds)
@@ -138,11 +167,41 @@ class Installation:
         self.operator.set_glide(self.settings.glide)
         self.operator.set_influence(self.settings.influence)
         self.operator.set_energy(self.settings.energy)
+        self.operator.set_scene(self.settings.scene)
+        if not self.settings.mirror_figure:
+            self.operator.toggle_mirror()
+        if self.settings.automatic:
+            self.operator.set_automatic(True)
+        self.operator.release()
+
+    def _osc_in(self, host: str, port: int) -> OscIn:
+        names = self.operator.palette.names
+        return OscIn(
+            host,
+            port,
+            self.operator,
+            self.statistics,
+            allowed=self.settings.osc_senders,
+            status=StatusReader(names, self.controls, self.frames, self.statistics),
+            status_port=self.settings.osc_status_port,
+        )
 
     def _visitor_rooms(self) -> list[Room]:
         settings = self.settings
         if settings.source == "none":
             return []
+        if (port := osc_port(settings.source)) is not None:
+            host = "127.0.0.1" if settings.osc_in == "off" else parse_address(settings.osc_in)[0]
+            return [
+                OscSource(
+                    host,
+                    port,
+                    self.poses,
+                    self.statistics,
+                    allowed=settings.osc_senders,
+                    mirror=bool(settings.mirror),
+                )
+            ]
         check_source(settings.source)
         capture = Capture(
             settings.source, self.camera, self.statistics, loop=settings.loop, mirror=settings.mirror
@@ -151,16 +210,19 @@ class Installation:
 
     def _open_window(self) -> Window:
         settings = self.settings
-        size = (settings.width, settings.height)
 
         def opened(headless: bool) -> Window:
-            return Window(
+            screen = Screen(
+                size=(settings.width, settings.height),
                 fullscreen=settings.fullscreen,
-                size=size,
-                title=TITLE,
+                kiosk=settings.kiosk,
+                display=settings.display,
+                rotate=settings.rotate,
+                scale=settings.scale,
+                rate=float(settings.frame_rate),
                 headless=headless,
-                statistics=self.statistics,
             )
+            return Window(screen, title=TITLE, statistics=self.statistics)
 
         if settings.headless:
             return opened(True)
@@ -179,75 +241,15 @@ class Installation:
 
     def _should_stop(self) -> bool:
         over = self._ends_at is not None and time.perf_counter() >= self._ends_at
-        return self._interrupted or over or self.dance.refused is not None
-
-    def _act(self, action: str, argument: int | None) -> None:
-        if action == "emotion" and argument is not None:
-            try:
-                self.operator.set_emotion(argument)
-            except ValueError as error:
-                log.info("%s", error)
-        elif action == "overlay":
-            self._overlay_on = not self._overlay_on
-        elif action == "restart":
-            self.operator.reset()
-
-    def _draw(self, surface: pygame.Surface, now: float) -> None:
-        self.memory.sample()
-        version, frame = self.frames.newer_than(self._version, 0.0)
-        if frame is not None:
-            self._version = version
-            self._interpolator.put(frame)
-        moment = self._interpolator.at(now)
         controls = self.controls.latest()
-        self._stage.draw(
-            surface,
-            Picture(
-                time=now,
-                positions=None if moment is None else moment.positions,
-                emotion_weights=None if moment is None else moment.emotion_weights,
-                palette=self.operator.palette.names,
-                visitor=None if moment is None else moment.visitor,
-                overlay=self._overlay(now),
-                caption=_caption(controls),
-                progress="the dancer is on the way",
-            ),
-        )
+        asked = controls is not None and controls.quitting
+        return self._interrupted or asked or over or self.dance.refused is not None
 
-    def _overlay(self, now: float) -> Readings | None:
-        if not self._overlay_on:
-            return None
-        if self._readings is None or now - self._readings_at > READINGS_EVERY:
-            self._readings, self._readings_at = self._read(), now
-        return self._readings
-
-    def _read(self) -> Readings:
-        statistics, controls = self.statistics, self.controls.latest()
-        frame, pose = self.frames.latest(), self.poses.latest()
-        weights = self.operator.palette.one_hot(0) if frame is None else frame.emotion_weights
-
-        def median(name: str) -> str:
-            values = statistics.percentiles(name)
-            return "-" if values is None else f"{values['p50']:.1f} ms"
-
-        rendered = statistics.percentiles("render.frame")
-        faults = statistics.faults()
-        lines = [
-            ("picture", "-" if rendered is None else f"{1000 / max(rendered['p50'], 0.1):.0f} fps"),
-            ("step", median("inference.step")),
-            ("detection", median("pose.detect")),
-            ("visitor to OSC", median("latency.visitor_to_osc")),
-            ("emotion to OSC", median("latency.emotion_to_osc")),
-            ("source", self.settings.source),
-            ("visitor", "here" if pose is not None and pose.present else "nobody"),
-            ("OSC to", ", ".join(self.settings.osc_targets)),
-            ("OSC from", self.settings.osc_in),
-        ]
-        if controls is not None:
-            lines.append(("influence, energy", f"{controls.influence:.2f}, {controls.energy:.2f}"))
-        last = f"{faults[-1]['room']}: {faults[-1]['what']}" if faults else None
-        names = self.operator.palette.names
-        return Readings(tuple(zip(names, map(float, weights), strict=True)), tuple(lines), last)
+    def _send(self, frame: DancerFrame) -> None:
+        """What becomes of a generated frame at once, in the thread of the dance."""
+        self.osc_out.send(frame)
+        if (recording := self._recorder.recording) is not None:
+            recording.dance(frame)
 
     def _figures(self, seconds: float) -> dict[str, Any]:
         values = figures(self.statistics, self.camera, self.memory, seconds)
@@ -260,16 +262,3 @@ class Installation:
             write_figures(self.settings.stats, self._figures(seconds))
         except OSError as error:
             log.error("could not write %s: %s", self.settings.stats, error)
-
-
-def _caption(controls: Controls | None) -> Caption | None:
-    if controls is None or controls.caption is None or controls.emotion_changed_at is None:
-        return None
-    return Caption(controls.caption, controls.emotion_changed_at)
-
-
-def _host_port(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    if int(port) > 65_535:
-        raise StartError(f"osc_targets or osc_in: {address}: a port is a number from 0 to 65535")
-    return host, int(port)

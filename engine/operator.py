@@ -1,4 +1,9 @@
-"""What the operator has set, by keys or over OSC: one value that every room can read."""
+"""What the operator has set, by keys or over OSC: one value that every room can read.
+
+Three may turn the same controls. A hand (keys, OSC) comes first: what it touches is its own for `hold` seconds.
+Otherwise the emotion follows the visitor while `automatic` is on, else the show; influence and energy follow
+the show.
+"""
 
 import logging
 import math
@@ -16,14 +21,19 @@ MODES = ("follow", "solo")
 """follow: the dancer answers the visitor; solo: it dances by itself."""
 LONGEST_GLIDE = 60.0
 MOST_ENERGY = 2.0
+DEFAULT_HOLD = 30.0
+"""Seconds for which a control that a hand has touched is left alone by the show and by automatic."""
+ABSENT = 1e-3
+"""A weight below this is not part of a blend."""
 
 
 @dataclass(frozen=True, eq=False)
 class Controls:
     """The state of all controls. `emotion_target` (P,) sums to 1; `resets` counts the new starts asked for.
 
+    `emotion_target` is the chosen blend as far as `intensity` (0 to 1) takes it away from neutral.
     `emotion_changed_at` is the monotonic time of the newest change of emotion; `caption` is what to tell the
-    people about it, if anything.
+    people, if anything, since `captioned_at`.
     """
 
     emotion_target: Weights
@@ -31,53 +41,106 @@ class Controls:
     influence: float = 0.3
     energy: float = 1.0
     mode: str = "follow"
+    intensity: float = 1.0
+    automatic: bool = False
     resets: int = 0
     emotion_changed_at: float | None = None
     caption: str | None = None
+    captioned_at: float | None = None
+    scene: str = "figure"
+    mirror: bool = True
+    quitting: bool = False
 
 
 class Operator:
     """Changes the controls, from any thread. What cannot be meant raises ValueError with one sentence."""
 
-    def __init__(self, palette: Palette, mailbox: Mailbox[Controls]) -> None:
-        self.palette, self.mailbox = palette, mailbox
+    def __init__(
+        self,
+        palette: Palette,
+        mailbox: Mailbox[Controls],
+        *,
+        hold: float = DEFAULT_HOLD,
+        scenes: tuple[str, ...] = ("figure",),
+        quit_word: str | None = None,
+    ) -> None:
+        self.palette, self.mailbox, self.hold, self.scenes = palette, mailbox, hold, scenes
+        self._quit_word = quit_word
         self._lock = threading.Lock()
         self._log = logging.getLogger("engine.operator")
-        self._controls = Controls(palette.one_hot(0))
+        self._neutral = palette.resolve("neutral").weights
+        self._blend = palette.one_hot(0)
+        self._touched_at: dict[str, float] = {}
+        self._controls = Controls(self._blend, scene=scenes[0])
         mailbox.put(self._controls)
 
     def set_emotion(self, emotion: str | int) -> None:
         """A palette entry by index from 0, or an emotion by name (see `Palette.resolve`)."""
         if isinstance(emotion, int):
-            try:
-                weights, note = self.palette.one_hot(emotion), None
-            except IndexError as error:
-                raise ValueError(str(error)) from None
+            self._choose(self._one_hot(emotion), None)
         else:
             resolved = self.palette.resolve(emotion)
-            weights, note = resolved.weights, resolved.note
-        self._set_target(weights, note)
+            self._choose(resolved.weights, resolved.note)
 
-    def set_weight(self, name: str, weight: float) -> None:
-        """Give one entry a weight of 0 to 1; the others share the rest in the proportion they had."""
-        weight = _within("a weight", weight, 0.0, 1.0)
-        index = int(np.argmax(self.palette.resolve(name).weights))
-        if self.palette.names[index].casefold() != name.strip().casefold():
-            raise ValueError(f"{name[:40]!r} is not in the palette: {', '.join(self.palette.names)}")
+    def toggle_emotion(self, index: int) -> None:
+        """Add a palette entry to the blend with an equal share, or take it out of the blend."""
+        entry = self._one_hot(index)
         with self._lock:
-            others = self._controls.emotion_target.astype(np.float64)
-            others[index] = 0.0
+            others = self._blend * (1 - entry)
+            if self._blend[index] < ABSENT:
+                parts = np.count_nonzero(self._blend >= ABSENT) + 1
+                blend = self._blend * ((parts - 1) / parts) + entry / parts
+            elif others.sum() >= ABSENT:
+                blend = others / others.sum()
+            else:
+                raise ValueError(f"{self.palette.names[index]} is the only emotion of the blend and stays")
+            self._touch("emotion")
+            self._aim(blend.astype(np.float32), self.palette.describe(blend))
+
+    def set_weight(self, emotion: str | int, weight: float) -> None:
+        """Give one emotion a weight of 0 to 1; the others share the rest in the proportion they had.
+
+        An emotion that is no entry but a blend of entries keeps the proportions within it.
+        """
+        weight = _within("a weight", weight, 0.0, 1.0)
+        entry = self._one_hot(emotion) if isinstance(emotion, int) else self.palette.resolve(emotion).weights
+        with self._lock:
+            others = np.where(entry > 0, 0.0, self._blend.astype(np.float64))
             if others.sum() == 0.0:
-                others = np.ones(len(others))
-                others[index] = 0.0
-            weights = others * ((1.0 - weight) / max(others.sum(), 1.0e-9))
-            weights[index] = weight if len(others) > 1 else 1.0
-            self._aim(weights.astype(np.float32), None)
+                others = (entry == 0).astype(np.float64)
+            total = others.sum()
+            blend = weight * entry + (1.0 - weight) * others / total if total else entry
+            self._touch("emotion")
+            self._aim((blend / blend.sum()).astype(np.float32))
 
     def set_valence_arousal(self, valence: float, arousal: float) -> None:
         """A point in the plane, each coordinate -1 to 1."""
         point = (_within("valence", valence, -1.0, 1.0), _within("arousal", arousal, -1.0, 1.0))
-        self._set_target(self.palette.weights_at(*point), None)
+        self._choose(self.palette.weights_at(*point), None)
+
+    def set_intensity(self, intensity: float) -> None:
+        """How far the emotion goes, from 0 (neutral) to 1 (all the way)."""
+        intensity = _within("the intensity", intensity, 0.0, 1.0)
+        with self._lock:
+            self._touch("emotion")
+            self._controls = replace(self._controls, intensity=intensity)
+            self._aim(self._blend, f"intensity {100 * intensity:.0f} %")
+
+    def change_intensity(self, delta: float) -> None:
+        """Turn the intensity up or down."""
+        _within("the change", delta, -1.0, 1.0)
+        self.set_intensity(self._controls.intensity + delta)
+
+    def set_automatic(self, on: bool) -> None:
+        """Whether the visitor's own movement sets the emotion; what a hand has set is let go at once."""
+        with self._lock:
+            self._touched_at.pop("emotion", None)
+            caption = f"automatic {'on' if on else 'off'}"
+            self._put(replace(self._controls, automatic=on, caption=caption, captioned_at=time.perf_counter()))
+
+    def toggle_automatic(self) -> None:
+        """Automatic on or off."""
+        self.set_automatic(not self._controls.automatic)
 
     def set_glide(self, seconds: float) -> None:
         """How long a change of emotion takes, 0 to 60 s."""
@@ -85,11 +148,11 @@ class Operator:
 
     def set_influence(self, influence: float) -> None:
         """How much the visitor draws the dancer, 0 to 1."""
-        self._change(influence=_within("influence", influence, 0.0, 1.0))
+        self._change("influence", influence=_within("influence", influence, 0.0, 1.0))
 
     def set_energy(self, energy: float) -> None:
         """How much the dancer moves, 0 to 2; 1 is as the actors did."""
-        self._change(energy=_within("energy", energy, 0.0, MOST_ENERGY))
+        self._change("energy", energy=_within("energy", energy, 0.0, MOST_ENERGY))
 
     def set_mode(self, mode: str) -> None:
         """One of `MODES`."""
@@ -98,24 +161,103 @@ class Operator:
             raise ValueError(f"no mode is called {mode[:40]!r}; there are {', '.join(MODES)}")
         self._change(mode=wanted)
 
+    def set_scene(self, scene: str | None) -> None:
+        """A scene by its name, or the next one."""
+        with self._lock:
+            if scene is None:
+                place = (self.scenes.index(self._controls.scene) + 1) % len(self.scenes)
+            else:
+                wanted = scene.strip().casefold()
+                if wanted not in self.scenes:
+                    raise ValueError(f"no scene is called {scene[:40]!r}; there are {', '.join(self.scenes)}")
+                place = self.scenes.index(wanted)
+            self._put(replace(self._controls, scene=self.scenes[place]))
+
+    def toggle_mirror(self) -> None:
+        """Let the visitor's mirror figure be seen, or not."""
+        with self._lock:
+            self._put(replace(self._controls, mirror=not self._controls.mirror))
+
+    def quit(self, word: str) -> None:
+        """End the piece, if the word is the one of the settings."""
+        if self._quit_word is None or word != self._quit_word:
+            raise ValueError("not the word that ends the piece")
+        self._change(quitting=True)
+
     def reset(self) -> None:
         """Begin a new dance."""
         with self._lock:
             self._put(replace(self._controls, resets=self._controls.resets + 1))
 
-    def _set_target(self, weights: Weights, note: str | None) -> None:
+    def release(self) -> None:
+        """Let go of every control, as if no hand had touched it."""
+        with self._lock:
+            self._touched_at.clear()
+
+    def cue(self, weights: Weights | None, influence: float | None = None, energy: float | None = None) -> None:
+        """What the show asks for now: done where no hand is, and the emotion only while not automatic."""
+        with self._lock:
+            changes = {
+                name: value
+                for name, value in (("influence", influence), ("energy", energy))
+                if value is not None and value != getattr(self._controls, name) and not self._held(name)
+            }
+            if changes:
+                self._put(replace(self._controls, **changes))  # type: ignore[arg-type]
+            if weights is not None and not self._controls.automatic:
+                self._suggest(weights)
+
+    def follow(self, weights: Weights) -> None:
+        """What the visitor's movement asks for: done while automatic is on and no hand is on the emotion."""
+        with self._lock:
+            if self._controls.automatic:
+                self._suggest(weights)
+
+    def _suggest(self, weights: Weights) -> None:
+        if not self._held("emotion") and not np.array_equal(weights, self._blend):
+            self._aim(weights, self._controls.caption, self._controls.captioned_at)
+
+    def _touch(self, control: str) -> None:
+        self._touched_at[control] = time.perf_counter()
+
+    def _held(self, control: str) -> bool:
+        return time.perf_counter() - self._touched_at.get(control, -math.inf) < self.hold
+
+    def _one_hot(self, index: int) -> Weights:
+        try:
+            return self.palette.one_hot(index)
+        except IndexError as error:
+            raise ValueError(str(error)) from None
+
+    def _choose(self, weights: Weights, note: str | None) -> None:
         if note:
             self._log.info("%s", note)
         with self._lock:
+            self._touch("emotion")
             self._aim(weights, note)
 
-    def _aim(self, weights: Weights, note: str | None) -> None:
-        """Change the target; the lock is held."""
+    def _aim(self, blend: Weights, caption: str | None = None, captioned_at: float | None = None) -> None:
+        """Change the blend and so the target; the lock is held."""
         now = time.perf_counter()
-        self._put(replace(self._controls, emotion_target=weights, emotion_changed_at=now, caption=note))
+        self._blend = blend
+        intensity = np.float32(self._controls.intensity)
+        target = blend if intensity == 1 else intensity * blend + (1 - intensity) * self._neutral
+        if captioned_at is None and caption is not None:
+            captioned_at = now
+        self._put(
+            replace(
+                self._controls,
+                emotion_target=target.astype(np.float32),
+                emotion_changed_at=now,
+                caption=caption,
+                captioned_at=captioned_at,
+            )
+        )
 
-    def _change(self, **changes: object) -> None:
+    def _change(self, touched: str | None = None, **changes: object) -> None:
         with self._lock:
+            if touched is not None:
+                self._touch(touched)
             self._put(replace(self._controls, **changes))  # type: ignore[arg-type]
 
     def _put(self, controls: Controls) -> None:

@@ -1,5 +1,11 @@
-"""Every OSC address, in and out: the one table that sender, receiver and README agree on."""
+"""Every OSC address, in and out: the one table that sender, receiver and README agree on.
 
+`<joint>` stands for each name of `models.skeleton.JOINTS`, `<part>` for each of `KEYPOINTS`, `<name>` for a
+name of the palette; P is the number of palette entries. `python -m engine.osc_addresses` prints the tables of
+README.
+"""
+
+import sys
 from dataclasses import dataclass
 
 from models.skeleton import JOINTS
@@ -14,39 +20,138 @@ class Address:
     meaning: str
 
 
-DANCER_FRAME = "/dancer/0/frame"
-DANCER_JOINTS = tuple(f"/dancer/0/{joint}" for joint in JOINTS)
-DANCER_EMOTION = "/dancer/0/emotion"
-VISITOR_PRESENT = "/visitor/0/present"
-VISITOR_JOINTS = tuple(f"/visitor/0/{joint}" for joint in JOINTS)
+KEYPOINTS = (
+    *("nose", "leftEye", "rightEye", "leftEar", "rightEar"),
+    *(
+        f"{side}{part}"
+        for part in ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle")
+        for side in ("left", "right")
+    ),
+)
+"""The 17 keypoints of PoseNet in its order (those of COCO)."""
+
+PEOPLE = ("dancer", "visitor")
+"""Who is streamed, in the order in which the formats of other programs number them."""
+
+FRAME, PRESENT = "/dancer/0/frame", "/visitor/0/present"
+JOINT_ADDRESSES = {person: tuple(f"/{person}/0/{joint}" for joint in JOINTS) for person in PEOPLE}
+EMOTIONS = {person: f"/{person}/0/emotion" for person in PEOPLE}
+ARRAYS = {person: f"/{person}/0/array" for person in PEOPLE}
+POSE_COUNT, VIDEO_WIDTH, VIDEO_HEIGHT, POSE_ARRAY = "/nPoses", "/videoWidth", "/videoHeight", "/poses/arr"
+POSITIONS_WORLD, ROTATIONS_LOCAL = "/mocap/{}/joint/pos_world", "/mocap/{}/joint/rot_local"
 
 EMOTION = "/emotion"
 EMOTION_PLANE = "/emotion/va"
 EMOTION_GLIDE = "/emotion/glide"
+EMOTION_INTENSITY = "/emotion/intensity"
+AUTOMATIC = "/automatic"
 INFLUENCE = "/influence"
 ENERGY = "/energy"
 MODE = "/mode"
 RESET = "/reset"
+SCENE = "/scene"
+QUIT = "/quit"
 
-OUT = (
-    Address(DANCER_FRAME, "int32", "number of the generated frame, 30 a second"),
-    Address(
-        "/dancer/0/<joint>", "3 float32: x y z", "metres on the stage: y up, +z to the audience, floor at 0"
+STATUS_PALETTE = "/status/palette"
+STATUS_EMOTION = "/status/emotion"
+STATUS_INTENSITY = "/status/intensity"
+STATUS_AUTOMATIC = "/status/automatic"
+STATUS_INFLUENCE = "/status/influence"
+STATUS_ENERGY = "/status/energy"
+STATUS_FPS = "/status/fps"
+
+OUT = {
+    "channels": (
+        Address(FRAME, "int32", "number of the frame, counted at the rate of the target"),
+        Address("/dancer/0/<joint>", "3 float32: x y z", "where the joint is, in the target's frame"),
+        Address(EMOTIONS["dancer"], "P float32", "weights that sum to 1"),
+        Address(PRESENT, "int32", "1 while a visitor is seen, else 0"),
+        Address(
+            "/visitor/0/<joint>", "3 float32: x y z", "where the visitor's joint is; only while one is seen"
+        ),
+        Address(EMOTIONS["visitor"], "P float32", "what the visitor's movement shows; only while one is seen"),
     ),
-    Address(DANCER_EMOTION, "float32 for each palette entry", "weights that sum to 1"),
-    Address(VISITOR_PRESENT, "int32", "1 while a visitor is seen, else 0"),
-    Address("/visitor/0/<joint>", "3 float32: x y z", "metres before the camera; only while a visitor is seen"),
-)
+    "array": (
+        Address(
+            ARRAYS["dancer"],
+            "2 int32, 51 + P float32",
+            "frame number, 1 while a visitor is seen, x y z of each joint in order, emotion weights",
+        ),
+        Address(
+            ARRAYS["visitor"], "51 float32", "x y z of each of the visitor's joints; only while one is seen"
+        ),
+    ),
+    "poseosc": (
+        Address(POSE_COUNT, "int32", "people: 1, the dancer; 2 while a visitor is seen"),
+        Address(VIDEO_WIDTH, "int32", "pixels that the picture is wide: 1280"),
+        Address(VIDEO_HEIGHT, "int32", "pixels that the picture is high: 720"),
+        Address("/poses/<n>/score", "float32", "0 to 1; pose 0 is the dancer, 1 the visitor"),
+        Address("/poses/<n>/keypoints/<part>/x", "float32", "pixels to the right, 0 to 1280"),
+        Address("/poses/<n>/keypoints/<part>/y", "float32", "pixels down, 0 to 720"),
+        Address(
+            "/poses/<n>/keypoints/<part>/score",
+            "float32",
+            "0 to 1; 0.5 where eyes, ears and nose share a point",
+        ),
+    ),
+    "aitoolbox": (
+        Address(
+            "/mocap/<n>/joint/pos_world",
+            "51 float32",
+            "x y z of each joint in order; 0 is the dancer, 1 the visitor",
+        ),
+        Address(
+            "/mocap/<n>/joint/rot_local",
+            "68 float32",
+            "w x y z of each joint, a unit quaternion relative to its parent joint",
+        ),
+    ),
+}
+"""Format -> what it sends."""
+
 IN = (
     Address(EMOTION, "name or index", "glide to an emotion; indices count from 0 in the palette's order"),
     Address("/emotion/<name>", "float 0 to 1", "weight of one emotion; the others share the rest"),
     Address(EMOTION_PLANE, "2 floats, -1 to 1", "a point in the plane of valence and arousal"),
     Address(EMOTION_GLIDE, "float, 0 to 60", "seconds that a change takes"),
+    Address(EMOTION_INTENSITY, "float 0 to 1", "how far from neutral the emotion goes"),
+    Address(AUTOMATIC, "0 or 1", "whether the visitor's movement sets the emotion"),
     Address(INFLUENCE, "float 0 to 1", "how much the visitor draws the dancer"),
     Address(ENERGY, "float 0 to 2", "how much the dancer moves; 1 is as the actors did"),
     Address(MODE, "follow or solo", "answer the visitor, or dance alone"),
     Address(RESET, "none", "begin a new dance"),
+    Address(SCENE, "name, or none for the next", "figure, ribbons, chorus or constellation"),
+    Address(QUIT, "the word of `quit_word`", "end the piece; without a word in the settings it is ignored"),
 )
+
+STATUS = (
+    Address(STATUS_PALETTE, "P strings", "names of the palette in order"),
+    Address(STATUS_EMOTION, "P float32", "weights of the dancer now"),
+    Address("/status/emotion/<name>", "float32", "the same one by one, for a button or a fader each"),
+    Address(STATUS_INTENSITY, "float32", "how far from neutral the emotion goes, 0 to 1"),
+    Address(STATUS_AUTOMATIC, "int32", "1 while the visitor's movement sets the emotion"),
+    Address(STATUS_INFLUENCE, "float32", "0 to 1"),
+    Address(STATUS_ENERGY, "float32", "0 to 2"),
+    Address(STATUS_FPS, "float32", "pictures a second"),
+)
+
+SOURCE = (
+    Address("/visitor/0/<joint>", "3 floats: x y z", "metres, y up; a joint that never comes is guessed"),
+    Address("/dancer/0/<joint>", "3 floats: x y z", "the stream of another dancer, who is the visitor here"),
+    Address("/visitor/0/array", "51 floats", "x y z of each joint in order"),
+    Address(PRESENT, "int", "0: nobody is there"),
+    Address("/poses/<n>/<part>/position", "2 floats: x y", "pixels, y down, as PoseOSC's page has it"),
+    Address(
+        "/poses/<n>/keypoints/<part>/x", "float", "pixels, as PoseOSC and BlazePoseOSC send it; y and score too"
+    ),
+    Address(
+        "/poses/arr", "3 ints, then 52 floats a person", "width, height, people; score and 17 times x y score"
+    ),
+    Address(
+        "/mocap/0/joint/pos_world", "51 floats", "metres, centimetres or millimetres, y up, the joints in order"
+    ),
+)
+"""What `--source osc` understands."""
 
 
 def channel_names(address: str, count: int) -> list[str]:
@@ -56,3 +161,15 @@ def channel_names(address: str, count: int) -> list[str]:
     """
     name = address.removeprefix("/")
     return [name] if count == 1 else [f"{name}{i}" for i in range(1, count + 1)]
+
+
+def table(entries: tuple[Address, ...]) -> str:
+    """A table in Markdown."""
+    rows = "".join(f"| `{entry.address}` | {entry.arguments} | {entry.meaning} |\n" for entry in entries)
+    return f"| address | arguments | meaning |\n|---|---|---|\n{rows}"
+
+
+if __name__ == "__main__":
+    parts = {f"out, {name}": entries for name, entries in OUT.items()}
+    for title, entries in (parts | {"in": IN, "status": STATUS, "source": SOURCE}).items():
+        sys.stdout.write(f"{title}\n\n{table(entries)}\n")

@@ -12,9 +12,9 @@ import time
 
 import numpy as np
 
-from engine.osc_addresses import DANCER_FRAME, DANCER_JOINTS
-from engine.osc_in import BadPacket, messages
-from engine.osc_out import LARGEST_DATAGRAM
+from engine.osc_addresses import FRAME, JOINT_ADDRESSES
+from engine.osc_message import LARGEST_DATAGRAM
+from engine.osc_packet import BadPacket, messages
 from models.skeleton import BONE_PARENTS
 
 LONGEST_BONE_CHANGE = 1e-3
@@ -44,13 +44,13 @@ class StreamCheck:
         for address, arguments in heard:
             if not all(type(argument) in (int, float) for argument in arguments):
                 self.complaints[f"{address} carries something other than int32 and float32"] = None
-        if DANCER_FRAME not in values:
+        if FRAME not in values:
             return
         self.bundles += 1
-        if missing := [address for address in DANCER_JOINTS if address not in values]:
+        if missing := [address for address in JOINT_ADDRESSES["dancer"] if address not in values]:
             self.complaints[f"missing {missing[0]}"] = None
             return
-        positions = np.array([values[address] for address in DANCER_JOINTS], dtype=np.float64)
+        positions = np.array([values[address] for address in JOINT_ADDRESSES["dancer"]], dtype=np.float64)
         lengths = np.linalg.norm(positions[1:] - positions[BONE_PARENTS], axis=1)
         self._lengths = (
             [np.minimum(lengths, self._lengths[0]), np.maximum(lengths, self._lengths[1])]

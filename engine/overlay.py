@@ -19,11 +19,17 @@ CAPTION_FADE = 0.6
 
 @dataclass(frozen=True)
 class Readings:
-    """Everything on the overlay: emotion weights by name, lines of (label, value), and the last fault."""
+    """Everything on the overlay.
+
+    `emotion`: weights by name, and `levels`: (label, value, most), both as bars; `lines`: (label, value);
+    `fault`: the last one; `mistake`: what is wrong in the file of lights.
+    """
 
     emotion: tuple[tuple[str, float], ...] = ()
     lines: tuple[tuple[str, str], ...] = ()
+    levels: tuple[tuple[str, float, float], ...] = ()
     fault: str | None = None
+    mistake: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,28 +54,46 @@ def draw_readings(surface: pygame.Surface, readings: Readings) -> None:
     bar_width = 7 * height
     value_width = max([bar_width + 3 * height, *(value.get_width() for value in values)])
     limit = surface.get_width() - 3 * height
-    rows = len(readings.emotion) + len(readings.lines) + (2 if readings.fault else 0)
+    bars = [(name, weight, f"{100 * weight:.0f} %") for name, weight in readings.emotion]
+    bars += [(name, value / most, f"{value:.2f}") for name, value, most in readings.levels]
+    warnings = [(label, text) for label, text in _warnings(readings) if text]
     step = round(height * 1.22)
     width = min(label_width + value_width + 3 * height, limit)
+    rows = len(bars) + len(readings.lines) + 2 * len(warnings)
     panel = pygame.Surface((width, rows * step + height), pygame.SRCALPHA)
     panel.fill(PANEL)
     x, y = height, height // 2
     column = x + label_width + height
-    for name, weight in readings.emotion:
-        panel.blit(_text(name, height, INK if weight > 0.02 else FAINT), (x, y))
-        _draw_bar(panel, pygame.Rect(column, y, bar_width, height), weight)
-        panel.blit(_text(f"{100 * weight:.0f} %", height, INK), (column + bar_width + height // 2, y))
+    for name, share, shown in bars:
+        panel.blit(_text(name, height, INK if share > 0.02 else FAINT), (x, y))
+        _draw_bar(panel, pygame.Rect(column, y, bar_width, height), share)
+        panel.blit(_text(shown, height, INK), (column + bar_width + height // 2, y))
         y += step
     for (label, _), value in zip(readings.lines, values, strict=True):
         panel.blit(_text(label, height, FAINT), (x, y))
         panel.blit(value, (column, y))
         y += step
-    if readings.fault:
-        panel.blit(_text("last fault", height, FAINT), (x, y))
-        panel.blit(
-            _text(_shortened(readings.fault, height, width - 2 * height), height, WARNING), (x, y + step)
-        )
+    for label, text in warnings:
+        panel.blit(_text(label, height, FAINT), (x, y))
+        panel.blit(_text(_shortened(text, height, width - 2 * height), height, WARNING), (x, y + step))
+        y += 2 * step
     surface.blit(panel, (height, height))
+
+
+def draw_keys(surface: pygame.Surface, keys: tuple[tuple[str, str], ...]) -> None:
+    """Draw the list of keys, (label, meaning) each, into the upper right corner."""
+    height = _line_height(surface)
+    labels = [_text(label, height, INK) for label, _ in keys]
+    step, column = round(height * 1.3), 2 * height + max(label.get_width() for label in labels)
+    room = surface.get_width() - 3 * height - column
+    meanings = [_text(_shortened(meaning, height, max(room, height)), height, FAINT) for _, meaning in keys]
+    width = column + max(meaning.get_width() for meaning in meanings) + height
+    panel = pygame.Surface((width, len(keys) * step + height), pygame.SRCALPHA)
+    panel.fill(PANEL)
+    for row, (label, meaning) in enumerate(zip(labels, meanings, strict=True)):
+        panel.blit(label, (height, height // 2 + row * step))
+        panel.blit(meaning, (column, height // 2 + row * step))
+    surface.blit(panel, (surface.get_width() - width - height, height))
 
 
 def draw_caption(surface: pygame.Surface, caption: Caption, time: float) -> None:
@@ -120,7 +144,12 @@ def _draw_bar(panel: pygame.Surface, place: pygame.Rect, share: float) -> None:
 
 
 def _labels(readings: Readings) -> list[str]:
-    return [name for name, _ in readings.emotion] + [label for label, _ in readings.lines]
+    levels = [name for name, _, _ in readings.levels]
+    return [name for name, _ in readings.emotion] + levels + [label for label, _ in readings.lines]
+
+
+def _warnings(readings: Readings) -> list[tuple[str, str]]:
+    return [("last fault", readings.fault or ""), ("lights", readings.mistake or "")]
 
 
 def _line_height(surface: pygame.Surface) -> int:

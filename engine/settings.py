@@ -5,14 +5,19 @@ line that names it, says what was expected and how to mend it.
 """
 
 import argparse
+import json
+import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from engine.faults import StartError
+from engine.osc_listener import LOOPBACK_ONLY
+from engine.osc_senders import parse_network
+from engine.osc_target import parse_address, parse_target
 
 LARGEST_SETTINGS_FILE = 2**20
 
@@ -21,12 +26,35 @@ METAVARS = {
     "glide": "S",
     "influence": "0..1",
     "energy": "0..2",
+    "show": "FILE.toml",
+    "hold": "S",
     "osc_in": "HOST:PORT",
+    "osc_status_port": "PORT",
     "width": "PIXELS",
     "height": "PIXELS",
+    "scene": "NAME",
+    "display": "N",
+    "scale": "0.25..1",
+    "frame_rate": "N",
+    "attract_after": "S",
+    "recordings": "FOLDER",
+    "quit_word": "WORD",
 }
+"""The settings that take a value on the command line, beside those with words of their own, and its name."""
 
-Address = Annotated[str, Field(pattern=r"^[^\s:]{1,253}:\d{1,5}$")]
+
+def _checked(check: Callable[[str], object]) -> AfterValidator:
+    """Keeps the text, if `check` raises no ValueError."""
+
+    def kept(text: str) -> str:
+        check(text)
+        return text
+
+    return AfterValidator(kept)
+
+
+Address = Annotated[str, _checked(parse_address)]
+TargetText = Annotated[str, _checked(parse_target)]
 
 
 class Settings(BaseModel):
@@ -34,7 +62,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: str = Field("camera", description="where the visitor comes from: camera[:N], a video file, or none")
+    source: str = Field(
+        "camera", description="where the visitor comes from: camera[:N], a video file, osc[:PORT], or none"
+    )
     loop: bool = Field(False, description="play a video file again and again")
     mirror: bool | None = Field(None, description="mirror the picture (default: cameras yes, files no)")
     pose_model: Path | None = Field(
@@ -48,11 +78,26 @@ class Settings(BaseModel):
     seed: int = Field(0, ge=0, lt=2**63, description="the same seed dances the same dance")
     checkpoint: Path | None = Field(None, description="the dancer (default: the one that ships)")
 
-    osc_targets: tuple[Address, ...] = Field(
-        ("127.0.0.1:9001",), max_length=16, description="where the skeletons are sent, HOST:PORT"
+    show: Path | None = Field(None, description="a TOML file with a timeline of emotion, influence and energy")
+    hold: float = Field(
+        30.0, ge=0, le=3600, description="seconds for which a hand on a control goes over show and automatic"
+    )
+    automatic: bool = Field(False, description="let the visitor's movement set the emotion from the start")
+
+    osc_targets: tuple[TargetText, ...] = Field(
+        ("127.0.0.1:9001",),
+        max_length=16,
+        description="where the skeletons are sent, HOST:PORT[,FORMAT][,RATE][,FRAME]",
     )
     osc_in: Address | Literal["off"] = Field(
         "127.0.0.1:9000", description="where controls are heard, HOST:PORT, or off"
+    )
+
+    osc_senders: tuple[Annotated[str, _checked(parse_network)], ...] = Field(
+        LOOPBACK_ONLY, max_length=64, description="addresses and networks that may send, such as 192.168.0.0/24"
+    )
+    osc_status_port: int | None = Field(
+        None, ge=1, le=65_535, description="port for /status (default: the one that a control came from)"
     )
 
     fullscreen: bool = Field(False, description="fill the screen")
@@ -62,16 +107,65 @@ class Settings(BaseModel):
     seconds: float | None = Field(None, gt=0, description="stop by itself after so many seconds")
     stats: Path | None = Field(None, description="write the figures to this JSON file on exit")
 
+    scene: Literal["figure", "ribbons", "chorus", "constellation"] = Field(
+        "figure", description="the scene at the start"
+    )
+    kiosk: bool = Field(False, description="full screen, no cursor, quit only by Ctrl+Q or OSC /quit")
+    display: int = Field(0, ge=0, le=15, description="the screen to fill, counted from 0")
+    rotate: Literal[0, 90, 180, 270] = Field(
+        0, description="degrees clockwise to turn the picture: 90 or 270 for a screen that hangs upright"
+    )
+    scale: float | None = Field(
+        None, ge=0.25, le=1, description="share of the screen's pixels per side to draw (default: automatic)"
+    )
+    frame_rate: int = Field(60, ge=24, le=120, description="pictures a second; 120 where the screen shows them")
+    attract_after: float = Field(
+        60, ge=0, le=3600, description="seconds without a visitor until the stage waits for one; 0 for never"
+    )
+    mirror_figure: bool = Field(True, description="show the visitor as a faint mirror figure")
+    recordings: Path = Field(Path("recordings"), description="folder for pictures and recordings")
+    quit_word: str | None = Field(
+        None, max_length=64, description="the word with which OSC /quit ends the piece"
+    )
+
 
 def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
-    """Settings from the command line and the file that `--config` names. Raises StartError."""
+    """Settings from the command line and the file that `--config` names. Raises StartError.
+
+    With `--print-settings` it prints them as a commented file and exits.
+    """
     given = vars(_parser().parse_args(arguments))
+    printing = given.pop("print_settings", False)
     config = given.pop("config", None)
     from_file = read_settings_file(config) if config else {}
     try:
-        return Settings(**(from_file | given))
+        settings = Settings(**(from_file | given))
     except ValidationError as error:
         raise StartError(_first_complaint(error, set(given), config)) from None
+    if printing:
+        sys.stdout.write(as_file(settings))
+        raise SystemExit(0)
+    return settings
+
+
+def as_file(settings: Settings) -> str:
+    """The settings as a TOML file with every setting in it; what is not set stands there as a comment."""
+    lines = ["# Settings: python app.py --config FILE.toml. A line that begins with # is not set.", ""]
+    for name, field in Settings.model_fields.items():
+        lines.append(f"# {field.description}")
+        value = getattr(settings, name)
+        lines += [f"#{name} =" if value is None else f"{name} = {_as_toml(value)}", ""]
+    return "\n".join(lines)
+
+
+def _as_toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    if isinstance(value, int | float):
+        return str(value)
+    return json.dumps(str(value), ensure_ascii=False)  # a JSON string is a TOML string
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:
@@ -131,9 +225,19 @@ def _parser() -> argparse.ArgumentParser:
     screen.add_argument("--fullscreen", action="store_true", help=describe("fullscreen"))
     screen.add_argument("--windowed", dest="fullscreen", action="store_false", help="a window (default)")
     parser.add_argument("--headless", action="store_true", help=describe("headless"))
-    for name in ("pose_model", "glide", "influence", "energy", "osc_in", "width", "height"):
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar=METAVARS[name], help=describe(name))
-    parser.add_argument("--osc-targets", nargs="+", metavar="HOST:PORT", help=describe("osc_targets"))
+    for name, metavar in METAVARS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=describe(name))
+    # the model tells 90 from "90"
+    parser.add_argument("--rotate", type=int, metavar="DEGREES", help=describe("rotate"))
+    parser.add_argument("--kiosk", action="store_true", help=describe("kiosk"))
+    for name in ("automatic", "mirror_figure"):
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, help=describe(name))
+    parser.add_argument(
+        "--print-settings", action="store_true", help="write a commented file with every setting and exit"
+    )
+    parser.add_argument("--osc-targets", nargs="+", metavar="HOST:PORT[,…]", help=describe("osc_targets"))
+    parser.add_argument("--osc-senders", nargs="+", metavar="NETWORK", help=describe("osc_senders"))
     parser.add_argument("--seconds", metavar="S", help=describe("seconds"))
     parser.add_argument("--stats", metavar="FILE.json", help=describe("stats"))
     return parser

@@ -1,21 +1,21 @@
-"""The stage: one picture of the dancer, composed from back to front."""
+"""The stage: one picture, composed from back to front: the room, the visitor's ghost, the scene."""
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import pygame
 from numpy.typing import NDArray
 
 from engine.backdrop import Backdrop
-from engine.body import Body, embody
-from engine.colours import Colours, Light, load_colours
-from engine.figure import FigurePainter, add_enlarged, cell_for, paint_ghost
-from engine.floor import draw_dust, draw_reflection, draw_shadows
-from engine.overlay import Caption, Readings, draw_caption, draw_progress, draw_readings
-from engine.relief import raise_relief
-from engine.stage_camera import Projection, StageCamera
-from engine.trails import Trails
+from engine.body import embody
+from engine.colours import Colours, Light, LiveColours
+from engine.facing import Facing
+from engine.figure import paint_ghost
+from engine.history import History
+from engine.overlay import Caption, Readings, draw_caption, draw_keys, draw_progress, draw_readings
+from engine.scene import Scene, View
+from engine.scenes import SCENES
+from engine.stage_camera import StageCamera
 from engine.values import Pose
 from engine.visitor_ghost import VisitorGhost
 from models.skeleton import JOINT_COUNT
@@ -26,11 +26,14 @@ LIGHT_SECONDS = 0.9
 SPEED_SECONDS = 0.08
 """Time constant over which the speed that lights up limbs is averaged."""
 
-FULL_SPEED = 3.0
-"""Metres per second at which a limb is lit up most."""
-
 CUT_DISTANCE = 0.7
 """Metres in one picture that the pelvis cannot move: a new start, so trails and speeds begin again."""
+
+SCENE_SECONDS = 0.5
+"""Time in which one scene goes dark, and again in which the next one lights up."""
+
+ATTRACT_SECONDS = 4.0
+"""Time constant with which the stage falls into waiting and wakes up again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +41,8 @@ class Picture:
     """What is to be seen at one moment.
 
     `time` in seconds, monotonic; `positions` (17, 3) in metres, None while no dancer is there yet;
-    `emotion_weights` (P,) over `palette`; `progress` is shown only while no dancer is there.
+    `emotion_weights` (P,) over `palette`; `progress` is shown only while no dancer is there. `scene` is a name
+    of SCENES; `mirror` lets the visitor's figure be seen; `waiting` says that nobody has come for a while.
     """
 
     time: float
@@ -46,25 +50,40 @@ class Picture:
     emotion_weights: NDArray[np.floating] | None = None
     palette: tuple[str, ...] = ()
     visitor: Pose | None = None
-    overlay: Readings | None = None
     caption: Caption | None = None
     progress: str | None = None
+    scene: str = "figure"
+    mirror: bool = True
+    waiting: bool = False
 
 
 class Stage:
-    """Draws pictures. Its state is what takes time: camera, trails, fading light, speeds, the ghost's fade."""
+    """Draws pictures. Its state is what takes time: camera, history, fading lights, speeds, the ghost's fade.
+
+    `colours` stay as they are; without them the lights are those of the file, whenever it is saved.
+    """
 
     def __init__(self, size: tuple[int, int], colours: Colours | None = None) -> None:
-        self.colours = colours or load_colours()
+        self._live = LiveColours() if colours is None else None
+        self._colours = colours or (self._live.colours if self._live else None)
         self._camera = StageCamera()
-        self._trails = Trails()
-        self._painter = FigurePainter()
+        self._history = History()
         self._ghost = VisitorGhost()
+        self._facing = Facing()
         self._backdrop = Backdrop(self._camera.at_rest(size))
+        self._scenes: dict[str, Scene] = {}
+        self._scene = ""
+        self._scene_light = 1.0
+        self._waiting = 0.0
         self._light: Light | None = None
         self._speeds = np.zeros(JOINT_COUNT, dtype=np.float32)
         self._last: NDArray[np.float32] | None = None
         self._time: float | None = None
+
+    @property
+    def mistake(self) -> str | None:
+        """One line about what is wrong in the file of lights, None if nothing is."""
+        return None if self._live is None else self._live.mistake
 
     def draw(self, surface: pygame.Surface, picture: Picture) -> None:
         """Draw a picture onto a 32-bit surface of any size. Times must not decrease by much."""
@@ -74,77 +93,95 @@ class Stage:
         seconds = 0.0 if self._time is None else min(max(picture.time - self._time, 0.0), 0.25)
         self._time = picture.time
         light = self._fade_light(picture, seconds)
-        positions = self._follow(picture.positions, seconds)
+        positions = self._follow(picture, seconds)
         self._backdrop.draw(surface, light)
         if positions is None:
             if picture.progress is not None:
                 draw_progress(surface, picture.progress, picture.time)
         else:
-            projection = self._camera.follow(positions, picture.time, size)
-            self._trails.follow(positions, self._speeds, picture.time)
-            self._draw_dancer(surface, positions, projection, light, (picture.visitor, seconds))
+            self._draw_scene(surface, picture, positions, light, seconds)
         if picture.caption is not None:
             draw_caption(surface, picture.caption, picture.time)
-        if picture.overlay is not None:
-            draw_readings(surface, picture.overlay)
 
-    def _draw_dancer(
+    @staticmethod
+    def draw_words(
+        surface: pygame.Surface, readings: Readings | None, keys: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """Draw what the operator reads over the picture: readings, and (label, meaning) of the keys."""
+        if readings is not None:
+            draw_readings(surface, readings)
+        if keys:
+            draw_keys(surface, keys)
+
+    def _draw_scene(
         self,
         surface: pygame.Surface,
+        picture: Picture,
         positions: NDArray[np.float32],
-        projection: Projection,
         light: Light,
-        visit: tuple[Pose | None, float],
+        seconds: float,
     ) -> None:
-        body = embody(positions)
-        draw_dust(surface, projection)
-        draw_reflection(surface, body, projection, light)
-        draw_shadows(surface, positions, projection)
-        ghost = self._ghost.follow(*visit, projection)
+        scene = self._change_scene(picture.scene, seconds)
+        widening = scene.widening * (1.0 + 0.22 * self._waiting)
+        projection = self._camera.follow(positions, picture.time, surface.get_size(), widening)
+        self._history.follow(positions, self._speeds, picture.time)
+        visitor = picture.visitor if picture.mirror and scene.shows_visitor else None
+        ghost = self._ghost.follow(visitor, seconds, projection)
+        light = light.dimmed(self._scene_light)
         if ghost is not None:
-            paint_ghost(surface, embody(ghost.positions), projection, light, ghost.strength)
-        self._draw_trails(surface, projection, light)
-        self._draw_figure(surface, body, projection, light)
+            strength = ghost.strength * self._scene_light
+            paint_ghost(surface, embody(ghost.positions), projection, light, strength)
+        view = View(picture.time, seconds, positions, self._speeds, self._history, light, projection, ghost)
+        scene.draw(surface, view)
 
-    def _draw_trails(self, surface: pygame.Surface, projection: Projection, light: Light) -> None:
-        ribbons = self._trails.light(projection, light.trail_seconds, cell_for(projection.size))
-        if ribbons is not None:
-            add_enlarged(surface, ribbons.shade, light.glow * np.float32(255.0), ribbons.origin, ribbons.cell)
-
-    def _draw_figure(self, surface: pygame.Surface, body: Body, projection: Projection, light: Light) -> None:
-        energies = np.clip(self._speeds[body.joints] / FULL_SPEED, 0.0, 1.0) ** 1.5
-        relief = raise_relief(body, energies, projection, cell_for(projection.size))
-        if relief is None:
-            return
-        halo = cv2.resize(
-            np.clip(relief.distance, 0.0, 1.0), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA
-        )
-        border = 12
-        halo = cv2.copyMakeBorder(halo, border, border, border, border, cv2.BORDER_CONSTANT)
-        halo = cv2.GaussianBlur(halo, (0, 0), 4.5)
-        cell = relief.cell * 4
-        origin = (relief.origin[0] - border * cell, relief.origin[1] - border * cell)
-        add_enlarged(surface, halo, light.glow * np.float32(60.0), origin, cell)
-        self._painter.paint(surface, relief, light)
+    def _change_scene(self, name: str, seconds: float) -> Scene:
+        """The scene to draw: the one that was there until it is dark, then the wanted one as it lights up."""
+        wanted = name if name in SCENES else next(iter(SCENES))
+        if not self._scene:
+            self._scene = wanted
+        step = seconds / SCENE_SECONDS
+        if wanted != self._scene:
+            self._scene_light -= step
+            if self._scene_light <= 0.0:
+                self._scene = wanted
+                self._scene_light = 0.0
+        else:
+            self._scene_light += step
+        self._scene_light = min(max(self._scene_light, 0.0), 1.0)
+        if self._scene not in self._scenes:
+            self._scenes[self._scene] = SCENES[self._scene]()
+        return self._scenes[self._scene]
 
     def _fade_light(self, picture: Picture, seconds: float) -> Light:
-        wanted = self.colours.blend(picture.palette, picture.emotion_weights)
+        """The light of the emotion, cross-faded; dimmer and breathing slowly while the stage waits."""
+        colours = self._colours if self._live is None else self._live.at(picture.time)
+        assert colours is not None
+        wanted = colours.blend(picture.palette, picture.emotion_weights)
         if self._light is None:
             self._light = wanted
         self._light = self._light.towards(wanted, 1.0 - float(np.exp(-seconds / LIGHT_SECONDS)))
-        return self._light
+        share = 1.0 - float(np.exp(-seconds / ATTRACT_SECONDS))
+        self._waiting += ((1.0 if picture.waiting else 0.0) - self._waiting) * share
+        if self._waiting < 0.01:
+            return self._light
+        breath = 0.5 - 0.5 * float(np.cos(2.0 * np.pi * picture.time / 7.0))
+        return self._light.dimmed(1.0 - self._waiting * (0.42 - 0.28 * breath))
 
-    def _follow(self, positions: NDArray[np.floating] | None, seconds: float) -> NDArray[np.float32] | None:
+    def _follow(self, picture: Picture, seconds: float) -> NDArray[np.float32] | None:
         """The positions to draw: the last good ones where these are none; updates the joints' speeds."""
+        positions = picture.positions
         if positions is None:
             self._last = None
             return None
         if positions.shape != (JOINT_COUNT, 3) or not np.isfinite(positions).all():
             return self._last
-        good = positions.astype(np.float32)
+        here = picture.visitor is not None and picture.visitor.present
+        good = self._facing.turned(positions.astype(np.float32), here, seconds)
         if self._last is None or np.linalg.norm(good[0] - self._last[0]) > CUT_DISTANCE:
             self._speeds = np.zeros(JOINT_COUNT, dtype=np.float32)
-            self._trails.clear()
+            self._history.clear()
+            for scene in self._scenes.values():
+                scene.forget()
         elif seconds > 0.0:
             speeds = np.linalg.norm(good - self._last, axis=-1) / np.float32(seconds)
             share = np.float32(1.0 - np.exp(-seconds / SPEED_SECONDS))

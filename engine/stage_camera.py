@@ -87,8 +87,14 @@ class StageCamera:
         """Where the camera stands when the dancer stands at ease in the middle of the stage."""
         return Projection(size, 0.0, 0.0, _rest_height(size))
 
-    def follow(self, positions: NDArray[np.floating], time: float, size: tuple[int, int]) -> Projection:
-        """Follow finite positions (17, 3) to a time in seconds and return the projection for it."""
+    def follow(
+        self, positions: NDArray[np.floating], time: float, size: tuple[int, int], widening: float = 1.0
+    ) -> Projection:
+        """Follow finite positions (17, 3) to a time in seconds and return the projection for it.
+
+        `widening` over 1 shows so much more of the room at rest.
+        """
+        rest = _rest_height(size) * widening
         low, high = positions.min(axis=0), positions.max(axis=0)
         x = float(0.6 * positions[0, 0] + 0.2 * (low[0] + high[0]))
         z = float(positions[0, 2])
@@ -98,13 +104,13 @@ class StageCamera:
         if first or np.hypot(x - self._x.value, z - self._z.value) > CUT:
             self._x, self._z = Spring(x, FOLLOW_LAG), Spring(z, FOLLOW_LAG)
             needed = _needed_height(positions, x, z, size, COMFORT)
-            self._height = Spring(max(_rest_height(size), needed), ZOOM_LAG)
+            self._height = Spring(max(rest, needed), ZOOM_LAG)
         self._x.follow(x, seconds)
         self._z.follow(z, seconds)
         leash = 0.12 * self._height.value * size[0] / size[1]
         self._x.move_to(min(max(self._x.value, x - leash), x + leash))
         wanted = _needed_height(positions, self._x.value, self._z.value, size, COMFORT)
-        self._height.follow(max(_rest_height(size), wanted), seconds)
+        self._height.follow(max(rest, wanted), seconds)
         needed = _needed_height(positions, self._x.value, self._z.value, size, LIMIT)
         self._height.move_to(max(self._height.value, needed))
         return Projection(size, self._x.value, self._z.value, self._height.value)

@@ -49,3 +49,11 @@ class DancerFrame:
     emotion_weights: NDArray[np.float32]
     visitor: Pose | None = None
     emotion_changed_at: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class VisitorEmotion:
+    """What the visitor's movement shows: `weights` (P,) that sum to 1, known since the time `at`."""
+
+    weights: NDArray[np.float32]
+    at: float

@@ -4,12 +4,14 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import pygame
 
+from engine.canvas import AutomaticScale, canvas_size, show
 from engine.faults import Fault, TemporaryFault
+from engine.keys import key_for
 from engine.pacing import Pacer
 from engine.statistics import Statistics
 
@@ -29,75 +31,90 @@ class NoDisplay(TemporaryFault):
     """No window can be opened here."""
 
 
-class Key(NamedTuple):
-    """What a key does: an action's name, its argument, and words for the operator."""
+@dataclass(frozen=True)
+class Screen:
+    """How the picture is shown.
 
-    code: int
-    action: str
-    argument: int | None
-    description: str
+    `size`: the window's, in pixels. `display` counts screens from 0. `scale`: the share of the screen's pixels
+    per side that is drawn, None to choose it by the frame rate. `rotate` turns the picture clockwise by 0, 90,
+    180 or 270 degrees for a screen that hangs the other way. `rate`: pictures per second.
+    """
 
-
-KEYS = (
-    *(Key(pygame.K_1 + i, "emotion", i, f"emotion {i + 1} of the palette") for i in range(8)),
-    Key(pygame.K_f, "fullscreen", None, "full screen on or off"),
-    Key(pygame.K_h, "overlay", None, "overlay on or off"),
-    Key(pygame.K_SPACE, "restart", None, "new start of the dance"),
-    Key(pygame.K_ESCAPE, "quit", None, "quit"),
-)
-"""Every key. `fullscreen` and `quit` are done here and reported as well; the rest is only reported."""
-
-_BY_CODE = {key.code: key for key in KEYS} | {
-    pygame.K_KP_1 + i: KEYS[i]._replace(code=pygame.K_KP_1 + i) for i in range(8)
-}
+    size: tuple[int, int] = (1280, 720)
+    fullscreen: bool = False
+    kiosk: bool = False
+    display: int = 0
+    rotate: int = 0
+    scale: float | None = None
+    rate: float = RATE
+    headless: bool = False
 
 
 class Window:
-    """A window, full screen, or a picture that nobody sees (`headless`), `size` in pixels.
+    """A window, full screen, or a picture that nobody sees.
 
     Raises NoDisplay if it cannot be opened. Use from one thread only, the main thread.
     """
 
-    def __init__(
-        self, *, fullscreen: bool, size: tuple[int, int], title: str, headless: bool, statistics: Statistics
-    ) -> None:
-        self.headless = headless
-        self.fullscreen = fullscreen and not headless
-        self._windowed_size = size
+    def __init__(self, screen: Screen, *, title: str, statistics: Statistics) -> None:
+        self._screen = screen
+        self.headless = screen.headless
+        self.fullscreen = (screen.fullscreen or screen.kiosk) and not screen.headless
+        self._windowed_size = screen.size
         self._statistics = statistics
         self._quit = False
         self._fault: Fault | None = None
         self._fault_time = 0.0
-        if headless:
+        if screen.headless:
             os.environ["SDL_VIDEODRIVER"] = "dummy"
+        # the piece keeps the screen awake, and a picture enlarged by the graphics card is smooth
+        os.environ.setdefault("SDL_VIDEO_ALLOW_SCREENSAVER", "0")
+        os.environ.setdefault("SDL_RENDER_SCALE_QUALITY", "linear")
+        # a gallery's second screen may take the focus; the piece stays up
+        os.environ.setdefault("SDL_VIDEO_MINIMIZE_ON_FOCUS_LOSS", "0")
         try:
             pygame.display.quit()
             pygame.display.init()
-            if not headless and pygame.display.get_driver() in NO_SCREEN:
+            if not screen.headless and pygame.display.get_driver() in NO_SCREEN:
                 raise NoDisplay(f"SDL offers only its '{pygame.display.get_driver()}' driver")
+            pygame.display.set_allow_screensaver(False)
             pygame.display.set_caption(title)
-            self.surface = self._open()
+            self._automatic = AutomaticScale(1.0 / screen.rate, screen.scale)
+            self._open()
         except (pygame.error, NoDisplay) as error:
             pygame.display.quit()
             raise NoDisplay(f"no display: {error}") from error
-        pygame.mouse.set_visible(not self.fullscreen)
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the picture in pixels."""
-        return self.surface.get_size()
+        """(width, height) of the picture that is drawn, in pixels."""
+        return self.canvas.get_size()
+
+    @property
+    def scale(self) -> float:
+        """The share of the screen's pixels per side that is drawn."""
+        return self._automatic.scale
 
     def run(self, draw: Draw, on_action: OnAction, should_stop: Callable[[], bool]) -> None:
-        """Show 60 pictures a second until somebody quits or `should_stop` says so.
+        """Show pictures at the screen's rate until somebody quits or `should_stop` says so.
 
         `draw(surface, time)` draws a whole picture for a `time.perf_counter()` time. Whatever it raises is
-        recorded as a fault and the loop goes on. `on_action(action, argument)` gets what KEYS says.
+        recorded as a fault and the loop goes on. `on_action(action, argument)` gets what `keys.KEYS` says.
         """
-        pacer = Pacer(RATE)
+        pacer = Pacer(self._screen.rate)
         shown_at: float | None = None
         while not (self._quit or should_stop()):
             self._handle_events(on_action)
+            began = time.perf_counter()
             self._draw(draw)
+            if self.canvas is not self.surface:
+                show(self.canvas, self.surface, self._screen.rotate)
+            if self._automatic.drew(time.perf_counter() - began):
+                log.info("drawing %.0f %% of the screen's pixels per side", 100 * self._automatic.scale)
+                if self._enlarged_by_card:
+                    self._open()
+                else:
+                    self._stretch()
             pacer.wait()
             pygame.display.flip()
             now = time.perf_counter()
@@ -108,58 +125,88 @@ class Window:
 
     def toggle_fullscreen(self) -> None:
         """Go to full screen or back; stays as it is where the screen refuses."""
-        if self.headless:
+        if self.headless or self._screen.kiosk:
             return
         self.fullscreen = not self.fullscreen
         try:
-            self.surface = self._open()
+            self._open()
         except pygame.error as error:
             log.warning("full screen is %s: %s", "not to be had" if self.fullscreen else "here to stay", error)
             self.fullscreen = not self.fullscreen
-            self.surface = self._open()
-        pygame.mouse.set_visible(not self.fullscreen)
+            self._open()
 
     def take_screenshot(self, path: Path) -> None:
         """Write the picture as it is to a PNG file. Raises OSError or pygame.error if that fails."""
-        pygame.image.save(self.surface, str(path))
+        pygame.image.save(self.canvas, str(path))
 
     def close(self) -> None:
         """Close the window."""
         pygame.display.quit()
 
-    def _open(self) -> pygame.Surface:
+    def _display(self) -> int:
+        """The wanted display, or the first where there is none of that number."""
+        count = pygame.display.get_num_displays()
+        if self._screen.display >= count:
+            log.warning("there is no display %d; using display 0 of %d", self._screen.display, count)
+            return 0
+        return self._screen.display
+
+    def _open(self) -> None:
+        """Open the window, or open it again in another way; sets `surface` and what is drawn on, `canvas`."""
+        self.surface = self._set_mode()
+        pygame.mouse.set_visible(not self.fullscreen)
+        self._stretch()
+
+    def _stretch(self) -> None:
+        """Take a canvas that fits the surface; in full screen the card enlarges, and the surface is small."""
+        scale = 1.0 if self._enlarged_by_card else self._automatic.scale
+        size = canvas_size(self.surface.get_size(), scale, self._screen.rotate)
+        whole = size == self.surface.get_size() and self._screen.rotate == 0
+        self.canvas = self.surface if whole else pygame.Surface(size, 0, 32)
+
+    def _set_mode(self) -> pygame.Surface:
+        self._enlarged_by_card = False
         if self.headless:
             return pygame.display.set_mode(self._windowed_size, depth=32)
+        display = self._display()
         if not self.fullscreen:
-            return pygame.display.set_mode(self._windowed_size, pygame.RESIZABLE, depth=32)
-        desktop = pygame.display.get_desktop_sizes()[0]
+            return pygame.display.set_mode(self._windowed_size, pygame.RESIZABLE, depth=32, display=display)
+        desktop = pygame.display.get_desktop_sizes()[display]
+        small = canvas_size(desktop, self._automatic.scale, 0)
         try:
-            # SCALED puts a renderer behind the surface, which is what can wait for the screen: no tearing
-            return pygame.display.set_mode(desktop, pygame.FULLSCREEN | pygame.SCALED, vsync=1)
+            # SCALED puts a renderer behind the surface, which can wait for the screen: no tearing
+            flags = pygame.FULLSCREEN | pygame.SCALED
+            surface = pygame.display.set_mode(small, flags, vsync=1, display=display)
+            self._enlarged_by_card = True
+            return surface
         except pygame.error:
-            return pygame.display.set_mode(desktop, pygame.FULLSCREEN, depth=32)
+            return pygame.display.set_mode(desktop, pygame.FULLSCREEN, depth=32, display=display)
 
     def _handle_events(self, on_action: OnAction) -> None:
         for event in pygame.event.get():
-            if event.type == pygame.QUIT:
-                self._act(_BY_CODE[pygame.K_ESCAPE], on_action)
+            if event.type == pygame.QUIT and not self._screen.kiosk:
+                self._act("quit", None, on_action)
             elif event.type == pygame.VIDEORESIZE and not self.fullscreen:
-                self._windowed_size = event.size
+                self._windowed_size = (max(event.w, 64), max(event.h, 64))
+                # the window has its new size already
                 self.surface = pygame.display.get_surface() or self.surface
-            elif event.type == pygame.KEYDOWN and event.key in _BY_CODE:
-                self._act(_BY_CODE[event.key], on_action)
+                self._stretch()
+            elif event.type == pygame.KEYDOWN:
+                key = key_for(event.key, getattr(event, "mod", 0), self._screen.kiosk)
+                if key is not None:
+                    self._act(key.action, key.argument, on_action)
 
-    def _act(self, key: Key, on_action: OnAction) -> None:
-        if key.action == "quit":
+    def _act(self, action: str, argument: int | None, on_action: OnAction) -> None:
+        if action == "quit":
             self._quit = True
-        elif key.action == "fullscreen":
+        elif action == "fullscreen":
             self.toggle_fullscreen()
-        on_action(key.action, key.argument)
+        on_action(action, argument)
 
     def _draw(self, draw: Draw) -> None:
         now = time.perf_counter()
         try:
-            draw(self.surface, now)
+            draw(self.canvas, now)
         except Exception as error:
             if self._fault is None:
                 self._fault = Fault("render", f"{type(error).__name__}: {error}")

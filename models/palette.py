@@ -17,16 +17,42 @@ Weights = NDArray[np.float32]
 MOST_ENTRIES = 64
 LONGEST_NAME = 40
 
-DATASET_EMOTIONS: dict[str, tuple[tuple[str, ...], tuple[float, float]]] = {
-    "anger": (("angry",), (-0.6, 0.7)),
-    "disgust": (("disgusted",), (-0.7, 0.2)),
-    "fear": (("afraid", "fearful", "scared"), (-0.6, 0.6)),
-    "happiness": (("happy", "joy"), (0.8, 0.4)),
-    "neutral": (("normal",), (0.0, 0.0)),
-    "sadness": (("sad",), (-0.7, -0.4)),
-    "surprise": (("surprised",), (0.3, 0.8)),
+NORMS: dict[str, tuple[float, float]] = {
+    "neutral": (5.50, 3.45),
+    "happy": (8.47, 6.05),
+    "sad": (2.10, 3.49),
+    "angry": (2.53, 6.20),
+    "timid": (3.37, 3.15),
+    "proud": (7.00, 5.55),
+    "tired": (4.29, 3.67),
+    "energetic": (7.57, 6.10),
+    "anger": (2.50, 5.93),
+    "disgust": (3.32, 5.00),
+    "fear": (2.93, 6.14),
+    "happiness": (8.48, 6.50),
+    "sadness": (2.40, 2.81),
+    "surprise": (7.44, 6.57),
 }
-"""The seven names of the affective-computing datasets: other words for each, and its (valence, arousal)."""
+"""Mean valence and arousal that people gave the words, on scales of 1 to 9: Warriner, Kuperman & Brysbaert
+2013, "Norms of valence, arousal, and dominance for 13,915 English lemmas", doi:10.3758/s13428-012-0314-x."""
+
+
+def norm_point(word: str) -> tuple[float, float]:
+    """(valence, arousal) of a word of `NORMS`, its scale of 1 to 9 laid onto -1 to 1. Raises KeyError."""
+    valence, arousal = NORMS[word]
+    return round((valence - 5.0) / 4.0, 4), round((arousal - 5.0) / 4.0, 4)
+
+
+DATASET_EMOTIONS: dict[str, tuple[str, ...]] = {
+    "anger": ("angry",),
+    "disgust": ("disgusted",),
+    "fear": ("afraid", "fearful", "scared"),
+    "happiness": ("happy", "joy"),
+    "neutral": ("normal",),
+    "sadness": ("sad",),
+    "surprise": ("surprised",),
+}
+"""The seven names of the affective-computing datasets and other words for each."""
 
 
 class UnknownEmotion(ValueError):
@@ -86,18 +112,18 @@ class Palette:
         wanted = " ".join(word.split()).casefold()
         if (index := self._find(wanted)) is not None:
             return Resolved(self.one_hot(index))
-        for name, (synonyms, point) in DATASET_EMOTIONS.items():
+        for name, synonyms in DATASET_EMOTIONS.items():
             if wanted != name and wanted not in synonyms:
                 continue
             for other in (name, *synonyms):
                 if (index := self._find(other)) is not None:
                     return Resolved(self.one_hot(index), f"{wanted} is {self.names[index]} here")
-            weights = self.weights_at(*point, nearest=3)
+            weights = self.weights_at(*norm_point(name), nearest=3)
             return Resolved(weights, f"{wanted} is not in the palette: {self.describe(weights)}")
         known = ", ".join(dict.fromkeys((*self.names, *DATASET_EMOTIONS)))
         raise UnknownEmotion(f"no emotion is called {word[:40]!r}; there are {known}")
 
-    def describe(self, weights: Sequence[float] | Weights) -> str:
+    def describe(self, weights: Sequence[float] | NDArray[np.floating]) -> str:
         """The weights in words, largest first: "timid 62 %, angry 38 %"."""
         order = np.argsort(-np.asarray(weights), kind="stable")
         parts = [f"{self.names[i]} {100 * weights[i]:.0f} %" for i in order if weights[i] >= 0.005]
@@ -136,18 +162,6 @@ def _is_coordinate(number: Any) -> bool:
     return isinstance(number, int | float) and not isinstance(number, bool) and -1 <= number <= 1
 
 
-DEFAULT_PALETTE = Palette(
-    ("neutral", "happy", "sad", "angry", "timid", "proud", "tired", "energetic"),
-    (
-        (0.0, 0.0),
-        (0.8, 0.4),
-        (-0.7, -0.4),
-        (-0.6, 0.7),
-        (-0.4, 0.1),
-        (0.6, 0.2),
-        (-0.2, -0.7),
-        (0.4, 0.8),
-    ),
-)
-"""The palette of keys 1 to 8. The points are placed by hand after the circumplex of Russell (1980,
-doi:10.1037/h0077714); they are not measured norms."""
+_DEFAULT_NAMES = ("neutral", "happy", "sad", "angry", "timid", "proud", "tired", "energetic")
+DEFAULT_PALETTE = Palette(_DEFAULT_NAMES, tuple(norm_point(name) for name in _DEFAULT_NAMES))
+"""The palette of keys 1 to 8, each at the point of its word in `NORMS`."""

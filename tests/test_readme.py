@@ -4,12 +4,12 @@ import re
 import shlex
 from pathlib import Path
 
-import pygame
 import pytest
 
-from engine.osc_addresses import IN, OUT
+from engine.keys import listing
+from engine.osc_addresses import IN, OUT, SOURCE, STATUS, table
+from engine.osc_formats import FORMATS, FRAMES
 from engine.settings import Settings, parse_settings
-from engine.window import KEYS
 from models import evaluate, generate, prepare, train
 from models.palette import DATASET_EMOTIONS, DEFAULT_PALETTE
 from models.skeleton import JOINTS
@@ -25,29 +25,36 @@ def rows(columns: int, section: str = "") -> list[tuple[str, ...]]:
     return [row for row in cells if len(row) == columns]
 
 
-@pytest.mark.parametrize("address", [*OUT, *IN], ids=lambda address: address.address)
-def test_every_osc_address_is_in_the_tables(address: object) -> None:
-    row = (f"`{address.address}`", address.arguments, address.meaning)  # type: ignore[attr-defined]
-    assert row in rows(3)
+TABLES = {**OUT, "in": IN, "status": STATUS, "source": SOURCE}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_osc_table_is_the_codes_own(name: str) -> None:
+    assert table(TABLES[name]) in README
 
 
 def test_the_tables_hold_no_address_that_there_is_not() -> None:
     named = {row[0].strip("`") for row in rows(3) if row[0].startswith("`/")}
-    assert named == {address.address for address in (*OUT, *IN)}
+    assert named == {entry.address for entries in TABLES.values() for entry in entries}
 
 
-KEY_NAMES = {pygame.K_f: "F", pygame.K_h: "H", pygame.K_SPACE: "Space", pygame.K_ESCAPE: "Esc"}
+def test_the_words_of_a_target_are_all_there() -> None:
+    words = " ".join(row[0] for row in rows(3, "OSC"))
+    assert all(f"`{word}`" in words for word in (*FORMATS, *FRAMES))
 
 
-def test_every_key_is_in_the_table() -> None:
-    named = {row[0] for row in rows(2, "Controls")} - {"key"}
-    emotions = [key for key in KEYS if key.action == "emotion"]
-    others = {KEY_NAMES[key.code] for key in KEYS if key.action != "emotion"}
-    assert named == others | {f"1 to {len(emotions)}"}
+def test_every_emotion_stands_at_its_point() -> None:
+    shown = {row[0]: row[1] for row in rows(2, "OSC")}
+    for name, (valence, arousal) in zip(DEFAULT_PALETTE.names, DEFAULT_PALETTE.points, strict=True):
+        assert shown[name] == f"{valence:.2f}, {arousal:.2f}"
+
+
+def test_every_key_is_in_the_table_in_its_order() -> None:
+    assert tuple(row for row in rows(2, "Controls") if row[0] != "key") == listing()
 
 
 def test_every_setting_is_in_the_table_with_its_default() -> None:
-    named = [row for row in rows(3) if row[0].startswith("`") and row[0].strip("`").isidentifier()]
+    named = [row for row in rows(3, "Settings") if row[0].startswith("`") and row[0].strip("`").isidentifier()]
     table = {row[0].strip("`"): row[1].strip("`") for row in named}
     assert set(table) == set(Settings.model_fields)
     for name, shown in table.items():
@@ -70,7 +77,7 @@ def test_the_joints_and_emotions_are_named() -> None:
 
 def commands(start: str) -> list[list[str]]:
     """The arguments of each command in the code blocks that begins with `start`."""
-    blocks = "\n".join(re.findall(r"```\n(.*?)```", README, flags=re.DOTALL))
+    blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE))
     lines = [line.split("   ")[0] for line in blocks.splitlines() if line.startswith(start)]
     return [shlex.split(line.removeprefix(start)) for line in lines]
 
@@ -79,7 +86,8 @@ def test_the_commands_are_understood() -> None:
     shown = commands("python app.py ")
     assert len(shown) >= 4
     for arguments in shown:
-        parse_settings(arguments)
+        if "--print-settings" not in arguments:
+            parse_settings(arguments)
     parsers = {
         "generate": generate,
         "train": train,

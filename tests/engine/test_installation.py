@@ -16,7 +16,7 @@ from engine import installation as module
 from engine import pose as pose_module
 from engine.osc_monitor import StreamCheck
 from engine.pose_model import PoseModelError
-from engine.window import NoDisplay, Window
+from engine.window import NoDisplay, Screen, Window
 from models.card import card_path
 
 STATS = {
@@ -78,10 +78,10 @@ def test_with_nobody_and_no_screen_it_dances_and_streams(config: Path, checkpoin
 def test_without_a_display_it_says_so_and_goes_on(
     config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def window(*, headless: bool, **options: object) -> Window:
-        if not headless:
+    def window(screen: Screen, **options: object) -> Window:
+        if not screen.headless:
             raise NoDisplay("no display: there is none")
-        return Window(headless=True, **options)  # type: ignore[arg-type]
+        return Window(screen, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "Window", window)
     status, stats = run(config, checkpoint_file, "--source", "none")

@@ -1,4 +1,5 @@
 import math
+import time
 
 import numpy as np
 import pytest
@@ -77,7 +78,11 @@ def test_every_new_start_is_counted(operator: Operator) -> None:
         lambda o: o.set_emotion("bored"),
         lambda o: o.set_emotion(8),
         lambda o: o.set_emotion(-1),
-        lambda o: o.set_weight("fear", 0.5),
+        lambda o: o.set_weight("bored", 0.5),
+        lambda o: o.set_weight(8, 0.5),
+        lambda o: o.toggle_emotion(0),
+        lambda o: o.toggle_emotion(8),
+        lambda o: o.change_intensity(math.nan),
         lambda o: o.set_weight("happy", math.nan),
         lambda o: o.set_valence_arousal(math.inf, 0),
         lambda o: o.set_influence(math.nan),
@@ -88,4 +93,88 @@ def test_what_cannot_be_meant_changes_nothing(operator: Operator, attempt) -> No
     before = now(operator)
     with pytest.raises(ValueError):
         attempt(operator)
+    assert now(operator) is before
+
+
+def test_shift_adds_to_the_blend_and_takes_out_again(operator: Operator) -> None:
+    operator.set_emotion("happy")
+    operator.toggle_emotion(5)
+    np.testing.assert_allclose(now(operator).emotion_target[[1, 5]], 0.5)
+    operator.toggle_emotion(7)
+    np.testing.assert_allclose(now(operator).emotion_target[[1, 5, 7]], 1 / 3, rtol=1e-6)
+    operator.toggle_emotion(1)
+    np.testing.assert_allclose(now(operator).emotion_target[[5, 7]], 0.5, rtol=1e-6)
+    assert now(operator).emotion_target.sum() == pytest.approx(1.0)
+
+
+def test_intensity_leads_towards_neutral_and_back_without_forgetting_the_blend(operator: Operator) -> None:
+    operator.set_emotion("angry")
+    operator.change_intensity(-0.25)
+    np.testing.assert_allclose(now(operator).emotion_target[[0, 3]], [0.25, 0.75])
+    operator.change_intensity(-1.0)
+    np.testing.assert_array_equal(now(operator).emotion_target, DEFAULT_PALETTE.one_hot(0))
+    operator.set_intensity(1.0)
+    np.testing.assert_array_equal(now(operator).emotion_target, DEFAULT_PALETTE.one_hot(3))
+
+
+def test_intensity_stays_when_the_emotion_changes(operator: Operator) -> None:
+    operator.set_intensity(0.5)
+    operator.set_emotion("sad")
+    np.testing.assert_allclose(now(operator).emotion_target[[0, 2]], 0.5)
+
+
+def test_a_dataset_name_takes_a_weight_as_the_entry_or_blend_that_it_is(operator: Operator) -> None:
+    operator.set_weight("anger", 0.4)
+    np.testing.assert_allclose(now(operator).emotion_target[[0, 3]], [0.6, 0.4])
+    operator.set_weight("surprise", 0.5)
+    target, surprise = now(operator).emotion_target, DEFAULT_PALETTE.resolve("surprise").weights
+    np.testing.assert_allclose(target[surprise > 0], 0.5 * surprise[surprise > 0], rtol=1e-5)
+    assert target.sum() == pytest.approx(1.0)
+
+
+SAD = DEFAULT_PALETTE.one_hot(2)
+
+
+def test_the_visitor_sets_the_emotion_only_while_automatic_is_on(operator: Operator) -> None:
+    operator.follow(SAD)
+    np.testing.assert_array_equal(now(operator).emotion_target, DEFAULT_PALETTE.one_hot(0))
+    operator.toggle_automatic()
+    operator.follow(SAD)
+    np.testing.assert_array_equal(now(operator).emotion_target, SAD)
+    assert now(operator).automatic and now(operator).caption == "automatic on"
+    operator.toggle_automatic()
+    assert not now(operator).automatic
+
+
+def test_a_hand_goes_over_show_and_automatic_for_the_hold_and_no_longer() -> None:
+    operator = Operator(DEFAULT_PALETTE, Mailbox(), hold=0.05)
+    operator.set_emotion("proud")
+    operator.set_energy(1.5)
+    operator.cue(SAD, influence=0.9, energy=0.2)
+    assert now(operator).emotion_target[5] == 1 and now(operator).energy == 1.5
+    assert now(operator).influence == 0.9  # which no hand had touched
+    time.sleep(0.06)
+    operator.cue(SAD, influence=0.9, energy=0.2)
+    np.testing.assert_array_equal(now(operator).emotion_target, SAD)
+    assert now(operator).energy == 0.2
+
+
+def test_automatic_goes_over_the_emotion_of_the_show_but_not_over_its_energy(operator: Operator) -> None:
+    operator.set_automatic(True)
+    operator.follow(DEFAULT_PALETTE.one_hot(1))
+    operator.cue(SAD, energy=0.4)
+    assert now(operator).emotion_target[1] == 1 and now(operator).energy == 0.4
+
+
+def test_letting_go_gives_the_controls_back_at_once(operator: Operator) -> None:
+    operator.set_emotion("proud")
+    operator.release()
+    operator.cue(SAD)
+    np.testing.assert_array_equal(now(operator).emotion_target, SAD)
+
+
+def test_a_suggestion_that_changes_nothing_is_no_change(operator: Operator) -> None:
+    operator.cue(SAD)
+    before = now(operator)
+    operator.cue(SAD)
     assert now(operator) is before

@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
+from engine import osc_listener
 from engine.faults import TemporaryFault
 from engine.mailbox import Mailbox
 from engine.operator import Controls, Operator
-from engine.osc_addresses import IN
-from engine.osc_in import LARGEST_PACKET, BadPacket, OscIn, messages
+from engine.osc_addresses import IN, STATUS
+from engine.osc_in import OscIn
+from engine.osc_packet import LARGEST_PACKET, SECONDS_TO_1970, BadPacket, messages
+from engine.osc_senders import MOST_PACKETS
+from engine.osc_status import StatusReader
 from engine.statistics import Statistics
 from models.palette import DEFAULT_PALETTE
 
@@ -28,11 +32,12 @@ def packet(address: str, *arguments: object) -> bytes:
 
 @pytest.fixture
 def room() -> OscIn:
-    return OscIn("127.0.0.1", 0, Operator(DEFAULT_PALETTE, Mailbox()), Statistics())
+    operator = Operator(DEFAULT_PALETTE, Mailbox(), scenes=("figure", "ribbons", "chorus"), quit_word="curtain")
+    return OscIn("127.0.0.1", 0, operator, Statistics())
 
 
 def heard(room: OscIn, data: bytes) -> Controls:
-    room._hear(data, "127.0.0.1")
+    room._take(data, ("127.0.0.1", 5000))
     controls = room.operator.mailbox.latest()
     assert controls is not None
     return controls
@@ -56,6 +61,16 @@ def test_an_emotion_by_name_or_index(room: OscIn, argument: object) -> None:
         (packet("/reset"), "resets", 1),
         (packet("/reset", 1.0), "resets", 1),
         (packet("/reset", 0), "resets", 0),
+        (packet("/automatic", 1), "automatic", True),
+        (packet("/automatic", "0"), "automatic", False),
+        (packet("/automatic", True), "automatic", True),
+        (packet("/emotion/intensity", 0.25), "intensity", 0.25),
+        (packet("/scene", "Chorus"), "scene", "chorus"),
+        (packet("/scene"), "scene", "ribbons"),
+        (packet("/quit", "curtain"), "quitting", True),
+        (packet("/infl*", 0.5), "influence", 0.5),
+        (packet("/{energy,power}", 0.5), "energy", 0.5),
+        (packet("/[a-f]nergy", 0.5), "energy", 0.5),
     ],
 )
 def test_controls_are_set(room: OscIn, data: bytes, attribute: str, value: object) -> None:
@@ -76,11 +91,21 @@ def test_every_address_of_the_table_is_understood(room: OscIn) -> None:
         "/emotion/<name>": (0.5,),
         "/emotion/va": (0.1, 0.1),
         "/mode": ("solo",),
+        "/automatic": (1,),
         "/reset": (),
+        "/scene": ("ribbons",),
+        "/quit": ("curtain",),
     }
     for entry in IN:
         heard(room, packet(entry.address.replace("<name>", "sad"), *arguments.get(entry.address, (0.5,))))
     assert room.statistics.counted("osc_in.messages") == len(IN)
+
+
+def test_without_a_word_in_the_settings_nobody_ends_the_piece_over_osc() -> None:
+    room = OscIn("127.0.0.1", 0, Operator(DEFAULT_PALETTE, Mailbox()), Statistics())
+    for word in ("", "None", "curtain"):
+        assert not heard(room, packet("/quit", word)).quitting
+    assert room.statistics.counted("osc_in.ignored") == 3
 
 
 def test_bundles_within_bundles_are_heard_in_order(room: OscIn) -> None:
@@ -119,8 +144,18 @@ def test_bundles_within_bundles_are_heard_in_order(room: OscIn) -> None:
         packet("/influence", "much"),
         packet("/influence", 0.1, 0.2),
         packet("/emotion/va", 0.1),
+        packet("/nobody*", 0.1),
+        packet("/influence[", 0.1),
+        packet("/emotion/99", 0.1),
+        packet("/[!a-z]nergy", 0.1),
+        packet("/*", "much"),
         packet("/emotion/bored", 0.1),
         packet("/mode", 3),
+        packet("/scene", "party"),
+        packet("/scene", 1),
+        packet("/quit"),
+        packet("/quit", "please"),
+        packet("/quit", 1),
     ],
 )
 def test_anything_else_is_counted_and_changes_nothing(room: OscIn, data: bytes) -> None:
@@ -169,11 +204,11 @@ def test_damaged_packets_never_get_through(room: OscIn) -> None:
         packet("/emotion/va", 0.1, 0.2),
         packet("/reset"),
     ]
-    for _ in range(3000):
+    for n in range(3000):
         data = bytearray(rng.choice(good))
         for _ in range(rng.randrange(1, 4)):
             data[rng.randrange(len(data))] = rng.randrange(256)
-        room._hear(bytes(data[: rng.randrange(len(data) + 1)]), "127.0.0.1")
+        room._take(bytes(data[: rng.randrange(len(data) + 1)]), (f"127.0.{n // 500}.1", 5000))
     controls = room.operator.mailbox.latest()
     assert controls is not None and controls.emotion_target.sum() == pytest.approx(1.0)
     assert np.isfinite([controls.influence, controls.energy, controls.glide_s]).all()
@@ -181,7 +216,7 @@ def test_damaged_packets_never_get_through(room: OscIn) -> None:
 
 def test_complaints_are_few_however_many_packets_come(room: OscIn, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(1000):
-        room._hear(b"junk", "127.0.0.1")
+        room._take(b"junk", ("127.0.0.1", 5000))
     assert len(caplog.records) == 1
     assert room.statistics.counted("osc_in.ignored") == 1000
 
@@ -206,3 +241,113 @@ def test_a_port_that_is_taken_is_a_temporary_fault_that_names_it(room: OscIn) ->
         with pytest.raises(TemporaryFault, match=str(room.port)):
             room.open()
         room.close()
+
+
+def test_names_count_in_any_case_and_indices_in_any_language(room: OscIn) -> None:
+    assert heard(room, packet("/Emotion/HAPPY", 1.0)).emotion_target[1] == 1
+    assert heard(room, packet("/emotion/2", 1.0)).emotion_target[2] == 1
+    assert heard(room, packet("/emotion/Anger", 1.0)).emotion_target[3] == 1
+
+
+def test_a_pattern_works_all_that_it_means_and_counts_as_one_message(room: OscIn) -> None:
+    controls = heard(room, packet("/{influence,energy}", 0.125))
+    assert (controls.influence, controls.energy) == (0.125, 0.125)
+    blend = heard(room, packet("/emotion/{happy,proud}", 0.5)).emotion_target
+    assert blend[5] == pytest.approx(0.5) and blend[1] > 0.2
+    assert room.statistics.counted("osc_in.messages") == 2
+
+
+def bundle(data: bytes, at: float) -> bytes:
+    tag = int((at + SECONDS_TO_1970) * 2**32)
+    return b"#bundle\0" + struct.pack(">Qi", tag, len(data)) + data
+
+
+def test_a_bundle_waits_for_its_time(room: OscIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1_700_000_000.0]
+    monkeypatch.setattr(osc_listener.time, "time", lambda: clock[0])
+    assert heard(room, bundle(packet("/energy", 0.5), clock[0] + 2)).energy == 1.0
+    assert heard(room, bundle(packet("/influence", 0.7), clock[0] - 2)).influence == pytest.approx(0.7)
+    clock[0] += 1.9
+    room._obey_postponed()
+    assert heard(room, b"junk").energy == 1.0
+    clock[0] += 0.2
+    room._obey_postponed()
+    assert heard(room, b"junk").energy == 0.5
+
+
+def test_an_inner_bundle_waits_for_the_outer_one(room: OscIn) -> None:
+    inner = bundle(packet("/energy", 0.5), time.time() - 5)
+    assert heard(room, bundle(inner, time.time() + 30)).energy == 1.0
+    assert len(room._postponed) == 1
+
+
+def test_what_is_postponed_is_bounded_in_number_and_in_time(room: OscIn) -> None:
+    assert heard(room, bundle(packet("/energy", 0.5), time.time() + 1000)).energy == 1.0
+    assert room.statistics.counted("osc_in.ignored") == 1 and not room._postponed
+    for _ in range(400):
+        room._take(bundle(packet("/energy", 0.5), time.time() + 30), ("127.0.0.1", 5000))
+    assert len(room._postponed) == osc_listener.MOST_POSTPONED
+
+
+def test_only_those_who_may_are_heard() -> None:
+    room = OscIn(
+        "127.0.0.1",
+        0,
+        Operator(DEFAULT_PALETTE, Mailbox()),
+        Statistics(),
+        allowed=["10.0.0.7", "192.168.1.0/24"],
+    )
+    for sender in ("127.0.0.1", "10.0.0.8", "192.168.2.1"):
+        room._take(packet("/energy", 0.5), (sender, 5000))
+    assert room.statistics.counted("osc_in.ignored") == 3
+    room._take(packet("/energy", 0.5), ("10.0.0.7", 5000))
+    room._take(packet("/energy", 0.5), ("192.168.1.9", 5000))
+    assert room.statistics.counted("osc_in.messages") == 2
+
+
+def test_a_sender_who_floods_does_not_silence_another(room: OscIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.osc_senders.time.perf_counter", lambda: 100.5)
+    for _ in range(3000):
+        room._take(packet("/energy", 0.5), ("127.0.0.1", 5000))
+    assert room.statistics.counted("osc_in.messages") == MOST_PACKETS
+    room._take(packet("/influence", 0.875), ("127.0.0.2", 5000))
+    assert heard(room, b"").influence == 0.875
+
+
+def test_whoever_works_a_control_gets_the_status_back_and_nobody_else() -> None:
+    statistics, controls = Statistics(), Mailbox[Controls]()
+    operator = Operator(DEFAULT_PALETTE, controls)
+    status = StatusReader(DEFAULT_PALETTE.names, controls, Mailbox(), statistics)
+    room = OscIn("127.0.0.1", 0, operator, statistics, status=status)
+    room.open()
+    assert room._socket is not None
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as surface,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+    ):
+        for one, data in ((surface, packet("/emotion/sad", 1.0)), (stranger, b"junk")):
+            one.bind(("127.0.0.1", 0))
+            one.sendto(data, room._socket.getsockname())
+        end = time.perf_counter() + 5
+        while statistics.counted("osc_in.messages") + statistics.counted("osc_in.ignored") < 2:
+            assert time.perf_counter() < end
+            room.step()
+        room._status_due = 0.0
+        room.step()
+        surface.settimeout(1.0)
+        answer = dict(messages(surface.recv(4096)))
+        stranger.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            stranger.recv(4096)
+    room.close()
+    assert answer["/status/palette"] == list(DEFAULT_PALETTE.names)
+    assert answer["/status/emotion"] == DEFAULT_PALETTE.one_hot(2).tolist()
+    assert answer["/status/emotion/sad"] == [1.0] and answer["/status/automatic"] == [0]
+    names = {entry.address.replace("<name>", "sad") for entry in STATUS}
+    assert names <= set(answer)
+
+
+def test_types_that_nobody_knows_do_not_fill_the_log(room: OscIn, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(50):
+        room._take(b"/influence\0\0,xyzS\0\0\0" + bytes(16), ("127.0.0.1", 5000))
+    assert room.statistics.counted("osc_in.ignored") == 50 and len(caplog.records) == 1

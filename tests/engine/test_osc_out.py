@@ -7,10 +7,15 @@ import pytest
 from pythonosc.osc_bundle import OscBundle
 
 from engine import osc_out as module
-from engine.osc_addresses import OUT, channel_names
-from engine.osc_out import LARGEST_DATAGRAM, OscOut, dancer_bundle, visitor_bundle
+from engine.mailbox import Mailbox
+from engine.osc_addresses import channel_names
+from engine.osc_formats import channels as channels_of
+from engine.osc_formats import on_stage, seen_visitor, streamed
+from engine.osc_message import LARGEST_DATAGRAM
+from engine.osc_out import OscOut, OscRates
+from engine.osc_target import Target
 from engine.statistics import Statistics
-from engine.values import DancerFrame, Pose
+from engine.values import DancerFrame, Pose, VisitorEmotion
 from models.palette import DEFAULT_PALETTE
 from models.skeleton import JOINTS
 from tests.engine.osc_reader import read_bundle
@@ -19,6 +24,15 @@ from tests.synthetic import swinging_figure
 POSITIONS = swinging_figure(1)[0]
 VISITOR = Pose(True, 1.0, POSITIONS + np.float32(0.5), np.ones(17, dtype=np.float32))
 FRAME = DancerFrame(41, 2.0, POSITIONS, DEFAULT_PALETTE.one_hot(3), VISITOR, 1.5)
+
+
+def dancer_bundle(frame: DancerFrame) -> bytes:
+    return channels_of(streamed(frame), on_stage)[0]
+
+
+def visitor_bundle(pose: Pose) -> bytes:
+    assert seen_visitor(pose) is pose
+    return channels_of(streamed(replace(FRAME, visitor=pose)), on_stage)[1]
 
 
 def test_the_dancers_bundle_holds_what_the_contract_says() -> None:
@@ -68,14 +82,6 @@ def test_channels_are_called_as_touchdesigner_calls_them() -> None:
     assert channel_names("/dancer/0/frame", 1) == ["dancer/0/frame"]
 
 
-def test_every_address_that_is_sent_stands_in_the_table() -> None:
-    table = {entry.address for entry in OUT}
-    for data in (dancer_bundle(FRAME), visitor_bundle(VISITOR)):
-        for address in read_bundle(data)[1]:
-            joint = address.rsplit("/", 1)[1]
-            assert address.replace(joint, "<joint>") in table if joint in JOINTS else address in table
-
-
 @pytest.fixture
 def receiver():  # type: ignore[no-untyped-def]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
@@ -93,7 +99,7 @@ def sent_when_found(out: OscOut) -> None:
 
 def test_a_frame_arrives_and_is_measured_once(receiver: socket.socket) -> None:
     statistics = Statistics()
-    out = OscOut([receiver.getsockname()], statistics)
+    out = OscOut([Target(*receiver.getsockname())], statistics)
     sent_when_found(out)
     for index in range(3):
         out.send(replace(FRAME, index=index))
@@ -107,7 +113,7 @@ def test_a_frame_arrives_and_is_measured_once(receiver: socket.socket) -> None:
 
 def test_a_frame_that_is_not_finite_never_leaves(receiver: socket.socket) -> None:
     statistics = Statistics()
-    out = OscOut([receiver.getsockname()], statistics)
+    out = OscOut([Target(*receiver.getsockname())], statistics)
     sent_when_found(out)
     out.send(replace(FRAME, positions=np.full((17, 3), np.nan, dtype=np.float32)))
     receiver.settimeout(0.05)
@@ -131,7 +137,7 @@ def test_a_target_that_cannot_be_found_harms_nothing_and_is_looked_for_again(
     monkeypatch.setattr(module.socket, "getaddrinfo", look_up)
     port = receiver.getsockname()[1]
     statistics = Statistics()
-    out = OscOut([("gallery", port)], statistics)
+    out = OscOut([Target("gallery", port)], statistics)
     out.send(FRAME)
     assert statistics.counted("osc.send_errors") == 1
     found.append(True)
@@ -143,7 +149,7 @@ def test_a_target_that_cannot_be_found_harms_nothing_and_is_looked_for_again(
 
 def test_sending_to_nobody_is_no_fault() -> None:
     statistics = Statistics()
-    out = OscOut([("127.0.0.1", 9)], statistics)
+    out = OscOut([Target("127.0.0.1", 9)], statistics)
     sent_when_found(out)
     for _ in range(5):
         out.send(FRAME)
@@ -151,3 +157,90 @@ def test_sending_to_nobody_is_no_fault() -> None:
     out.close()
     out.send(FRAME)  # after closing: counted, not raised
     assert statistics.counted("osc.send_errors") >= 1
+
+
+def test_what_the_visitor_shows_goes_out_with_the_visitor(receiver: socket.socket) -> None:
+    shown: Mailbox[VisitorEmotion | None] = Mailbox()
+    shown.put(VisitorEmotion(DEFAULT_PALETTE.one_hot(2), 0.0))
+    out = OscOut([Target(*receiver.getsockname())], Statistics(), shown)
+    sent_when_found(out)
+    out.send(FRAME)
+    receiver.recv(4096)
+    assert read_bundle(receiver.recv(4096))[1]["/visitor/0/emotion"][1] == [0, 0, 1, 0, 0, 0, 0, 0]
+    out.close()
+
+
+def test_each_target_gets_its_own_format(receiver: socket.socket) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        other.settimeout(2.0)
+        out = OscOut(
+            [Target(*receiver.getsockname()), Target(*other.getsockname(), format="array")], Statistics()
+        )
+        sent_when_found(out)
+        out.send(FRAME)
+        assert "/dancer/0/frame" in read_bundle(receiver.recv(4096))[1]
+        assert "/dancer/0/array" in read_bundle(other.recv(4096))[1]
+        out.close()
+
+
+def test_another_rate_is_interpolated_and_counted_at_its_own_rate(receiver: socket.socket) -> None:
+    statistics = Statistics()
+    out = OscOut([Target(*receiver.getsockname(), rate=120.0)], statistics)
+    sent_when_found(out)
+    room = OscRates(out, statistics)
+    room.open()
+    began = time.perf_counter()
+    for index in range(6):
+        moved = (POSITIONS + np.float32(0.01 * index)).astype(np.float32)
+        out.send(replace(FRAME, index=index, generated_at=began + index / 30, positions=moved))
+        while time.perf_counter() < began + (index + 1) / 30:
+            room.step()
+    out.close()
+    receiver.settimeout(0.1)
+    heads = []
+    while True:
+        try:
+            messages = read_bundle(receiver.recv(4096))[1]
+        except TimeoutError:
+            break
+        if "/dancer/0/frame" in messages:
+            heads.append((messages["/dancer/0/frame"][1][0], messages["/dancer/0/head"][1][0]))
+    assert statistics.counted("osc.bundles") == 0
+    assert len(heads) == statistics.counted("osc.interpolated") >= 15
+    assert [number for number, _ in heads] == list(range(len(heads)))
+    steps = np.diff([x for _, x in heads])
+    assert (steps > -1e-6).all() and steps.max() < 0.009  # of 0.01 a generated frame
+
+
+def test_a_multicast_group_hears_it() -> None:
+    group = "239.255.42.99"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("", 0))
+        listener.settimeout(1.0)
+        out = OscOut([Target(group, listener.getsockname()[1])], Statistics())
+        try:
+            listener.setsockopt(
+                socket.IPPROTO_IP,
+                socket.IP_ADD_MEMBERSHIP,
+                socket.inet_aton(group) + socket.inet_aton("127.0.0.1"),
+            )
+            out._socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        except OSError:
+            pytest.skip("this machine knows no multicast")
+        sent_when_found(out)
+        out.send(replace(FRAME, visitor=None))
+        assert "/dancer/0/frame" in read_bundle(listener.recv(4096))[1]
+        out.close()
+
+
+def test_everybody_in_the_network_may_be_sent_to() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("", 0))
+        listener.settimeout(1.0)
+        out = OscOut([Target("127.255.255.255", listener.getsockname()[1])], Statistics())
+        sent_when_found(out)
+        out.send(FRAME)
+        assert out.statistics.counted("osc.send_errors") == 0
+        assert read_bundle(listener.recv(4096))
+        out.close()

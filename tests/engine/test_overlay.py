@@ -29,14 +29,14 @@ def test_a_heavier_emotion_has_a_longer_bar():
 
 
 def test_the_panel_stays_in_the_picture_however_long_the_fault():
-    image = lit(lambda surface: draw_readings(surface, Readings((), (("fps", "60"),), LONG)))
+    image = lit(lambda surface: draw_readings(surface, Readings((), (("fps", "60"),), fault=LONG)))
     assert image[:, -10:].max() == 0.0
     assert image[:100].max() > 0.0
 
 
 def test_the_panel_works_in_a_tiny_window():
     assert (
-        lit(lambda surface: draw_readings(surface, Readings((("sad", 1.0),), (), LONG)), (64, 48)).max() > 0.0
+        lit(lambda surface: draw_readings(surface, Readings((("sad", 1.0),), fault=LONG)), (64, 48)).max() > 0.0
     )
 
 

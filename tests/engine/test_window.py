@@ -7,8 +7,9 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 import pygame
 import pytest
 
+from engine.keys import KEYS, key_for, listing
 from engine.statistics import Statistics
-from engine.window import KEYS, NoDisplay, Window
+from engine.window import NoDisplay, Screen, Window
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def statistics():
 
 @pytest.fixture
 def window(statistics):
-    opened = Window(fullscreen=False, size=(160, 90), title="test", headless=True, statistics=statistics)
+    opened = Window(Screen(size=(160, 90), headless=True), title="test", statistics=statistics)
     yield opened
     opened.close()
 
@@ -80,14 +81,28 @@ def test_a_drawing_that_fails_is_one_fault_and_the_loop_goes_on(window, statisti
 
 
 def test_no_key_has_two_meanings():
-    assert len({key.code for key in KEYS}) == len(KEYS)
-    assert {"emotion", "fullscreen", "overlay", "restart", "quit"} == {key.action for key in KEYS}
+    assert len({(key.code, key.shift, key.control) for key in KEYS}) == len(KEYS)
+
+
+def test_a_kiosk_is_left_by_ctrl_q_alone():
+    assert key_for(pygame.K_ESCAPE, 0, kiosk=True) is None
+    assert key_for(pygame.K_f, 0, kiosk=True) is None
+    assert key_for(pygame.K_q, 0, kiosk=False) is None
+    assert key_for(pygame.K_q, pygame.KMOD_LCTRL, kiosk=True).action == "quit"
+    assert key_for(pygame.K_ESCAPE, 0, kiosk=False).action == "quit"
+
+
+def test_the_number_pad_counts_as_digits_and_the_list_names_every_action_once():
+    assert key_for(pygame.K_KP_3, 0, kiosk=False).argument == 2
+    assert key_for(pygame.K_KP_3, pygame.KMOD_SHIFT, kiosk=True).action == "blend"
+    labels = [label for label, _ in listing()]
+    assert labels.count("1 to 8") == 1 and {"Tab", "F1", "S", "V", "M"} <= set(labels)
 
 
 def test_a_screen_that_nobody_sees_is_no_display(statistics, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     with pytest.raises(NoDisplay):
-        Window(fullscreen=False, size=(160, 90), title="", headless=False, statistics=statistics)
+        Window(Screen(size=(160, 90)), title="", statistics=statistics)
 
 
 def test_a_screenshot_is_a_png_of_the_picture(window, tmp_path):

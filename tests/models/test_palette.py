@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.palette import DATASET_EMOTIONS, DEFAULT_PALETTE, Palette, UnknownEmotion
+from models.palette import DATASET_EMOTIONS, DEFAULT_PALETTE, NORMS, Palette, UnknownEmotion, norm_point
 
 coordinate = st.floats(-1, 1, allow_nan=False)
 
@@ -100,3 +100,11 @@ def test_a_card_of_anything_is_a_palette_or_one_line(value: object) -> None:
 def test_an_impossible_palette_is_refused(card: list) -> None:
     with pytest.raises(ValueError, match="palette"):
         Palette.from_card(card)
+
+
+def test_every_entry_stands_where_its_word_was_rated() -> None:
+    """1 to 9 onto -1 to 1: people rated "happy" 8.47 and 6.05."""
+    assert DEFAULT_PALETTE.points[1] == pytest.approx((0.8675, 0.2625))
+    assert DEFAULT_PALETTE.points == tuple(norm_point(name) for name in DEFAULT_PALETTE.names)
+    assert set(DATASET_EMOTIONS) <= set(NORMS)
+    assert all(1 <= rating <= 9 for ratings in NORMS.values() for rating in ratings)

@@ -1,0 +1,80 @@
+"""What is drawn on and how it gets to the screen: a picture of its own size and orientation."""
+
+import statistics
+from collections import deque
+from typing import Any
+
+import cv2
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+SCALES = (1.0, 0.75, 0.5)
+"""Sides of the drawn picture as shares of the screen's, from sharp to fast."""
+
+TOO_SLOW, EASY = 0.85, 0.35
+"""Shares of the time for one picture above which the scale goes down, and below which it may go up again."""
+
+JUDGED = 90
+"""Pictures over which that is judged."""
+
+PATIENCE = 1800
+"""Pictures at one scale before a sharper one is tried: half a minute."""
+
+TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+class AutomaticScale:
+    """Chooses how sharply to draw by how long drawing takes; `period`: the seconds there are for a picture."""
+
+    def __init__(self, period: float, fixed: float | None = None) -> None:
+        self.scale = 1.0 if fixed is None else fixed
+        self._period = period
+        self._fixed = fixed is not None
+        self._recent: deque[float] = deque(maxlen=JUDGED)
+        self._pictures = 0
+        self._failed_at = 0
+
+    def drew(self, seconds: float) -> bool:
+        """Take in how long a picture took; True when the scale has changed."""
+        self._recent.append(seconds)
+        self._pictures += 1
+        if self._fixed or len(self._recent) < JUDGED:
+            return False
+        share = statistics.median(self._recent) / self._period
+        place = SCALES.index(self.scale)
+        if share > TOO_SLOW and place + 1 < len(SCALES):
+            place += 1
+            self._failed_at = self._pictures
+        elif share < EASY and place > 0 and self._pictures - self._failed_at > PATIENCE:
+            place -= 1
+        else:
+            return False
+        self.scale = SCALES[place]
+        self._recent.clear()
+        return True
+
+
+def canvas_size(screen: tuple[int, int], scale: float, rotate: int) -> tuple[int, int]:
+    """(width, height) of the picture to draw for a screen that hangs turned by `rotate` degrees."""
+    width, height = screen if rotate in (0, 180) else screen[::-1]
+    return max(round(width * scale), 16), max(round(height * scale), 16)
+
+
+def show(canvas: pygame.Surface, screen: pygame.Surface, rotate: int) -> None:
+    """Turn the drawn picture clockwise by `rotate` degrees and enlarge it to fill the screen, both 32-bit."""
+    pixels = _pixels(canvas)
+    if rotate:
+        pixels = cv2.rotate(pixels, TURNS[rotate])
+    if pixels.shape[1::-1] != screen.get_size():
+        pixels = cv2.resize(pixels, screen.get_size(), interpolation=cv2.INTER_LINEAR)
+    image = pygame.image.frombuffer(np.ascontiguousarray(pixels).data, screen.get_size(), "BGRA")
+    image.set_alpha(None)
+    screen.blit(image, (0, 0))
+
+
+def _pixels(surface: pygame.Surface) -> NDArray[Any]:
+    """A view of a surface of ours, (height, width, 4)."""
+    width, height = surface.get_size()
+    rows = np.frombuffer(surface.get_buffer().raw, dtype=np.uint8).reshape(height, surface.get_pitch())
+    return np.ascontiguousarray(rows[:, : 4 * width]).reshape(height, width, 4)

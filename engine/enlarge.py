@@ -1,0 +1,108 @@
+"""From coarse cells to pixels: only what is lit is enlarged, in bands, and only where there is something.
+
+Light that is added costs a quarter of a picture that is blended, and both cost by the pixel: the box around a
+dancer is four fifths air.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+ROWS_OF_CELLS = 240
+"""Cells that the height of a picture is divided into at most: what a figure costs does not grow with it."""
+
+BAND = 32
+"""Rows of cells in a band."""
+
+EDGE_CODES = 50.0
+"""Steps of the 8-bit distance per cell; with 128 at the silhouette it reaches 2.5 cells either way."""
+
+DARK_CODE = 64
+"""Distance code, a cell and more outside, up to which nothing of a figure is seen."""
+
+
+def cell_for(size: tuple[int, int]) -> int:
+    """Pixels per cell for figures and lights in a picture of `size`."""
+    return max(1, -(-size[1] // ROWS_OF_CELLS))
+
+
+def lit_patches(shade: NDArray[Any], dark: int, band: int) -> list[tuple[int, int, int, int]]:
+    """Boxes (top, left, bottom, right) in cells that hold all of `shade` (rows, columns) above `dark`, one for
+    each band of `band` rows that has any."""
+    tops = np.arange(0, len(shade), band)
+    lit = np.maximum.reduceat(shade, tops, axis=0) > dark
+    firsts, lasts = lit.argmax(axis=1), lit.shape[1] - lit[:, ::-1].argmax(axis=1)
+    table = zip(tops.tolist(), firsts.tolist(), lasts.tolist(), np.any(lit, axis=1).tolist(), strict=True)
+    return [
+        (top, max(first - 1, 0), min(top + band, len(shade)), min(last + 1, lit.shape[1]))
+        for top, first, last, any_lit in table
+        if any_lit
+    ]
+
+
+def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, int], cell: int) -> None:
+    """Add BGRX light (rows, columns, 4), its first corner at pixel `origin`, in cells of `cell` pixels."""
+    for top, left, bottom, right in lit_patches(
+        cv2.max(cv2.max(*cv2.split(colour)[:2]), colour[..., 2]), 0, BAND
+    ):
+        above, below = min(top, 1), min(len(colour) - bottom, 1)  # neighbours to interpolate towards
+        fine = _enlarged(colour[top - above : bottom + below, left:right], cell)
+        image = _image(fine)
+        place = (origin[0] + left * cell, origin[1] + top * cell)
+        area = (0, above * cell, fine.shape[1], (bottom - top) * cell)
+        surface.blit(image, place, area, special_flags=pygame.BLEND_RGB_ADD)
+
+
+def tinted(shade: NDArray[Any], tint: NDArray[Any]) -> NDArray[Any]:
+    """BGRX light (rows, columns, 4) of an RGB tint (3,) in 0..255 times `shade` (rows, columns) in 0..1."""
+    grey = shade.astype(np.float32)
+    channels = [cv2.convertScaleAbs(grey, alpha=float(value)) for value in tint[::-1]]
+    light: NDArray[Any] = cv2.merge([*channels, np.zeros_like(channels[0])])
+    return light
+
+
+def blend_figure(
+    surface: pygame.Surface,
+    colour: NDArray[Any],
+    distance: NDArray[Any],
+    origin: tuple[int, int],
+    cell: float,
+    opacity: float = 1.0,
+    band: int = BAND,
+) -> None:
+    """Blend BGRX colours (rows, columns, 4) over the surface with a sharp, anti-aliased silhouette.
+
+    `distance` (rows, columns) is that of `distance_codes`; `cell` pixels per cell need not be whole.
+    Small figures are done faster in one high `band`.
+    """
+    # one pixel of edge is 1 / cell of a cell, the distance there EDGE_CODES / cell codes
+    ramp = np.clip((np.arange(256) - 128.0) * cell / EDGE_CODES + 0.5, 0.0, 1.0) * (255.0 * opacity)
+    ramp = ramp.astype(np.uint8)
+    for top, left, bottom, right in lit_patches(distance, DARK_CODE, band):
+        above, below = min(top, 1), min(len(colour) - bottom, 1)
+        window = (slice(top - above, bottom + below), slice(left, right))
+        fine = _enlarged(colour[window], cell)
+        codes = _enlarged(distance[window], cell)
+        cv2.insertChannel(cv2.LUT(codes, ramp), fine, 3)
+        crop, height = round(above * cell), round(bottom * cell) - round(top * cell)
+        place = (origin[0] + round(left * cell), origin[1] + round(top * cell))
+        surface.blit(_image(fine), place, (0, crop, fine.shape[1], height))
+
+
+def distance_codes(distance: NDArray[Any]) -> NDArray[Any]:
+    """Distances to the silhouette in cells as 8-bit codes, 128 at the edge."""
+    codes: NDArray[Any] = np.clip(distance * np.float32(EDGE_CODES) + 128.0, 0.0, 255.0).astype(np.uint8)
+    return codes
+
+
+def _enlarged(cells: NDArray[Any], cell: float) -> NDArray[Any]:
+    size = (max(round(cells.shape[1] * cell), 1), max(round(cells.shape[0] * cell), 1))
+    fine: NDArray[Any] = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)
+    return fine
+
+
+def _image(pixels: NDArray[Any]) -> pygame.Surface:
+    return pygame.image.frombuffer(pixels.data, (pixels.shape[1], pixels.shape[0]), "BGRA")

@@ -1,0 +1,72 @@
+"""Soft lights without an edge, painted once and added wherever they are needed."""
+
+import functools
+from typing import Any
+
+import cv2
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+RADIUS_STEP = 1.12
+"""Sizes grow by this factor from one sprite to the next: nobody sees the difference, and few are kept."""
+
+TINT_STEP = 3.0
+"""Steps of 8 bits between the tints that are told apart."""
+
+LARGEST = 360
+"""Pixels of radius above which a light is enlarged from a smaller one: it has no detail to lose."""
+
+
+def add_glow(
+    surface: pygame.Surface, place: tuple[float, float], radius: float, tint: NDArray[np.floating]
+) -> None:
+    """Add a round light around a pixel, `radius` pixels to where it ends, of an RGB tint (3,) in 0..255."""
+    if radius < 1.0 or float(tint.max()) < 1.0:
+        return
+    sprite = glow(radius, tint)
+    half = sprite.get_width() / 2
+    corner = (float(place[0]) - half, float(place[1]) - half)
+    surface.blit(sprite, corner, special_flags=pygame.BLEND_RGB_ADD)
+
+
+def glow(radius: float, tint: NDArray[np.floating]) -> pygame.Surface:
+    """The sprite for a radius and a tint, near enough."""
+    return sprite_of(int(size_step(np.array([radius]))[0]), tint)
+
+
+def size_step(radii: NDArray[np.floating]) -> NDArray[np.intp]:
+    """The number of the size that is nearest to each radius in pixels."""
+    return np.round(np.log(np.maximum(radii, 1.0)) / np.log(RADIUS_STEP)).astype(np.intp)
+
+
+def sprite_of(step: int, tint: NDArray[np.floating]) -> pygame.Surface:
+    """The sprite of a size and a tint (3,) in 0..255."""
+    r, g, b = (round(min(max(float(value), 0.0), 255.0) / TINT_STEP) for value in tint)
+    return _sprite(step, r, g, b)
+
+
+@functools.lru_cache(maxsize=512)
+def _sprite(step: int, red: int, green: int, blue: int) -> pygame.Surface:
+    radius = max(round(RADIUS_STEP**step), 1)
+    small = min(radius, LARGEST)
+    falloff, noise = _falloff(small)
+    channels = []
+    for value in (blue, green, red):
+        # the noise rounds by chance: a smooth light has no rings
+        channels.append(cv2.convertScaleAbs(falloff * np.float32(value * TINT_STEP) + noise))
+    pixels = cv2.merge([*channels, channels[0]])
+    if radius > small:
+        pixels = cv2.resize(pixels, (2 * radius, 2 * radius), interpolation=cv2.INTER_LINEAR)
+    sprite = pygame.image.frombuffer(pixels.tobytes(), (2 * radius, 2 * radius), "BGRA")
+    sprite.set_alpha(None)
+    return sprite
+
+
+@functools.lru_cache(maxsize=32)
+def _falloff(radius: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(2 radius, 2 radius) light in 0..1 that falls to nothing at the rim, and noise of half a step."""
+    across = (np.arange(2 * radius, dtype=np.float32) + 0.5) / radius - 1.0
+    inside = np.clip(1.0 - np.square(across)[None] - np.square(across)[:, None], 0.0, 1.0)
+    random = np.random.default_rng(radius).random(inside.shape, dtype=np.float32)
+    return inside**3, (random - 0.5) * (inside > 0.0)

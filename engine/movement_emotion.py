@@ -1,0 +1,223 @@
+"""Automatic: what the visitor's movement shows sets the emotion; when nobody is there it wanders by itself."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.audience import LONGEST_GAP, resample
+from engine.faults import PermanentFault
+from engine.mailbox import Mailbox
+from engine.operator import Operator
+from engine.room import Room
+from engine.statistics import Statistics
+from engine.torch_import import TORCH_IMPORT
+from engine.values import Pose, VisitorEmotion
+from models.features import positions_to_features
+from models.palette import Palette, Weights
+from models.skeleton import FRAME_RATE, FloatArray
+
+if TYPE_CHECKING:
+    from models.judge import Judge
+
+WINDOW = 2.0
+"""Seconds of movement that are judged."""
+JUDGE_EVERY = 0.25
+FEWEST_POSES = 20
+"""Poses in a window with fewer of which it is not judged."""
+MEMORY = 1.5
+"""Seconds over which judgements are averaged."""
+MARGIN = 0.15
+"""By how much another emotion must be likelier than the one that leads …"""
+PATIENCE = 1.0
+"""… and for how many seconds, before it leads."""
+LEADERS_SHARE = 0.6
+"""Weight that the leading emotion has at least."""
+EASE = 2.0
+"""Seconds in which the weights come two thirds nearer to what is wanted."""
+SMALLEST_CHANGE = 0.02
+"""Change of the weights, all together, below which nobody is told."""
+WANDER_EVERY, WANDER_GLIDE = 24.0, 8.0
+"""Seconds from one emotion of the wander to the next, and of the change between them."""
+
+
+def default_movement_judge() -> Path:
+    """The classifier that ships, wherever the package was installed."""
+    return Path(str(files("assets"))) / "movement_judge.safetensors"
+
+
+class Leader:
+    """Which emotion leads, with hysteresis: another one must be clearly likelier for a while."""
+
+    def __init__(self) -> None:
+        self.index: int | None = None
+        self._rival: tuple[int, float] | None = None
+
+    def see(self, chances: FloatArray, now: float) -> int:
+        """The leading emotion, given the chances (P,) of all of them now."""
+        likeliest = int(np.argmax(chances))
+        if self.index is None:
+            self.index = likeliest
+        elif chances[likeliest] < chances[self.index] + MARGIN:
+            self._rival = None
+        elif self._rival is None or self._rival[0] != likeliest:
+            self._rival = (likeliest, now)
+        elif now - self._rival[1] >= PATIENCE:
+            self.index, self._rival = likeliest, None
+        return self.index
+
+
+def wander(moment: float, count: int) -> Weights:
+    """Weights (count,) of the programmed wander at a moment in seconds: each emotion in turn, in an order that
+    changes from round to round."""
+    visit, past = divmod(moment, WANDER_EVERY)
+    share = min(past / WANDER_GLIDE, 1.0)
+    eased = share * share * (3 - 2 * share)
+    weights = np.zeros(count, dtype=np.float32)
+    weights[_visited(int(visit), count)] += eased
+    weights[_visited(int(visit) - 1, count)] += 1 - eased
+    return weights
+
+
+def _visited(visit: int, count: int) -> int:
+    """The emotion of one visit. A round begins where the one before did not end."""
+    turn, place = divmod(max(visit, 0), count)
+    order = np.random.default_rng(turn).permutation(count)
+    if turn > 0 and count > 1 and order[0] == np.random.default_rng(turn - 1).permutation(count)[-1]:
+        order = np.roll(order, 1)
+    return int(order[place])
+
+
+class MovementEmotion(Room):
+    """Judges the visitor's movement four times a second; puts the weights, and asks the operator for them."""
+
+    name = "movement_emotion"
+
+    def __init__(
+        self,
+        poses: Mailbox[Pose],
+        shown: Mailbox[VisitorEmotion | None],
+        operator: Operator,
+        statistics: Statistics,
+        *,
+        judge: Path | None = None,
+    ) -> None:
+        super().__init__(statistics)
+        self._poses, self._shown, self._operator = poses, shown, operator
+        self._path = judge or default_movement_judge()
+        self._judge: Judge | None = None
+        self._history: deque[Pose] = deque(maxlen=int(2 * WINDOW * 2 * FRAME_RATE))
+        self._version = 0
+        self._began = time.perf_counter()
+        self._due = self._weighed_at = 0.0
+        self._weights: Weights | None = None
+        self._chances: FloatArray | None = None
+        self._forget()
+
+    def open(self) -> None:
+        """Read the classifier. Raises PermanentFault without one: the wander is not worth a room."""
+        try:
+            with TORCH_IMPORT:
+                from models.movement_judge import JudgeError, read_movement_judge
+        except ImportError as error:
+            raise PermanentFault(str(error)) from None
+        try:
+            self._judge = read_movement_judge(self._path)
+        except JudgeError as error:
+            raise PermanentFault(f"the visitor's movement is not judged: {error}") from None
+        self._to_palette = palette_map(self._judge.emotions, self._operator.palette)
+
+    def step(self) -> None:
+        """Wait for a pose, at most a moment, and judge if it is time."""
+        self._version, pose = self._poses.newer_than(self._version, JUDGE_EVERY)
+        if pose is not None:
+            self.see(pose)
+        now = time.perf_counter()
+        if now >= self._due:
+            self._due = now + JUDGE_EVERY
+            self.weigh(now)
+
+    def close(self) -> None:
+        """Say no more."""
+        self._forget()
+
+    def see(self, pose: Pose) -> None:
+        """Take in one pose."""
+        if self._history and pose.captured_at - self._history[-1].captured_at > LONGEST_GAP:
+            self._forget()
+        if not pose.present:
+            self._forget()
+        elif pose.positions is not None and np.isfinite(pose.positions).all():
+            self._history.append(pose)
+
+    def weigh(self, now: float) -> None:
+        """Judge the movement so far and ask the operator for what it shows, or for what the wander wants."""
+        chances = self._judged()
+        if chances is None:
+            wanted = wander(now - self._began, len(self._operator.palette))
+        else:
+            share = 1.0 if self._chances is None else 1 - np.exp(-JUDGE_EVERY / MEMORY)
+            before = chances if self._chances is None else self._chances
+            self._chances = before + share * (chances - before)
+            wanted = self._led(self._chances, now)
+            self._shown.put(VisitorEmotion(wanted, now))
+        if chances is None and self._history and self._weights is not None:
+            return  # somebody is there but not seen long enough: what was before stays
+        self._approach(wanted, now)
+
+    def _led(self, chances: FloatArray, now: float) -> Weights:
+        weights = (1 - LEADERS_SHARE) * chances
+        weights[self._leader.see(chances, now)] += LEADERS_SHARE
+        return (weights / weights.sum()).astype(np.float32)
+
+    def _approach(self, wanted: Weights, now: float) -> None:
+        if self._weights is None:
+            moved = wanted
+        else:
+            share = np.float32(1 - np.exp(-min(now - self._weighed_at, EASE) / EASE))
+            moved = self._weights + share * (wanted - self._weights)
+        self._weighed_at = now
+        if self._weights is None or np.abs(moved - self._weights).sum() >= SMALLEST_CHANGE:
+            self._weights = (moved / moved.sum()).astype(np.float32)
+        self._operator.follow(self._weights)
+
+    def _judged(self) -> FloatArray | None:
+        """Chances (P,) over the palette, None while too little has been seen."""
+        if self._judge is None or len(self._history) < FEWEST_POSES:
+            return None
+        times = np.array([pose.captured_at for pose in self._history])
+        wanted = times[-1] - WINDOW + np.arange(1, int(WINDOW * FRAME_RATE) + 1) / FRAME_RATE
+        if wanted[0] < times[0] or (times >= wanted[0]).sum() < FEWEST_POSES:
+            return None
+        from models.judge import judge_inputs
+
+        stacked = np.stack([pose.positions for pose in self._history if pose.positions is not None])
+        began = time.perf_counter()
+        window = judge_inputs(positions_to_features(resample(times, stacked, wanted)))
+        chances = self._judge.look(window[None])[0][0] @ self._to_palette
+        self.statistics.duration("movement_emotion.judge", time.perf_counter() - began)
+        total = float(chances.sum())
+        return chances / total if total > 0 and np.isfinite(total) else None
+
+    def _forget(self) -> None:
+        self._history.clear()
+        self._leader = Leader()
+        self._chances = None
+        self._shown.put(None)
+
+
+def palette_map(emotions: tuple[str, ...], palette: Palette) -> FloatArray:
+    """Matrix (judge's emotions, P) from one's names to the other's; a name that is no emotion here counts for
+    nothing."""
+    rows = []
+    for name in emotions:
+        try:
+            rows.append(palette.resolve(name).weights)
+        except ValueError:
+            rows.append(np.zeros(len(palette), dtype=np.float32))
+    return np.stack(rows)

@@ -1,0 +1,146 @@
+"""A room that listens to OSC on one UDP port: who may send, how much, bundles that are to be obeyed later."""
+
+import heapq
+import logging
+import socket
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from engine.faults import TemporaryFault
+from engine.osc_packet import LARGEST_PACKET, BadPacket, seconds_of, timed_messages
+from engine.osc_senders import MOST_PACKETS, Senders
+from engine.rate_limited_log import RateLimitedLog
+from engine.room import Room
+from engine.statistics import Statistics
+
+LOOPBACK_ONLY = ("127.0.0.0/8",)
+WAIT = 0.2
+BURST = 32
+"""Packets that are read without a pause."""
+CALM = 4
+"""Packets at once that are no burst: a frame of a skeleton is one or two."""
+PAUSE = 0.004
+"""Seconds of pause after a burst: a flood must not take the interpreter from the dance and the picture."""
+MOST_POSTPONED = 256
+FARTHEST_AHEAD = 60.0
+"""Messages for later that are kept, and how many seconds ahead they may be."""
+
+Sender = tuple[str, int]
+
+
+class OscListener(Room):
+    """Calls `hear` with every message from an allowed sender, at the time of its bundle.
+
+    What is not understood is counted under `osc_in.ignored` and logged now and then.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        statistics: Statistics,
+        allowed: Sequence[str] = LOOPBACK_ONLY,
+        most_packets: int = MOST_PACKETS,
+    ) -> None:
+        super().__init__(statistics)
+        self.host, self.port = host, port
+        self.senders = Senders(allowed, most_packets)
+        self._socket: socket.socket | None = None
+        self._complaint = RateLimitedLog(logging.getLogger(f"engine.{self.name}"))
+        self._postponed: list[tuple[float, int, str, list[object], Sender]] = []
+        self._count = 0
+
+    @abstractmethod
+    def hear(self, address: str, arguments: list[object]) -> None:
+        """Take in one message. Raises ValueError if it means nothing."""
+
+    def packet_heard(self) -> None:
+        """All messages of one packet that are for now have been heard."""
+
+    def open(self) -> None:
+        """Bind the port. Raises TemporaryFault if it is taken."""
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._socket.bind((self.host, self.port))
+        except (OSError, OverflowError) as error:
+            raise TemporaryFault(
+                f"cannot listen on {self.host}:{self.port} ({error}); is another program using the port?"
+            ) from None
+
+    def step(self) -> None:
+        """Hear what has come, or nothing for a moment."""
+        assert self._socket is not None
+        self._obey_postponed()
+        wait = self._postponed[0][0] - time.time() if self._postponed else WAIT
+        self._socket.settimeout(min(max(wait, 0.0005), WAIT))
+        for count in range(BURST):
+            try:
+                packet, sender = self._socket.recvfrom(LARGEST_PACKET + 1)
+            except (TimeoutError, BlockingIOError):
+                if count < CALM:
+                    return
+                break
+            except ConnectionError:
+                continue  # Windows reports here that an earlier datagram of ours found nobody
+            self._take(packet, sender)
+            self._socket.settimeout(0.0)
+        self.sleep(PAUSE)
+
+    def close(self) -> None:
+        """Let go of the port, and of what was to be done later."""
+        self._postponed.clear()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _take(self, packet: bytes, sender: Sender) -> None:
+        """Hear one packet."""
+        if not self.senders.admits(sender[0]):
+            self._ignore("not among those who may send", sender)
+            return
+        if self.senders.too_many(sender[0]):
+            self._ignore("more packets than are read in a second", sender)
+            return
+        try:
+            for time_tag, address, arguments in timed_messages(packet):
+                due = seconds_of(time_tag)
+                if due > time.time():
+                    self._postpone(due, address, arguments, sender)
+                else:
+                    self._hear(address, arguments, sender)
+        except BadPacket as error:
+            self._ignore(error, sender)
+        self.packet_heard()
+
+    def _hear(self, address: str, arguments: list[object], sender: Sender) -> None:
+        """Hear one message; one that means nothing does not silence its neighbours."""
+        try:
+            self.hear(address, arguments)
+        except ValueError as error:
+            self._ignore(error, sender)
+            return
+        self.statistics.count("osc_in.messages")
+        self.senders.heard(sender)
+
+    def _postpone(self, due: float, address: str, arguments: list[object], sender: Sender) -> None:
+        if due > time.time() + FARTHEST_AHEAD:
+            self._ignore(f"a bundle for more than {FARTHEST_AHEAD:g} s ahead", sender)
+        elif len(self._postponed) >= MOST_POSTPONED:
+            self._ignore(f"more than {MOST_POSTPONED} messages for later", sender)
+        else:
+            self._count += 1
+            heapq.heappush(self._postponed, (due, self._count, address, arguments, sender))
+
+    def _obey_postponed(self) -> None:
+        heard = False
+        while self._postponed and self._postponed[0][0] <= time.time():
+            _, _, address, arguments, sender = heapq.heappop(self._postponed)
+            self._hear(address, arguments, sender)
+            heard = True
+        if heard:
+            self.packet_heard()
+
+    def _ignore(self, error: object, sender: Sender) -> None:
+        self.statistics.count("osc_in.ignored")
+        self._complaint.warning("ignored from %s: %s", sender[0], error)

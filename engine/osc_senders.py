@@ -1,0 +1,65 @@
+"""Who may send, how much, and who has sent of late."""
+
+import ipaddress
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+
+MOST_PACKETS = 1_000
+"""Packets a second that are read of one sender; a control surface sends a hundred."""
+MOST_SENDERS = 64
+"""Senders that are told apart; all others share one."""
+RECENT = 60.0
+"""Seconds for which a sender counts as listening."""
+MOST_LISTENERS = 16
+
+
+def parse_network(text: str) -> ipaddress.IPv4Network:
+    """An IPv4 address, or a network such as 192.168.0.0/24. Raises ValueError."""
+    try:
+        return ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text[:60]!r}: expected an address or a network such as 192.168.0.0/24") from None
+
+
+class Senders:
+    """Asked for every packet, so everything here is quick and bounded. Use from one thread."""
+
+    def __init__(self, allowed: Sequence[str], most_packets: int = MOST_PACKETS) -> None:
+        networks = [parse_network(text) for text in allowed]
+
+        @lru_cache(maxsize=1024)
+        def may(host: str) -> bool:
+            return any(ipaddress.IPv4Address(host) in network for network in networks)
+
+        self._may = may
+        self._most_packets = most_packets
+        self._second = 0
+        self._packets: dict[str, int] = {}
+        self._recent: dict[tuple[str, int], float] = {}
+
+    def admits(self, host: str) -> bool:
+        """Whether packets from there are read at all."""
+        return self._may(host)
+
+    def too_many(self, host: str) -> bool:
+        """Count a packet; whether its sender has had its share of this second."""
+        second = int(time.perf_counter())
+        if second != self._second:
+            self._second = second
+            self._packets.clear()
+        key = host if host in self._packets or len(self._packets) < MOST_SENDERS else ""
+        self._packets[key] = self._packets.get(key, 0) + 1
+        return self._packets[key] > self._most_packets
+
+    def heard(self, sender: tuple[str, int]) -> None:
+        """Somebody said something that was understood."""
+        if sender not in self._recent and len(self._recent) >= MOST_LISTENERS:
+            self._recent.pop(min(self._recent, key=lambda known: self._recent[known]))
+        self._recent[sender] = time.perf_counter()
+
+    def recent(self) -> list[tuple[str, int]]:
+        """Who has been understood in the last minute."""
+        now = time.perf_counter()
+        self._recent = {sender: at for sender, at in self._recent.items() if now - at < RECENT}
+        return list(self._recent)

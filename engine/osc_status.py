@@ -1,0 +1,71 @@
+"""How the piece is doing, for control surfaces: whoever works a control gets it back for a minute."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import osc_addresses as osc
+from engine.mailbox import Mailbox
+from engine.operator import Controls
+from engine.osc_message import bundles, floats, ints, strings
+from engine.statistics import Statistics
+from engine.values import DancerFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Status:
+    """Names of the palette and the weights (P,) of the dancer now, the controls, and pictures a second."""
+
+    palette: tuple[str, ...]
+    emotion: NDArray[np.floating]
+    controls: Controls
+    fps: float
+
+
+class StatusReader:
+    """Reads the status from the mailboxes of the other rooms."""
+
+    def __init__(
+        self,
+        palette: tuple[str, ...],
+        controls: Mailbox[Controls],
+        frames: Mailbox[DancerFrame],
+        statistics: Statistics,
+    ) -> None:
+        self._palette, self._controls, self._frames, self._statistics = palette, controls, frames, statistics
+        self._pictures, self._read_at = 0, time.perf_counter()
+
+    def read(self) -> Status | None:
+        """The status now, None before the controls are set."""
+        controls, frame, now = self._controls.latest(), self._frames.latest(), time.perf_counter()
+        if controls is None:
+            return None
+        pictures = self._statistics.counted("render.frames")
+        fps = max(pictures - self._pictures, 0) / max(now - self._read_at, 1e-3)
+        self._pictures, self._read_at = pictures, now
+        weights = controls.emotion_target if frame is None else frame.emotion_weights
+        return Status(self._palette, weights, controls, fps)
+
+
+def status_datagrams(status: Status) -> list[bytes]:
+    """The status in bundles. Names that have no place in an address keep to the list."""
+    controls = status.controls
+    single = [
+        floats(f"{osc.STATUS_EMOTION}/{name.casefold()}", [float(weight)])
+        for name, weight in zip(status.palette, status.emotion, strict=True)
+        if all("!" <= letter <= "~" and letter not in "#*,/?[]{}" for letter in name)
+    ]
+    return bundles(
+        [
+            strings(osc.STATUS_PALETTE, status.palette),
+            floats(osc.STATUS_EMOTION, status.emotion),
+            *single,
+            floats(osc.STATUS_INTENSITY, [controls.intensity]),
+            ints(osc.STATUS_AUTOMATIC, int(controls.automatic)),
+            floats(osc.STATUS_INFLUENCE, [controls.influence]),
+            floats(osc.STATUS_ENERGY, [controls.energy]),
+            floats(osc.STATUS_FPS, [status.fps]),
+        ]
+    )

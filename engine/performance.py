@@ -1,0 +1,154 @@
+"""What is on the screen while the piece runs, and what the keys do to it."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+import pygame
+
+from engine.interpolation import FrameInterpolator
+from engine.keys import listing
+from engine.mailbox import Mailbox
+from engine.operator import Controls, Operator
+from engine.overlay import Caption, Readings
+from engine.readings import Waiting, read
+from engine.recorder import Recorder
+from engine.settings import Settings
+from engine.stage import Picture, Stage
+from engine.statistics import Statistics
+from engine.values import DancerFrame, Pose, VisitorEmotion
+
+log = logging.getLogger(__name__)
+
+READINGS_EVERY = 0.5
+"""Seconds between two readings of the overlay: figures that flicker cannot be read."""
+
+
+class Performance:
+    """Draws the newest of every mailbox and obeys the keys; `loaded` says whether the dancer has been loaded.
+
+    Use from the thread of the window only.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        operator: Operator,
+        statistics: Statistics,
+        recorder: Recorder,
+        *,
+        frames: Mailbox[DancerFrame],
+        poses: Mailbox[Pose],
+        visitor_emotion: Mailbox[VisitorEmotion | None],
+        loaded: Callable[[], bool],
+    ) -> None:
+        self._settings, self._operator, self._statistics = settings, operator, statistics
+        self._recorder, self._loaded = recorder, loaded
+        self._frames, self._poses, self._visitor_emotion = frames, poses, visitor_emotion
+        self._interpolator = FrameInterpolator()
+        self._stage = Stage((settings.width, settings.height))
+        self._waiting = Waiting(settings.attract_after if settings.source != "none" else 0.0)
+        self._version = 0
+        self._overlay_on = self._keys_on = self._save_next = False
+        self._readings: Readings | None = None
+        self._readings_at = 0.0
+        self._actions: dict[str, Callable[[], None]] = {
+            "automatic": operator.toggle_automatic,
+            "scene": lambda: operator.set_scene(None),
+            "mirror": operator.toggle_mirror,
+            "restart": operator.reset,
+            "overlay": self._toggle_overlay,
+            "keys": self._toggle_keys,
+            "screenshot": self._save,
+            "record": recorder.toggle,
+        }
+
+    def act(self, action: str, argument: int | None = None) -> None:
+        """Do what a key of `keys.KEYS` asks for; what cannot be done is one line in the log."""
+        try:
+            if argument is None:
+                self._actions.get(action, _nothing)()
+            elif action == "emotion":
+                self._operator.set_emotion(argument)
+            elif action == "blend":
+                self._operator.toggle_emotion(argument)
+            elif action == "intensity":
+                self._operator.change_intensity(argument / 100)
+        except ValueError as error:
+            log.info("%s", error)
+
+    def draw(self, surface: pygame.Surface, now: float, scale: float = 1.0) -> None:
+        """Draw the picture of a time in seconds; `scale` is the share of the screen's pixels per side."""
+        version, frame = self._frames.newer_than(self._version, 0.0)
+        if frame is not None:
+            self._version = version
+            self._interpolator.put(frame)
+        moment = self._interpolator.at(now)
+        controls = self._controls()
+        picture = Picture(
+            time=now,
+            positions=None if moment is None else moment.positions,
+            emotion_weights=None if moment is None else moment.emotion_weights,
+            palette=self._operator.palette.names,
+            visitor=None if moment is None else moment.visitor,
+            caption=_caption(controls),
+            # what the piece waits for before the dancer is there
+            progress="the dancer is on the way" if self._loaded() else "loading the dancer",
+            scene=controls.scene,
+            mirror=controls.mirror,
+            waiting=self._waiting.at(now, self._poses),
+        )
+        self._stage.draw(surface, picture)
+        # what is kept is the piece; the operator's words come over it afterwards
+        if (recording := self._recorder.recording) is not None:
+            recording.see(surface, now)
+        if self._save_next:
+            self._save_next = False
+            self._recorder.save(lambda path: pygame.image.save(surface, str(path)))
+        self._stage.draw_words(surface, self._overlay(now, scale), listing() if self._keys_on else ())
+
+    def _controls(self) -> Controls:
+        controls = self._operator.mailbox.latest()
+        assert controls is not None
+        return controls
+
+    def _toggle_overlay(self) -> None:
+        self._overlay_on, self._readings = not self._overlay_on, None
+
+    def _toggle_keys(self) -> None:
+        self._keys_on = not self._keys_on
+
+    def _save(self) -> None:
+        self._save_next = True
+
+    def _overlay(self, now: float, scale: float) -> Readings | None:
+        if not self._overlay_on:
+            return None
+        if self._readings is None or now - self._readings_at > READINGS_EVERY:
+            self._readings, self._readings_at = self._read(scale), now
+        return self._readings
+
+    def _read(self, scale: float) -> Readings:
+        readings = read(
+            self._settings,
+            self._statistics,
+            self._operator.palette,
+            self._controls(),
+            self._frames.latest(),
+            self._poses.latest(),
+            self._visitor_emotion.latest(),
+        )
+        state = [("drawn", f"{100 * scale:.0f} % of the screen's pixels per side")]
+        if self._recorder.recording is not None:
+            state.append(("recording", "on"))
+        return replace(readings, lines=(*readings.lines, *state), mistake=self._stage.mistake)
+
+
+def _nothing() -> None:
+    """What `quit` and `fullscreen` ask of the picture: the window does those itself."""
+
+
+def _caption(controls: Controls) -> Caption | None:
+    if controls.caption is None or controls.captioned_at is None:
+        return None
+    return Caption(controls.caption, controls.captioned_at)

@@ -1,0 +1,243 @@
+"""What is seen as MP4, what is danced as NPZ and BVH: written beside the piece, which never waits for it."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from engine.faults import Fault
+from engine.statistics import Statistics
+from engine.values import DancerFrame
+from models.bvh_writer import write_bvh
+from models.skeleton import FRAME_RATE, JOINTS
+
+if TYPE_CHECKING:
+    import av  # takes a tenth of a second, which the first picture does not have: imported where it is used
+
+log = logging.getLogger(__name__)
+
+VIDEO_RATE = 30
+WAITING_PICTURES = 12
+"""Pictures that wait to be encoded at most: at 4K they take 400 MB. One more is left out of the film."""
+
+LONGEST = 3600.0
+"""Seconds after which a recording ends by itself: an operator who forgets it does not fill the disk."""
+
+Picture = tuple[int, NDArray[Any]]
+
+
+class Recording:
+    """One recording to FILE.mp4, FILE.npz and FILE.bvh; it writes in a thread of its own.
+
+    Whatever fails, a full disk first of all, ends the recording and is a fault; the piece does not notice.
+    """
+
+    def __init__(self, stem: Path, palette: tuple[str, ...], statistics: Statistics) -> None:
+        self.stem = stem
+        self.left_out = 0
+        self._palette, self._statistics = palette, statistics
+        self._pictures: queue.Queue[Picture | None] = queue.Queue(WAITING_PICTURES)
+        self._frames: list[DancerFrame] = []
+        self._began: float | None = None
+        self._newest = -1
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._write, name="recording", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still records: False after `stop`, a fault or LONGEST."""
+        return not self._ending.is_set()
+
+    def see(self, surface: pygame.Surface, now: float) -> None:
+        """Take the picture at a time in seconds, if the film has room for one: 30 a second. Never waits."""
+        self._began = now if self._began is None else self._began
+        if now - self._began > LONGEST:
+            self._ending.set()
+        index = round((now - self._began) * VIDEO_RATE)
+        if not self.alive or index <= self._newest:
+            return
+        try:
+            self._pictures.put_nowait((index, _copied(surface)))
+            self._newest = index
+        except queue.Full:
+            self.left_out += 1
+
+    def dance(self, frame: DancerFrame) -> None:
+        """Take a generated frame; every one of them is kept. From any one thread."""
+        if self.alive:
+            self._frames.append(frame)
+
+    def end(self) -> None:
+        """End it; the files are written behind."""
+        self._ending.set()
+
+    def stop(self, timeout: float = 20.0) -> None:
+        """End it and wait until the files are written."""
+        self._ending.set()
+        self._thread.join(timeout)
+
+    def _write(self) -> None:
+        try:
+            self.stem.parent.mkdir(parents=True, exist_ok=True)
+            self._film()
+            self._write_dance()
+            log.info("recorded %s (.mp4, .npz, .bvh); %d pictures left out", self.stem, self.left_out)
+        except Exception as error:  # whatever fails here must end here
+            self._ending.set()
+            fault = Fault("recorder", f"the recording ended: {' '.join(str(error).split())}")
+            self._statistics.fault(fault)
+            log.warning("%s; the piece goes on", fault.what)
+
+    def _film(self) -> None:
+        """Encode pictures until the end; their size is that of the first."""
+        import av
+
+        container: av.container.OutputContainer | None = None
+        stream: av.VideoStream | None = None
+        try:
+            while (picture := self._next()) is not None:
+                index, pixels = picture
+                if container is None or stream is None:
+                    container = av.open(str(self.stem.with_suffix(".mp4")), "w")
+                    stream = _add_stream(container, pixels.shape[1], pixels.shape[0])
+                frame = av.VideoFrame.from_ndarray(_fitted(pixels, stream.width, stream.height), format="bgra")
+                frame.pts, frame.time_base = index, Fraction(1, VIDEO_RATE)
+                container.mux(stream.encode(frame))
+            if container is not None and stream is not None:
+                container.mux(stream.encode(None))
+        finally:
+            if container is not None:
+                container.close()
+
+    def _next(self) -> Picture | None:
+        """The next picture, None once the recording has ended and all are written."""
+        while True:
+            try:
+                return self._pictures.get(timeout=0.1)
+            except queue.Empty:
+                if self._ending.is_set():
+                    return None
+
+    def _write_dance(self) -> None:
+        if not self._frames:
+            return
+        positions = np.stack([frame.positions for frame in self._frames]).astype(np.float32)
+        weights = np.stack([frame.emotion_weights for frame in self._frames]).astype(np.float32)
+        np.savez_compressed(
+            self.stem.with_suffix(".npz"),
+            positions=positions[None],
+            emotion=np.array([self._palette[int(weights.mean(axis=0).argmax())]]),
+            emotion_weights=weights[None],
+            joints=np.array(JOINTS),
+            palette=np.array(self._palette),
+            fps=np.float32(FRAME_RATE),
+        )
+        write_bvh(self.stem.with_suffix(".bvh"), positions)
+
+
+class Recorder:
+    """Starts and ends recordings in a folder, and saves single pictures there."""
+
+    def __init__(self, folder: Path, palette: tuple[str, ...], statistics: Statistics) -> None:
+        self._folder, self._palette, self._statistics = folder, palette, statistics
+        self._recording: Recording | None = None
+
+    @property
+    def recording(self) -> Recording | None:
+        """The recording that runs, if one does."""
+        return self._recording if self._recording is not None and self._recording.alive else None
+
+    def toggle(self) -> None:
+        """Begin to record, or end it; its files are written behind the piece."""
+        running = self.recording
+        if running is not None:
+            running.end()
+        else:
+            self._recording = Recording(self._folder / _stamped("dance"), self._palette, self._statistics)
+
+    def save(self, take: Callable[[Path], None]) -> None:
+        """Save a picture by `take(path)`; what fails is a fault."""
+        path = self._folder / f"{_stamped('picture')}.png"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            take(path)
+            log.info("saved %s", path)
+        except (OSError, pygame.error) as error:
+            self._statistics.fault(Fault("recorder", f"no picture was saved: {error}"))
+            log.warning("no picture was saved: %s", error)
+
+    def close(self) -> None:
+        """End a recording that runs and wait for its files."""
+        if self._recording is not None:
+            self._recording.stop()
+
+
+class Film:
+    """An MP4 file that is written picture by picture; use as a context manager."""
+
+    def __init__(self, path: Path, size: tuple[int, int], rate: int) -> None:
+        import av
+
+        self._encoded = av.VideoFrame.from_ndarray
+        self._container = av.open(str(path), "w")
+        self._stream = _add_stream(self._container, *size, rate=rate, quality=24, preset="slow")
+
+    def add(self, surface: pygame.Surface) -> None:
+        """Append a picture."""
+        pixels = _fitted(_copied(surface), self._stream.width, self._stream.height)
+        self._container.mux(self._stream.encode(self._encoded(pixels, format="bgra")))
+
+    def __enter__(self) -> Film:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+
+def _add_stream(
+    container: av.container.OutputContainer,
+    width: int,
+    height: int,
+    rate: int = VIDEO_RATE,
+    quality: int = 18,
+    preset: str = "ultrafast",
+) -> av.VideoStream:
+    """An H.264 stream that every player shows: 4:2:0, even sides."""
+    stream = container.add_stream("libx264", rate=rate)
+    stream.width, stream.height = width // 2 * 2, height // 2 * 2
+    stream.pix_fmt = "yuv420p"
+    stream.options = {"crf": str(quality), "preset": preset, "movflags": "+faststart"}
+    stream.thread_count = 1  # the dance needs the other cores
+    return stream
+
+
+def _copied(surface: pygame.Surface) -> NDArray[Any]:
+    """The pixels of a 32-bit surface, (height, width, 4) BGRX."""
+    width, height = surface.get_size()
+    rows = np.frombuffer(surface.get_buffer().raw, dtype=np.uint8).reshape(height, surface.get_pitch())
+    return rows[:, : 4 * width].reshape(height, width, 4)
+
+
+def _fitted(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
+    """The pixels in the film's size: cut where it has odd sides, enlarged where the window has changed."""
+    if pixels.shape[1] // 2 * 2 == width and pixels.shape[0] // 2 * 2 == height:
+        return np.ascontiguousarray(pixels[:height, :width])
+    resized: NDArray[Any] = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    return resized
+
+
+def _stamped(word: str) -> str:
+    return f"{word}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -1,0 +1,58 @@
+"""What a scene is: something that draws the dancer from a view of it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from engine.colours import Light
+from engine.history import History
+from engine.stage_camera import Projection
+from engine.visitor_ghost import Ghost
+
+FULL_SPEED = 3.0
+"""Metres per second at which a limb is lit up most."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Everything that a scene may draw from.
+
+    `time` in seconds, `seconds` since the picture before; `positions` (17, 3) in metres and `speeds` (17,) in
+    metres per second of the dancer now, `history` of both before; `light` is the emotion's, faded; `projection`
+    turns metres into pixels; `ghost` is the visitor's mirror figure, None where nobody is to be seen.
+    """
+
+    time: float
+    seconds: float
+    positions: NDArray[np.float32]
+    speeds: NDArray[np.float32]
+    history: History
+    light: Light
+    projection: Projection
+    ghost: Ghost | None = None
+
+    @property
+    def energies(self) -> NDArray[np.float32]:
+        """How lit up each joint is by its speed, (17,) in 0..1: stillness lets it fade."""
+        return np.clip(self.speeds / FULL_SPEED, 0.0, 1.0) ** np.float32(1.5)
+
+
+class Scene(ABC):
+    """One way to show the dance. A new one is a file in engine/scenes and a name in its table."""
+
+    name: ClassVar[str]
+    widening: ClassVar[float] = 1.0
+    """How much more room than one dancer the camera shows."""
+    shows_visitor: ClassVar[bool] = True
+    """Whether the visitor stands in the scene as a faint mirror figure."""
+
+    @abstractmethod
+    def draw(self, surface: pygame.Surface, view: View) -> None:
+        """Draw onto a 32-bit surface that shows the empty room already. A cut calls `forget` first."""
+
+    def forget(self) -> None:  # noqa: B027 - most scenes remember nothing
+        """Drop what was kept of earlier pictures: a new dance begins."""

@@ -1,0 +1,94 @@
+"""Silk: hands and feet draw cloth of many fine threads behind them; the body is hardly more than its edge."""
+
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from engine.enlarge import add_light, cell_for
+from engine.figure import Sculptor, draw_sculpture
+from engine.floor import draw_shadows
+from engine.scene import Scene, View
+from engine.strands import bloom, expose
+from models.skeleton import INDEX
+
+EDGES = (
+    # inner and outer joint of the limb that sweeps the cloth, and how far beyond the outer one it reaches
+    ("left_elbow", "left_wrist", 0.75),
+    ("right_elbow", "right_wrist", 0.75),
+    ("left_ankle", "left_toe", 0.5),
+    ("right_ankle", "right_toe", 0.5),
+)
+THREADS = 11
+"""Threads of each cloth: close enough to be a sheet where it is seen flat, and a bright fold on edge."""
+
+LENGTH = 1.7
+"""How much longer than a trail the cloth is."""
+
+FULL_SPEED = 2.0
+"""Metres per second from which the cloth has its full light."""
+
+SINK = 0.10
+"""Metres per second by which cloth sinks as it ages, and how far it billows."""
+
+
+class Ribbons(Scene):
+    name: ClassVar[str] = "ribbons"
+    widening: ClassVar[float] = 1.12
+
+    def __init__(self) -> None:
+        self._sculptor = Sculptor()
+        self._inner = np.array([INDEX[inner] for inner, _, _ in EDGES])
+        self._outer = np.array([INDEX[outer] for _, outer, _ in EDGES])
+        reach = np.array([edge[2] for edge in EDGES], dtype=np.float32)
+        across = np.linspace(0.0, 1.0, THREADS, dtype=np.float32)
+        self._across = 0.55 + across[None] * (0.45 + reach[:, None])  # (4, THREADS) of the way out
+        rim = np.abs(across * 2.0 - 1.0) ** 3
+        self._sheen = (0.30 + 0.70 * rim).astype(np.float32)
+
+    def draw(self, surface: pygame.Surface, view: View) -> None:
+        draw_shadows(surface, view.positions, view.projection)
+        body = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light.dimmed(0.55), 2)
+        if body is not None:
+            draw_sculpture(surface, body)
+        self._draw_silk(surface, view)
+
+    def _draw_silk(self, surface: pygame.Surface, view: View) -> None:
+        seconds = view.light.trail_seconds * LENGTH
+        past = view.history.last(seconds)
+        if len(past.ages) < 4:
+            return
+        age = past.ages / np.float32(seconds)
+        speed = np.clip(past.speeds[:, self._outer] / FULL_SPEED, 0.0, 1.0)
+        light = (0.10 + 0.90 * speed) * ((1.0 - age).clip(0.0, 1.0) ** 1.3)[:, None]
+        light = (light[:, :, None] * self._sheen).reshape(len(age), -1)
+        threads = self._threads(past.positions, past.ages, view.time)
+        pixels, _ = view.projection.project(threads)
+        young = np.exp(-age / 0.30)[:, None]
+        cell = cell_for(view.projection.size)
+        exposure = expose(pixels, np.stack([light * young, light * (1.0 - young)]), view.projection.size, cell)
+        if exposure is None:
+            return
+        bright = bloom(exposure.fields[0] * np.float32(0.50), 1.0, 0.5)
+        deep = bloom(exposure.fields[1] * np.float32(0.55), 1.35, 0.8)
+        figure, glow = view.light.figure, view.light.glow
+        tones = np.zeros((4, 2), dtype=np.float32)
+        tones[:3, 0] = (0.75 * figure + 0.25 * glow)[::-1] * 235.0
+        tones[:3, 1] = (0.88 * glow + 0.12 * figure)[::-1] * 235.0
+        colour = cv2.transform(cv2.merge([bright, deep]), tones)
+        add_light(surface, cv2.convertScaleAbs(colour), exposure.origin, cell)
+
+    def _threads(self, positions: NDArray[Any], ages: NDArray[Any], time: float) -> NDArray[Any]:
+        """(T, 4 THREADS, 3) metres: where the sweeping limbs were, sunk and billowing with age."""
+        inner, outer = positions[:, self._inner, None], positions[:, self._outer, None]
+        threads = inner + (outer - inner) * self._across[None, ..., None]
+        born = (time - ages)[:, None, None]
+        loose = ages[:, None, None]
+        fold = np.linspace(0.0, 2.4, THREADS, dtype=np.float32)[None, None]
+        threads[..., 1] -= loose * SINK * (0.6 + 0.4 * np.sin(born * 2.1 + fold))
+        threads[..., 0] += loose * 0.07 * np.sin(born * 3.3 + fold + time * 0.5)
+        threads[..., 2] += loose * 0.09 * np.sin(born * 2.6 - fold)
+        np.maximum(threads[..., 1], 0.01, out=threads[..., 1])
+        return threads.reshape(len(positions), -1, 3)

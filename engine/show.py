@@ -1,0 +1,173 @@
+"""A show: a timeline of emotion, influence and energy over minutes, from a TOML file.
+
+length = 600            # seconds, after which it begins anew; without it the last cue stays
+[[cue]]
+at = 0                  # seconds from the beginning
+glide = 20              # seconds over which it comes, from what was before (default 10)
+emotion = "sad"         # a name, or weights: { sad = 0.7, timid = 0.3 }
+influence = 0.2         # each of the three may be left out and then stays as it was
+energy = 0.8
+"""
+
+import time
+import tomllib
+from bisect import bisect_right
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.faults import StartError
+from engine.operator import MOST_ENERGY, Operator
+from engine.room import Room
+from engine.statistics import Statistics
+from models.palette import Palette, Weights
+
+LARGEST_FILE = 2**20
+MOST_CUES = 1_000
+LONGEST = 24 * 3600.0
+CUES_A_SECOND = 5.0
+
+Seconds = Annotated[float, Field(ge=0, le=LONGEST)]
+
+
+class CueEntry(BaseModel):
+    """A cue as it stands in the file."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    at: Seconds
+    glide: Seconds = 10.0
+    emotion: str | Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)] | None = None
+    influence: Annotated[float, Field(ge=0, le=1)] | None = None
+    energy: Annotated[float, Field(ge=0, le=MOST_ENERGY)] | None = None
+
+
+class ShowFile(BaseModel):
+    """The file."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    length: Annotated[float, Field(gt=0, le=LONGEST)] | None = None
+    cue: list[CueEntry] = Field(min_length=1, max_length=MOST_CUES)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One value (K,) over time: at each of `times` it begins to glide to the next of `values`, for `seconds`.
+
+    `length` is the time of a loop in seconds, None where the last value stays.
+    """
+
+    times: tuple[float, ...]
+    seconds: tuple[float, ...]
+    values: tuple[Weights, ...]
+    length: float | None
+
+    def at(self, moment: float) -> Weights | None:
+        """The value at a moment in seconds from the beginning; None if the track has none."""
+        if not self.times:
+            return None
+        looped = self.length is not None and moment >= self.length
+        moment = moment % self.length if self.length is not None else moment
+        index = bisect_right(self.times, moment) - 1
+        if index < 0:
+            return self.values[-1] if looped else self.values[0]
+        before = self.values[index - 1] if index > 0 or looped else self.values[index]
+        past = moment - self.times[index]
+        share = 1.0 if past >= self.seconds[index] else past / self.seconds[index]
+        return (before + np.float32(share) * (self.values[index] - before)).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Show:
+    """The three tracks."""
+
+    emotion: Track
+    influence: Track
+    energy: Track
+
+    @classmethod
+    def of(cls, file: ShowFile, palette: Palette) -> "Show":
+        """From a file. Raises ValueError for an emotion that there is not and for cues out of their order."""
+        times = [cue.at for cue in file.cue]
+        if sorted(set(times)) != times:
+            raise ValueError("the cues should stand in the order of their times, no two at one time")
+        if file.length is not None and times[-1] >= file.length:
+            raise ValueError(f"the last cue is at {times[-1]:g} s, when the show of {file.length:g} s is over")
+
+        def track(name: str) -> Track:
+            cues = [cue for cue in file.cue if getattr(cue, name) is not None]
+            values = [
+                weights_of(cue.emotion, palette)
+                if name == "emotion" and cue.emotion is not None
+                else np.array([getattr(cue, name)], dtype=np.float32)
+                for cue in cues
+            ]
+            return Track(
+                tuple(cue.at for cue in cues), tuple(cue.glide for cue in cues), tuple(values), file.length
+            )
+
+        return cls(track("emotion"), track("influence"), track("energy"))
+
+
+def weights_of(emotion: str | dict[str, float], palette: Palette) -> Weights:
+    """The weights (P,) that a name or a table of weights means. Raises ValueError."""
+    if isinstance(emotion, str):
+        return palette.resolve(emotion).weights
+    total = sum(emotion.values())
+    if total <= 0:
+        raise ValueError("the weights of an emotion should not all be 0")
+    blend = sum(weight / total * palette.resolve(name).weights for name, weight in emotion.items())
+    return np.asarray(blend, dtype=np.float32)
+
+
+def read_show(path: Path, palette: Palette) -> Show:
+    """The show in a file. Raises StartError, one line."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise StartError(f"--show: {path}: larger than {LARGEST_FILE} bytes; expected a small TOML file")
+        file = ShowFile(**tomllib.loads(path.read_text(encoding="utf-8")))
+        return Show.of(file, palette)
+    except OSError as error:
+        raise StartError(f"--show: {path}: {error.strerror or 'cannot be read'}; give a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StartError(f"--show: {path}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"][:3])
+        raise StartError(f"--show: {path}: {place}: {first['msg'].lower()}; see README, A show") from None
+    except (TypeError, ValueError) as error:
+        raise StartError(f"--show: {path}: {error}") from None
+
+
+class ShowRoom(Room):
+    """Plays the show: five times a second it asks the operator for what the moment wants."""
+
+    name = "show"
+
+    def __init__(self, show: Show, operator: Operator, statistics: Statistics) -> None:
+        super().__init__(statistics)
+        self._show, self._operator = show, operator
+        self._began: float | None = None
+
+    def open(self) -> None:
+        """Begin; after a fault go on."""
+        self._began = self._began or time.perf_counter()
+
+    def step(self) -> None:
+        """Ask once and wait."""
+        assert self._began is not None
+        self.play(time.perf_counter() - self._began)
+        self.sleep(1.0 / CUES_A_SECOND)
+
+    def play(self, moment: float) -> None:
+        """Ask for what a moment in seconds wants."""
+        influence, energy = self._show.influence.at(moment), self._show.energy.at(moment)
+        self._operator.cue(
+            self._show.emotion.at(moment),
+            None if influence is None else float(influence[0]),
+            None if energy is None else float(energy[0]),
+        )

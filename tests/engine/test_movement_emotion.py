@@ -1,0 +1,166 @@
+"""Automatic: hysteresis, the wander, and the way from poses to weights."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.faults import PermanentFault
+from engine.mailbox import Mailbox
+from engine.movement_accuracy import seen_by_camera
+from engine.movement_emotion import (
+    PATIENCE,
+    WANDER_EVERY,
+    Leader,
+    MovementEmotion,
+    default_movement_judge,
+    palette_map,
+    wander,
+)
+from engine.operator import Operator
+from engine.statistics import Statistics
+from engine.values import Pose, VisitorEmotion
+from models.judge import Judge
+from models.movement_judge import as_camera_sees, read_movement_judge
+from models.palette import DEFAULT_PALETTE, Palette
+from models.skeleton import bone_directions
+from tests.synthetic import swinging_figure
+
+
+def chances(**shares: float) -> np.ndarray:
+    values = np.zeros(8)
+    for name, share in shares.items():
+        values[DEFAULT_PALETTE.names.index(name)] = share
+    return values
+
+
+def test_another_emotion_leads_only_when_it_is_likelier_for_a_while() -> None:
+    leader = Leader()
+    assert leader.see(chances(sad=0.6, happy=0.4), 0.0) == 2
+    assert leader.see(chances(sad=0.48, happy=0.52), 10.0) == 2  # not clearly
+    for moment in (20.0, 20.0 + 0.9 * PATIENCE):
+        assert leader.see(chances(sad=0.2, happy=0.8), moment) == 2  # not long
+    assert leader.see(chances(sad=0.2, happy=0.8), 20.0 + 1.1 * PATIENCE) == 1
+
+
+def test_a_rival_who_gives_way_begins_anew() -> None:
+    leader = Leader()
+    leader.see(chances(sad=1.0), 0.0)
+    leader.see(chances(happy=1.0), 1.0)
+    leader.see(chances(sad=1.0), 1.5)
+    assert leader.see(chances(happy=1.0), 1.1 + PATIENCE) == 2
+
+
+def test_the_wander_is_slow_and_visits_every_emotion() -> None:
+    moments = np.arange(0, 16 * WANDER_EVERY, 0.5)
+    weights = np.stack([wander(float(moment), 8) for moment in moments])
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-6)
+    assert np.abs(np.diff(weights, axis=0)).max() < 0.1
+    assert (weights.max(axis=0) == 1.0).all()
+
+
+class Room:
+    """The room with a clock of its own and without a network."""
+
+    def __init__(self, judge: Judge | None) -> None:
+        self.shown: Mailbox[VisitorEmotion | None] = Mailbox()
+        self.operator = Operator(DEFAULT_PALETTE, Mailbox())
+        self.operator.set_automatic(True)
+        self.room = MovementEmotion(Mailbox(), self.shown, self.operator, Statistics())
+        self.room._judge, self.room._began = judge, 0.0
+        self.room._to_palette = np.eye(8, dtype=np.float32)
+        self.now = 0.0
+
+    @property
+    def target(self) -> np.ndarray:
+        controls = self.operator.mailbox.latest()
+        assert controls is not None
+        return controls.emotion_target
+
+    def move(self, seconds: float) -> None:
+        for positions in swinging_figure(int(30 * seconds)):
+            self.now += 1 / 30
+            self.room.see(Pose(True, self.now, positions, np.ones(17, dtype=np.float32)))
+            if int(self.now * 30) % 8 == 0:
+                self.room.weigh(self.now)
+
+
+class Always(Judge):
+    """Sees one emotion in everything."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(DEFAULT_PALETTE.names, 8, 0.0)
+        self.seen = chances(**{name: 1.0}).astype(np.float32)
+
+    def look(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert windows.shape == (1, 60, 101) and np.isfinite(windows).all()
+        return self.seen[None], np.zeros((1, 64))
+
+
+def test_what_the_visitor_shows_becomes_the_emotion() -> None:
+    room = Room(Always("angry"))
+    room.move(1.0)
+    assert room.shown.latest() is None  # not long enough to judge
+    room.move(12.0)
+    shown = room.shown.latest()
+    assert shown is not None and shown.weights[3] > 0.99
+    assert room.target[3] > 0.9 and room.target.sum() == pytest.approx(1)
+
+
+def test_when_the_visitor_has_gone_it_wanders() -> None:
+    room = Room(Always("angry"))
+    room.move(8.0)
+    room.room.see(Pose(False, room.now + 0.1))
+    assert room.shown.latest() is None
+    targets = []
+    for _ in range(400):
+        room.now += 0.25
+        room.room.weigh(room.now)
+        targets.append(room.target)
+    assert targets[-1][3] < 0.1 and len({int(t.argmax()) for t in targets}) >= 3
+    assert np.abs(np.diff(targets, axis=0)).sum(axis=1).max() < 0.4
+
+
+def test_while_a_hand_is_on_the_emotion_the_visitor_waits() -> None:
+    room = Room(Always("angry"))
+    room.operator.set_emotion("sad")
+    room.move(8.0)
+    assert room.target[2] == 1 and room.shown.latest() is not None
+
+
+def test_without_a_classifier_the_piece_goes_on_and_says_why(tmp_path: Path) -> None:
+    room = MovementEmotion(
+        Mailbox(),
+        Mailbox(),
+        Operator(DEFAULT_PALETTE, Mailbox()),
+        Statistics(),
+        judge=tmp_path / "no.safetensors",
+    )
+    with pytest.raises(PermanentFault, match=r"no\.safetensors"):
+        room.open()
+
+
+def test_the_classifier_that_ships_knows_the_palette_and_its_accuracy() -> None:
+    judge = read_movement_judge(default_movement_judge())
+    assert judge.emotions == DEFAULT_PALETTE.names
+    card = json.loads(default_movement_judge().with_suffix(".json").read_text(encoding="utf-8"))
+    assert card["licence"] == "CC BY-NC 4.0" and card["right_mean"] > 0.6
+    with torch.inference_mode():
+        assert np.isfinite(judge.look(np.zeros((1, 60, 101), dtype=np.float32))[0]).all()
+
+
+def test_names_are_mapped_to_whatever_palette_dances() -> None:
+    palette = Palette(("Anger", "calm"), ((-0.6, 0.3), (0.4, -0.8)))
+    np.testing.assert_array_equal(palette_map(("angry", "proud"), palette), [[1, 0], [0, 0]])
+
+
+@pytest.mark.parametrize("camera", [as_camera_sees, seen_by_camera])
+def test_a_body_before_the_camera_stands_on_the_floor_and_is_still_the_body(camera) -> None:  # type: ignore[no-untyped-def]
+    figure = swinging_figure(60)
+    seen = camera(figure, np.random.default_rng(0))
+    assert seen.shape == figure.shape and np.isfinite(seen).all()
+    assert np.abs(seen[:, 0, 2]).max() < 1e-6 and np.abs(seen[..., 1].min(axis=1)).max() < 0.1
+    up = bone_directions(seen)[:, 0, 1]
+    assert up.min() > 0.7

@@ -1,0 +1,102 @@
+"""What the keys do to the piece and to its picture."""
+
+from pathlib import Path
+
+import numpy as np
+import pygame
+import pytest
+
+from engine.keys import key_for
+from engine.mailbox import Mailbox
+from engine.operator import Controls, Operator
+from engine.performance import Performance
+from engine.recorder import Recorder
+from engine.scenes import SCENES
+from engine.settings import Settings
+from engine.statistics import Statistics
+from models.palette import DEFAULT_PALETTE
+
+SIZE = (320, 180)
+
+
+class Piece:
+    """A performance without rooms behind it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.controls: Mailbox[Controls] = Mailbox()
+        statistics = Statistics()
+        self.operator = Operator(DEFAULT_PALETTE, self.controls, scenes=tuple(SCENES))
+        self.performance = Performance(
+            Settings(source="none", width=SIZE[0], height=SIZE[1]),
+            self.operator,
+            statistics,
+            Recorder(folder, DEFAULT_PALETTE.names, statistics),
+            frames=Mailbox(),
+            poses=Mailbox(),
+            visitor_emotion=Mailbox(),
+            loaded=lambda: False,
+        )
+
+    def press(self, code: int, modifiers: int = 0) -> Controls:
+        key = key_for(code, modifiers, kiosk=False)
+        assert key is not None
+        self.performance.act(key.action, key.argument)
+        controls = self.controls.latest()
+        assert controls is not None
+        return controls
+
+    def picture(self) -> np.ndarray:
+        surface = pygame.Surface(SIZE, 0, 32)
+        self.performance.draw(surface, 1.0)
+        return pygame.surfarray.array3d(surface)
+
+
+@pytest.fixture
+def piece(tmp_path: Path) -> Piece:
+    return Piece(tmp_path / "recordings")
+
+
+def test_digits_choose_and_shift_blends(piece: Piece) -> None:
+    piece.press(pygame.K_3)
+    blend = piece.press(pygame.K_5, pygame.KMOD_LSHIFT).emotion_target
+    np.testing.assert_allclose(blend[[2, 4]], 0.5)
+    assert piece.press(pygame.K_5, pygame.KMOD_RSHIFT).emotion_target[2] == 1.0
+
+
+def test_brackets_turn_the_intensity_and_a_the_automatic(piece: Piece) -> None:
+    assert piece.press(pygame.K_LEFTBRACKET).intensity == pytest.approx(0.9)
+    assert piece.press(pygame.K_LEFTBRACKET).intensity == pytest.approx(0.8)
+    assert piece.press(pygame.K_RIGHTBRACKET).intensity == pytest.approx(0.9)
+    assert piece.press(pygame.K_a).automatic and not piece.press(pygame.K_a).automatic
+
+
+def test_scene_mirror_and_a_new_start(piece: Piece) -> None:
+    assert piece.press(pygame.K_TAB).scene == "ribbons"
+    assert not piece.press(pygame.K_m).mirror
+    assert piece.press(pygame.K_SPACE).resets == 1
+
+
+def test_taking_out_the_only_emotion_is_a_line_in_the_log(
+    piece: Piece, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    assert piece.press(pygame.K_1, pygame.KMOD_SHIFT).emotion_target[0] == 1.0
+    assert "neutral is the only emotion of the blend" in caplog.text
+
+
+@pytest.mark.parametrize("code", [pygame.K_h, pygame.K_F1])
+def test_readings_and_keys_come_over_the_picture_and_go_again(piece: Piece, code: int) -> None:
+    before = piece.picture()
+    piece.press(code)
+    assert (piece.picture() != before).any()
+    piece.press(code)
+    np.testing.assert_array_equal(piece.picture(), before)
+
+
+def test_a_saved_picture_is_without_the_operators_words(piece: Piece, tmp_path: Path) -> None:
+    before = piece.picture()
+    piece.press(pygame.K_h)
+    piece.press(pygame.K_s)
+    piece.picture()
+    (saved,) = (tmp_path / "recordings").glob("*.png")
+    np.testing.assert_array_equal(pygame.surfarray.array3d(pygame.image.load(saved)), before)

@@ -1,0 +1,101 @@
+"""What is seen and danced is on disk afterwards; a disk that is full ends the recording and nothing else."""
+
+import time
+
+import av
+import numpy as np
+import pygame
+import pytest
+
+from engine.recorder import Recorder, Recording
+from engine.statistics import Statistics
+from engine.values import DancerFrame
+from models.bvh import read_bvh
+from models.skeleton import JOINTS
+
+PALETTE = ("neutral", "happy")
+
+
+def frame(index):
+    positions = np.arange(51, dtype=np.float32).reshape(17, 3) / 50 + index / 100
+    return DancerFrame(index, index / 30, positions, np.array([0.0, 1.0], dtype=np.float32))
+
+
+def record(recording, pictures=12, size=(64, 48)):
+    surface = pygame.Surface(size, 0, 32)
+    for i in range(pictures):
+        surface.fill((10 * i, 30, 200))
+        while recording._pictures.full():
+            time.sleep(0.005)
+        recording.see(surface, 5.0 + (i + 0.1) / 30)
+        recording.dance(frame(i))
+    recording.stop()
+
+
+def test_every_picture_and_every_frame_is_written(tmp_path):
+    recording = Recording(tmp_path / "shows" / "dance", PALETTE, Statistics())
+    record(recording)
+    with av.open(str(tmp_path / "shows" / "dance.mp4")) as film:
+        pictures = [picture.to_ndarray(format="rgb24") for picture in film.decode(video=0)]
+    assert len(pictures) == 12 and recording.left_out == 0
+    assert pictures[3].shape == (48, 64, 3)
+    assert abs(float(pictures[9][..., 0].mean()) - 90) < 12
+    with np.load(tmp_path / "shows" / "dance.npz") as file:
+        assert file["positions"].shape == (1, 12, 17, 3) and file["emotion"][0] == "happy"
+        assert tuple(file["joints"]) == JOINTS
+    assert len(read_bvh(tmp_path / "shows" / "dance.bvh").frames) == 12
+
+
+def test_odd_sides_and_a_window_that_changes_its_size_still_make_a_film(tmp_path):
+    recording = Recording(tmp_path / "odd", PALETTE, Statistics())
+    for i, size in enumerate([(65, 49), (65, 49), (120, 80)]):
+        recording.see(pygame.Surface(size, 0, 32), 1.0 + i / 30 + 0.001)
+    recording.stop()
+    with av.open(str(tmp_path / "odd.mp4")) as film:
+        assert [(p.width, p.height) for p in film.decode(video=0)] == [(64, 48)] * 3
+
+
+@pytest.mark.parametrize("failing", ["mkdir", "film"])
+def test_a_disk_that_is_full_ends_the_recording_and_is_a_fault(tmp_path, monkeypatch, failing):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    if failing == "film":
+        monkeypatch.setattr(av, "open", full)
+    else:
+        (tmp_path / "blocked").write_text("a file where a folder is wanted")
+    statistics = Statistics()
+    recording = Recording(tmp_path / ("blocked" if failing == "mkdir" else "x") / "dance", PALETTE, statistics)
+    recording.see(pygame.Surface((64, 48), 0, 32), 1.0)
+    recording._thread.join(5.0)
+    assert not recording.alive
+    [fault] = statistics.faults()
+    assert fault["room"] == "recorder"
+    recording.see(pygame.Surface((64, 48), 0, 32), 2.0)
+    recording.dance(frame(0))
+
+
+def test_the_key_starts_and_ends_a_recording(tmp_path):
+    recorder = Recorder(tmp_path, PALETTE, Statistics())
+    assert recorder.recording is None
+    recorder.toggle()
+    running = recorder.recording
+    assert running is not None
+    running.see(pygame.Surface((64, 48), 0, 32), 1.0)
+    recorder.toggle()
+    assert recorder.recording is None
+    recorder.close()
+    assert len(list(tmp_path.glob("dance-*.mp4"))) == 1
+
+
+def test_a_picture_that_cannot_be_saved_is_a_fault(tmp_path):
+    statistics = Statistics()
+    recorder = Recorder(tmp_path, PALETTE, statistics)
+
+    def fail(path):
+        raise pygame.error("out of memory")
+
+    recorder.save(fail)
+    assert statistics.faults()[0]["room"] == "recorder"
+    recorder.save(lambda path: path.write_bytes(b"png"))
+    assert len(list(tmp_path.glob("picture-*.png"))) == 1

@@ -1,0 +1,92 @@
+"""Every scene shows the dancer and follows the emotion; pictures are compared by structure."""
+
+import numpy as np
+import pygame
+import pytest
+
+from engine.colours import LiveColours
+from engine.scenes import SCENES
+from engine.stage import Picture, Stage
+from tests.engine.test_stage import PALETTE, emotion, standing
+
+SIZE = (320, 180)
+
+
+def play(scene, seconds, mood="happy", size=SIZE, start=0.0, stage=None, **more):
+    """The last picture of a dancer who swings both arms, (height, width, 3) float."""
+    stage = stage or Stage(size)
+    surface = pygame.Surface(size, 0, 32)
+    for i in range(round(seconds * 30)):
+        time = start + i / 30
+        positions = standing()
+        for shoulder, side in ((3, 1.0), (6, -1.0)):
+            reach = np.array([side * np.sin(4 * time), np.cos(4 * time), 0.0], dtype=np.float32)
+            positions[shoulder + 1] = positions[shoulder] + 0.24 * reach
+            positions[shoulder + 2] = positions[shoulder + 1] + 0.22 * reach
+        stage.draw(surface, Picture(time, positions, emotion(mood), PALETTE, scene=scene, **more))
+    return pygame.surfarray.array3d(surface).swapaxes(0, 1).astype(float)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_dancer_stands_out_from_the_room_in_the_middle(scene):
+    image = play(scene, 1.0).mean(axis=2)
+    assert image[40:150, 140:180].max() > 90
+    assert image[:, :40].mean() < 40
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_emotion_colours_every_scene(scene):
+    sad, angry = play(scene, 0.5, "sad"), play(scene, 0.5, "angry")
+    assert sad[..., 2].mean() > sad[..., 0].mean()
+    assert angry[..., 0].mean() > angry[..., 2].mean()
+
+
+def test_silk_stays_in_the_air_where_hands_were():
+    stage = Stage(SIZE)
+    first = play("ribbons", 0.2, stage=stage)
+    later = play("ribbons", 1.2, stage=stage, start=0.2)
+    beside = (slice(30, 120), slice(100, 220))
+    assert later[beside].mean() > first[beside].mean() + 2.0
+
+
+def test_the_company_comes_in_one_after_the_other():
+    def company(seconds):
+        image = play("chorus", seconds).mean(axis=2)
+        return float(np.concatenate([image[60:140, 40:135], image[60:140, 185:280]], axis=1).std())
+
+    assert company(5.0) > company(0.5) + 2.0
+
+
+def test_a_change_of_scene_goes_through_the_dark():
+    stage = Stage(SIZE)
+    lit = play("figure", 0.5, stage=stage)[40:150, 140:180].max()
+    half_way = play("chorus", 0.55, stage=stage, start=0.5)[40:150, 140:180].max()
+    there = play("chorus", 1.0, stage=stage, start=1.05)[40:150, 140:180].max()
+    assert half_way < 0.6 * lit
+    assert there > 0.8 * lit
+
+
+def test_a_stage_that_waits_is_dimmer_and_wakes_up_again():
+    stage = Stage(SIZE)
+    awake = play("figure", 0.5, stage=stage).mean()
+    waiting = play("figure", 14.0, stage=stage, start=0.5, waiting=True).mean()
+    again = play("figure", 14.0, stage=stage, start=14.5).mean()
+    assert waiting < 0.97 * awake
+    assert again == pytest.approx(awake, rel=0.05)
+
+
+def test_the_file_of_lights_is_read_again_and_a_mistake_leaves_the_last_good_ones(tmp_path):
+    path = tmp_path / "lights.toml"
+    light = '[unknown]\nfigure = "#ffffff"\nglow = "{}"\nbackground = "#000000"\ntrail_seconds = 1.0\n'
+    path.write_text(light.format("#ff0000"))
+    live = LiveColours(path)
+    assert live.at(0.0).of("happy").glow[0] == 1.0
+    path.write_text(light.format("#00ff00") + "# saved again\n")
+    assert live.at(1.0).of("happy").glow[1] == 1.0
+    path.write_text("[unknown]\nfigure = 'red")
+    assert live.at(2.0).of("happy").glow[1] == 1.0
+    assert live.mistake is not None and "TOML" in live.mistake
+    path.unlink()
+    assert live.at(3.0).of("happy").glow[1] == 1.0
+    path.write_text(light.format("#0000ff"))
+    assert live.at(4.0).of("happy").glow[2] == 1.0 and live.mistake is None

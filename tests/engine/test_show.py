@@ -1,0 +1,103 @@
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.faults import StartError
+from engine.mailbox import Mailbox
+from engine.operator import Operator
+from engine.show import Show, ShowFile, ShowRoom, read_show
+from engine.statistics import Statistics
+from models.palette import DEFAULT_PALETTE
+
+HAPPY, SAD = DEFAULT_PALETTE.one_hot(1), DEFAULT_PALETTE.one_hot(2)
+ROOT = Path(__file__).parents[2]
+
+
+def show_of(text: str) -> Show:
+    return Show.of(ShowFile(**tomllib.loads(text)), DEFAULT_PALETTE)
+
+
+TWO = """
+[[cue]]
+at = 10
+emotion = "happy"
+energy = 1
+[[cue]]
+at = 20
+glide = 10
+emotion = "sad"
+"""
+
+
+def test_a_cue_comes_over_its_glide() -> None:
+    emotion = show_of(TWO).emotion
+    for moment, share in ((0, 0.0), (15, 0.0), (20, 0.0), (25, 0.5), (30, 1.0), (1000, 1.0)):
+        weights = emotion.at(moment)
+        assert weights is not None
+        np.testing.assert_allclose(weights, (1 - share) * HAPPY + share * SAD, atol=1e-6)
+
+
+def test_what_a_cue_leaves_out_stays() -> None:
+    show = show_of(TWO)
+    assert show.energy.at(100) == 1.0 and show.influence.at(100) is None
+
+
+def test_a_loop_comes_back_from_where_it_was() -> None:
+    emotion = show_of("length = 40\n" + TWO.replace("at = 10", "at = 0\nglide = 4")).emotion
+    np.testing.assert_allclose(emotion.at(0), HAPPY)  # the first time there is nothing before
+    np.testing.assert_allclose(emotion.at(40), SAD)
+    np.testing.assert_allclose(emotion.at(42), (HAPPY + SAD) / 2)
+    np.testing.assert_allclose(emotion.at(44 + 400), HAPPY)
+
+
+def test_weights_sum_to_one_at_every_moment() -> None:
+    show = read_show(ROOT / "assets" / "show.toml", DEFAULT_PALETTE)
+    for moment in np.linspace(0, 1300, 500):
+        weights = show.emotion.at(float(moment))
+        assert weights is not None and weights.sum() == pytest.approx(1, abs=1e-5) and (weights >= 0).all()
+
+
+def test_the_room_works_the_operator() -> None:
+    operator = Operator(DEFAULT_PALETTE, Mailbox())
+    room = ShowRoom(show_of(TWO), operator, Statistics())
+    room.play(25)
+    controls = operator.mailbox.latest()
+    assert controls is not None and controls.energy == 1.0
+    np.testing.assert_allclose(controls.emotion_target[[1, 2]], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "cue"),
+        ("= 1", "not valid TOML"),
+        ("[[cue]]\nat = 0\nemotion = 'bored'", "bored"),
+        ("[[cue]]\nat = 0\nemotion = { sad = 0 }", "all be 0"),
+        ("[[cue]]\nat = 0\nenergy = 7", "energy"),
+        ("[[cue]]\nat = 0\nspeed = 1", "speed"),
+        ("[[cue]]\nat = nan", "at"),
+        ("[[cue]]\nat = 5\n[[cue]]\nat = 5", "order"),
+        ("length = 5\n[[cue]]\nat = 5", "over"),
+        ("cue = 3", "cue"),
+    ],
+)
+def test_a_wrong_show_is_one_line(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(StartError) as caught:
+        read_show(path, DEFAULT_PALETTE)
+    assert "\n" not in str(caught.value) and named in str(caught.value) and "wrong.toml" in str(caught.value)
+
+
+def test_a_show_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="absent"):
+        read_show(tmp_path / "absent.toml", DEFAULT_PALETTE)
+
+
+def test_the_show_in_readme_is_one() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", readme, flags=re.DOTALL)
+    assert [show_of(text) for text in examples if "[[cue]]" in text]
