@@ -327,7 +327,7 @@ class Generator:
         return np.clip(wrong, -fastest, fastest)
 
     def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The three kinds of chance: white noise, a choice that is held, an activity that is kept for a while."""
+        """The three kinds of chance: white noise, a choice that is held, an activity that is kept."""
         count = len(state.pose)
         noise = rng.standard_normal((count, self.network.config.target_count), dtype=np.float32)
         anew = rng.random((count, 1)) < self.sampling.decision_rate / FRAME_RATE
