@@ -297,8 +297,8 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
 
     def draw(step: int) -> Windows:
         rng = np.random.default_rng([recipe.seed, 2, rank, step])
-        most = recipe.batch - 1  # what is real is never left out altogether
-        own = min(round(recipe.rehearsal_share * recipe.batch), most) if rehearsal.begun else 0
+        # What is real is never left out altogether.
+        own = min(round(recipe.rehearsal_share * recipe.batch), recipe.batch - 1) if rehearsal.begun else 0
         windows = data.training.draw(rng, recipe.batch - own)
         return joined(windows, rehearsal.draw(rng, own)) if own else windows
 
