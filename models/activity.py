@@ -4,8 +4,8 @@ The network hears two speeds as inputs: that of the coming second and that of th
 The first is what keeps a dancer from freezing: in the data every clip ends at rest, so without it standing
 still is the one state that is easy to enter and hard to leave. It does not say when to begin, though, and who
 has stood for long may stand on. The second does, and is said only to a dancer who stands too long. In training
-both are measured; live the first wanders through the range that the actors showed for the emotion, and `energy`
-scales it.
+both are measured; live the first is that of a phrase that some actor showed in the emotion (`models.wish`),
+and `energy` scales it.
 """
 
 import numpy as np
@@ -15,8 +15,6 @@ from models.skeleton import FRAME_RATE, FloatArray
 
 WINDOWS = (FRAME_RATE, 8)
 """Frames ahead over which the two speeds are means."""
-QUANTILES = np.linspace(0.0, 1.0, 11)
-"""The ranks at which the range of each emotion is written into a checkpoint's card."""
 
 
 def activity_input(speed: ArrayLike) -> FloatArray:

@@ -10,7 +10,7 @@ from typing import Any
 
 from models.palette import Palette
 
-FORMAT = "emotion-dancer-1"
+FORMAT = "emotion-dancer-2"
 LARGEST_CARD = 2**20
 
 

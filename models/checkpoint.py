@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from models.activity import QUANTILES
 from models.card import FORMAT, CheckpointError, card_path, read_card, write_card
 from models.motion_space import INPUT_COUNT, MotionSpace
 from models.network import DanceNetwork, NetworkConfig
 from models.palette import Palette
+from models.skeleton import FloatArray
+from models.wish import PHRASE_COUNT, WISH_COUNT
 
 LARGEST_FILE = 512 * 2**20
 
@@ -29,7 +31,7 @@ class Checkpoint:
     space: MotionSpace
     palette: Palette
     conditions: tuple[str, ...]
-    activity_ranges: tuple[tuple[float, ...], ...]  # (P, 11) m/s at the ranks of `activity.QUANTILES`
+    phrases: FloatArray  # (P, 128, 7) that actors showed in each emotion, slowest first, see `models.wish`
     card: dict[str, Any]
 
 
@@ -41,11 +43,11 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "horizon": checkpoint.space.horizon,
         "palette": checkpoint.palette.to_card(),
         "conditions": list(checkpoint.conditions),
-        "activity_ranges": [list(row) for row in checkpoint.activity_ranges],
         **checkpoint.card,
     }
     tensors = {f"network.{name}": tensor for name, tensor in checkpoint.network.state_dict().items()}
     tensors |= {f"space.{name}": tensor for name, tensor in checkpoint.space.state_dict().items()}
+    tensors["phrases"] = torch.from_numpy(checkpoint.phrases)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     unfinished = path.with_suffix(".partial")
     save_file(tensors, unfinished, metadata={"format": FORMAT})
@@ -62,14 +64,12 @@ def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         config = _config_from_card(card["config"])
         space = MotionSpace(_whole(card["horizon"], 1, 64), config.target_count)
         conditions = tuple(str(name) for name in card["conditions"])
-        ranges = tuple(tuple(float(v) for v in row) for row in card["activity_ranges"])
         if conditions[: len(palette.names)] != palette.names or len(conditions) != config.label_count:
             raise ValueError("the conditions do not begin with the palette or do not match label_count")
-        if len(ranges) != len(palette.names) or any(len(row) != len(QUANTILES) for row in ranges):
-            raise ValueError(f"activity_ranges needs {len(QUANTILES)} numbers for each palette entry")
         network = DanceNetwork(config)
         _fill(network, "network.", tensors)
         _fill(space, "space.", tensors)
+        phrases = _phrases(tensors, len(palette.names))
     except KeyError as error:
         raise CheckpointError(
             f"{card_path(path)}: the entry {error} is missing; was it written by python -m models.train?"
@@ -81,7 +81,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         ) from None
     network.to(device).eval()
     space.to(device)
-    return Checkpoint(network, space, palette, conditions, ranges, card)
+    return Checkpoint(network, space, palette, conditions, phrases, card)
 
 
 def _whole(value: Any, low: int, high: int) -> int:
@@ -104,6 +104,8 @@ def _config_from_card(values: Any) -> NetworkConfig:
     config = NetworkConfig(**sizes, dropout=float(values.get("dropout", 0.0)))
     if config.input_count != INPUT_COUNT:
         raise ValueError(f"input_count is {config.input_count}, this version needs {INPUT_COUNT}")
+    if config.wish_count != WISH_COUNT:
+        raise ValueError(f"wish_count is {config.wish_count}, this version needs {WISH_COUNT}")
     if config.width % (2 * config.heads):
         raise ValueError("width should be a multiple of twice the heads")
     if (
@@ -132,6 +134,18 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise CheckpointError(
             f"{path}: not a whole safetensors file ({error}); copy it again or train it again"
         ) from None
+
+
+def _phrases(tensors: dict[str, torch.Tensor], palette_count: int) -> FloatArray:
+    """The phrases of each palette entry; they must be there and make sense."""
+    phrases = tensors["phrases"].float().numpy()
+    if phrases.ndim != 3 or phrases.shape[::2] != (palette_count, PHRASE_COUNT) or phrases.shape[1] < 1:
+        raise ValueError(
+            f"phrases should be ({palette_count}, at least 1, {PHRASE_COUNT}), not {phrases.shape}"
+        )
+    if not np.isfinite(phrases).all() or (phrases[..., 0] < 0).any():
+        raise ValueError("phrases are not made of finite numbers and speeds")
+    return phrases
 
 
 def _fill(module: torch.nn.Module, prefix: str, tensors: dict[str, torch.Tensor]) -> None:

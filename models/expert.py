@@ -14,16 +14,21 @@ from numpy.typing import NDArray
 from models.activity import WINDOWS, activity_input
 from models.motion_space import POSE_COUNT, STEP_COUNT
 from models.skeleton import FloatArray
-from models.windows import WAY_BACK, MotionBank, WindowSampler
+from models.windows import MotionBank, WindowSampler
+from models.wish import WISH_COUNT
 
-LIBRARY = 8192
+LIBRARY = 16384
 """Frames, in whole clips, that compete to be the likest; drawn anew for every act."""
-KEPT_CLIPS = 0.7
+KEPT_CLIPS = 0.8
 """Share of the clips that compete where all would: what is likest should not always be the same."""
-ACTIVITY_WEIGHT = 4.0
+ACTIVITY_WEIGHT = 3.0
 """What a difference of one in the activity input counts; one deviation of a number of the pose counts 1."""
+MANNER_WEIGHT = 2.0
+"""What a deviation of a number of the manner counts."""
 RATE_WEIGHT = 0.5
 """What a deviation of travel and turning counts; the stage bends the dancer's way, and no clip knows of it."""
+RETURN_RATE = 0.25
+"""One over the frames in which what the dancer does turns into what the actor did, see `Expert.answer`."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,10 @@ class Expert:
             ],
             axis=1,
         )
-        self._activity = activity_input(coming_speed_in_clip(self.bank)).astype(np.float32)
+        speed = activity_input(coming_speed_in_clip(self.bank))
+        at_once = np.full(len(features), np.nan)  # said to some dancers, and never compared
+        self._wishes = np.column_stack([speed, at_once, sampler.manner]).astype(np.float32)
+        assert self._wishes.shape[1] == WISH_COUNT
 
     def library(self, rng: np.random.Generator, condition: int) -> Library:
         """Some clips of an emotion, drawn as the sampler draws them."""
@@ -60,30 +68,36 @@ class Expert:
             [np.arange(self.bank.starts[i] + 1, self.bank.starts[i + 1] - self.horizon) for i in chosen]
         )
         return Library(
-            self._keys(self.bank.features[frames], self._steps[frames], self._activity[frames]), frames
+            self._keys(self.bank.features[frames], self._steps[frames], self._wishes[frames]), frames
         )
 
-    def answer(
-        self, library: Library, poses: FloatArray, steps: FloatArray, activity: FloatArray
-    ) -> FloatArray:
-        """The coming steps (N, horizon, 52) for poses (N, 49) that steps (N, 52) led to, asked for the activity
-        input (N,) of the coming second."""
-        keys = self._keys(poses, steps, activity)
+    def answer(self, library: Library, poses: FloatArray, steps: FloatArray, wishes: FloatArray) -> FloatArray:
+        """The coming steps (N, horizon, 52) for poses (N, 49) that steps (N, 52) led to, given wishes (N, A).
+
+        The pose and the step are the dancer's own at first and become the actor's as a critically damped spring
+        comes to rest, so nothing leaps, not even the speed (inertialization: Bollo, GDC 2018).
+        """
+        keys = self._keys(poses, steps, wishes)
         likeness = keys @ library.keys.T - 0.5 * np.square(library.keys).sum(axis=1)
         frames = library.frames[likeness.argmax(axis=1)]
         coming = self._steps[frames[:, None] + np.arange(1, self.horizon + 1)]  # copies
-        left = (WAY_BACK ** np.arange(self.horizon + 1)).astype(np.float32)
-        difference = poses[:, :POSE_COUNT] - self.bank.features[frames, :POSE_COUNT]
-        coming[..., :POSE_COUNT] += difference[:, None] * np.diff(left)[:, None]
         assert coming.shape[-1] == STEP_COUNT
+        ahead = np.arange(self.horizon + 1, dtype=np.float32)
+        left = np.exp(-RETURN_RATE * ahead)
+        apart = (poses[:, :POSE_COUNT] - self.bank.features[frames, :POSE_COUNT])[:, None]
+        faster = (steps - self._steps[frames])[:, None]
+        drift = faster[..., :POSE_COUNT] + RETURN_RATE * apart
+        coming[..., :POSE_COUNT] += np.diff((apart + drift * ahead[:, None]) * left[:, None], axis=1)
+        coming[..., POSE_COUNT:] += faster[..., POSE_COUNT:] * left[1:, None]
         return coming
 
-    def _keys(self, features: FloatArray, steps: FloatArray, activity: FloatArray) -> FloatArray:
+    def _keys(self, features: FloatArray, steps: FloatArray, wishes: FloatArray) -> FloatArray:
         pose = features[:, :POSE_COUNT] * self.sampler.pose_weight[:POSE_COUNT]
         turned = steps[:, :POSE_COUNT] * self.sampler.step_weight[:POSE_COUNT]
         travel = steps[:, POSE_COUNT:] * RATE_WEIGHT * self.sampler.pose_weight[POSE_COUNT:]
-        asked = ACTIVITY_WEIGHT * activity[:, None]
-        return np.concatenate([pose, turned, travel, asked], axis=1).astype(np.float32)
+        speed = ACTIVITY_WEIGHT * wishes[:, :1]
+        manner = MANNER_WEIGHT * wishes[:, len(WINDOWS) :]
+        return np.concatenate([pose, turned, travel, speed, manner], axis=1).astype(np.float32)
 
 
 def coming_speed_in_clip(bank: MotionBank) -> FloatArray:

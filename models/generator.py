@@ -8,13 +8,12 @@ ensembling: Zhao et al. 2023, arXiv:2304.13705).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import torch
 
-from models.activity import QUANTILES, activity_input
+from models.activity import activity_input
 from models.checkpoint import Checkpoint
 from models.features import (
     DIRECTIONS,
@@ -32,6 +31,7 @@ from models.network import Cache
 from models.planner import Planner, traced
 from models.seam import seam_between, sewn
 from models.skeleton import BONE_COUNT, FRAME_RATE, FloatArray, unit_vectors
+from models.wish import WISH_COUNT
 
 TEMPERATURE_RANGE = (0.5, 1.2)
 """What energy may make of the temperature."""
@@ -41,7 +41,6 @@ MEMORY = 20
 """Frames of the running means of what was asked for and what was danced."""
 HIGHEST_RANK = 0.97
 """The liveliest that is asked for, as a rank of what the actors did: beyond it are single leaps."""
-NORMAL = NormalDist()
 SEAM = 20
 """Frames over which a jump of context fades."""
 
@@ -61,7 +60,7 @@ class Sampling:
     overlap: float = 0.9
     """weight of each plan relative to the next newer one when their steps are averaged"""
     bout: float = 4.0
-    """mean seconds for which one activity is asked, as long as actors keep to one"""
+    """mean seconds for which one phrase is asked, as long as actors keep to one"""
     lowest_speed: float = 0.18
     """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""
     patience: float = 0.4
@@ -79,8 +78,8 @@ class DanceState:
     cache: Cache  # of the frames before it
     plans: FloatArray  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its first step on
     gumbel: FloatArray  # (B, K)
-    rank: FloatArray  # (B,) standard normal, the rank of the asked activity
-    activity: FloatArray  # (B, 2) the activity input that the frame was danced with
+    rank: FloatArray  # (B,) from 0 to 1, of the phrase that is asked for among those of its emotion
+    wish: FloatArray  # (B, A) that the frame was danced with, see `models.wish`
     asked: FloatArray  # (B,) m/s, the activity asked for, a running mean
     moved: FloatArray  # (B,) m/s, the speed danced, the same mean
     seam: FloatArray  # (B, 52) what leads from the danced pose to the shown one, after a jump of context
@@ -139,7 +138,6 @@ class Generator:
         self.sampling = sampling or Sampling()
         self.network, self.space = checkpoint.network, checkpoint.space
         self.device = next(self.network.parameters()).device
-        self._ranges = np.array(checkpoint.activity_ranges)  # (P, 11)
         self._planners: dict[int, Any] = {}  # compiled, by the number of dancers
 
     def start(self, count: int = 1, seed: int = 0) -> DanceState:
@@ -153,8 +151,8 @@ class Generator:
             cache=self.network.empty_cache(count),
             plans=np.zeros((count, 0, horizon, STEP_COUNT), dtype=np.float32),
             gumbel=self._gumbel(rng, count),
-            rank=rng.standard_normal(count),
-            activity=np.full((count, 2), np.nan),
+            rank=rng.random(count),
+            wish=np.full((count, WISH_COUNT), np.nan),
             asked=np.full(count, USUAL_SPEED),
             moved=np.full(count, USUAL_SPEED),
             seam=np.zeros((count, FEATURE_COUNT), dtype=np.float32),
@@ -188,8 +186,8 @@ class Generator:
         cache = self.network.empty_cache(count)
         if length > 0:
             labels = torch.zeros(count, length, self.network.config.label_count, device=self.device)
-            activity = torch.full((count, length, 2), torch.nan, device=self.device)
-            _, cache = self.network(self.space.inputs(poses[:, :-1], steps[:, :-1]), labels, activity)
+            wishes = torch.full((count, length, WISH_COUNT), torch.nan, device=self.device)
+            _, cache = self.network(self.space.inputs(poses[:, :-1], steps[:, :-1]), labels, wishes)
         prompted = replace(
             state,
             pose=poses[:, -1].cpu().numpy(),
@@ -222,14 +220,15 @@ class Generator:
         """
         sampling = self.sampling
         weights = np.broadcast_to(
-            np.asarray(emotion_weights, dtype=np.float32), (len(state.pose), len(self._ranges))
+            np.asarray(emotion_weights, dtype=np.float32), (len(state.pose), len(self.checkpoint.palette))
         )
         rng = self._random(state.seed, state.tick)
         noise, gumbel, rank = self._wander(state, rng)
         hot = sampling.temperature * float(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
-        asked = self._asked(weights, rank, energy)
+        asked, manner = self._phrase(weights, rank, energy)
         activity = activity_input(np.stack([asked, self._at_once(state, asked)], axis=-1))
-        given = (sampling.emphasis * weights, activity, asked, gumbel, hot * noise)
+        wish = np.concatenate([activity, manner], axis=-1)
+        given = (sampling.emphasis * weights, wish, asked, gumbel, hot * noise)
         plan, cache = self._plan(state, *given)
         plans = np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon]
         moved, rates = self._dance(state.pose, plans, toward, influence)
@@ -242,7 +241,7 @@ class Generator:
             plans=plans,
             gumbel=gumbel,
             rank=rank,
-            activity=activity,
+            wish=wish,
             asked=state.asked + (asked - state.asked) / MEMORY,
             moved=state.moved + (speed - state.moved) / MEMORY,
             place=place,
@@ -256,7 +255,7 @@ class Generator:
         self,
         state: DanceState,
         weights: FloatArray,
-        activity: FloatArray,
+        wish: FloatArray,
         asked: FloatArray,
         gumbel: FloatArray,
         noise: FloatArray,
@@ -265,7 +264,7 @@ class Generator:
         count = len(state.pose)
         labels = np.zeros((count, self.network.config.label_count), dtype=np.float32)
         labels[:, : weights.shape[1]] = weights
-        given = (state.pose, state.step, labels, activity, asked, gumbel, noise)
+        given = (state.pose, state.step, labels, wish, asked, gumbel, noise)
         tensors = [torch.from_numpy(np.ascontiguousarray(part, np.float32)).to(self.device) for part in given]
         if count not in self._planners:
             planner = Planner(self.network, self.space, self.sampling.pull).eval()
@@ -327,21 +326,22 @@ class Generator:
         return np.clip(wrong, -fastest, fastest)
 
     def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The three kinds of chance: white noise, a choice that is held, an activity that is kept."""
+        """The three kinds of chance: white noise, a choice that is held, a phrase that is kept."""
         count = len(state.pose)
         noise = rng.standard_normal((count, self.network.config.target_count), dtype=np.float32)
         anew = rng.random((count, 1)) < self.sampling.decision_rate / FRAME_RATE
         gumbel = np.where(anew, self._gumbel(rng, count), state.gumbel)
         ends = rng.random(count) < 1.0 / (FRAME_RATE * self.sampling.bout)
-        rank = np.where(ends, rng.standard_normal(count), state.rank)
+        rank = np.where(ends, rng.random(count), state.rank)
         return noise, gumbel, rank
 
-    def _asked(self, weights: FloatArray, rank: FloatArray, energy: float) -> FloatArray:
-        """The speed in m/s (B,) to dance the coming second at: drawn from the emotion's own range."""
-        share = HIGHEST_RANK * np.array([NORMAL.cdf(value) for value in rank])
-        ranges = weights @ self._ranges  # (B, 11)
-        speed = [np.interp(s, QUANTILES, row) for s, row in zip(share, ranges, strict=True)]
-        return np.maximum(energy * np.array(speed), self.sampling.lowest_speed)
+    def _phrase(self, weights: FloatArray, rank: FloatArray, energy: float) -> tuple[FloatArray, FloatArray]:
+        """The speed in m/s (B,) to dance the coming second at, and the manner (B, 6): of phrases of the same
+        rank of all emotions, the mean by their weights."""
+        phrases = self.checkpoint.phrases
+        chosen = phrases[:, (HIGHEST_RANK * rank * phrases.shape[1]).astype(int)]  # (P, B, 7)
+        wanted = np.einsum("bp,pbw->bw", weights, chosen)
+        return np.maximum(energy * wanted[:, 0], self.sampling.lowest_speed), wanted[:, 1:]
 
     def _at_once(self, state: DanceState, asked: FloatArray) -> FloatArray:
         """The speed in m/s (B,) to dance at right now, for those who have moved far less than asked, or NaN."""

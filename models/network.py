@@ -1,7 +1,7 @@
 """The dancer's network: a causal transformer over frames with a mixture-density head.
 
 A token is one frame: its pose and its last step, in the units of `models.motion_space`. Every block is steered
-by what the dancer is asked for, a mix of label embeddings plus the activity to come, through
+by what the dancer is asked for, a mix of label embeddings plus the activity and manner to come, through
 adaptive layer norm (Peebles & Xie 2022, arXiv:2212.09748). Attention reaches `span` frames back and no further,
 with rotary positions (Su et al. 2021, arXiv:2104.09864), so a stream can be continued for ever from a cache of
 `span` keys and values and gives the same numbers as the whole sequence at once.
@@ -32,6 +32,8 @@ class NetworkConfig:
     """numbers a frame that go in: pose and step"""
     target_count: int
     """Z, numbers a frame that come out: a plan of the coming steps in whitened coordinates"""
+    wish_count: int
+    """A, numbers of a wish, what is asked for beside the label: see `models.wish`"""
     label_count: int
     """L, emotions and other styles that the network was trained to tell apart"""
     width: int
@@ -132,8 +134,8 @@ class DanceNetwork(nn.Module):
         self.config = config
         self.frame_in = nn.Linear(config.input_count, config.width)
         self.label_embedding = nn.Parameter(0.02 * torch.randn(config.label_count, config.width))
-        self.activity_in = nn.Sequential(
-            nn.Linear(4, config.width), nn.SiLU(), nn.Linear(config.width, config.width)
+        self.wish_in = nn.Sequential(
+            nn.Linear(2 * config.wish_count, config.width), nn.SiLU(), nn.Linear(config.width, config.width)
         )
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
@@ -146,18 +148,18 @@ class DanceNetwork(nn.Module):
         self,
         frames: Tensor,
         label_weights: Tensor,
-        activity: Tensor,
+        wish: Tensor,
         cache: Cache | None = None,
         answered: slice = slice(None),
     ) -> tuple[Mixture, Cache]:
         """One mixture for each of the `answered` frames, and the cache to continue from.
 
         frames (B, T, input_count); label_weights (B, T, L), rows that sum to 1, or to 0 for "any label";
-        activity (B, T, 2), NaN for "any activity"; cache from the call that ended right before these frames.
+        wish (B, T, A), NaN for "any"; cache from the call that ended right before these frames.
         """
-        known = torch.isfinite(activity)
-        asked = torch.cat([torch.where(known, activity, 0.0), known.to(activity.dtype)], dim=-1)  # (B, T, 4)
-        condition = label_weights @ self.label_embedding + self.activity_in(asked)  # (B, T, C)
+        known = torch.isfinite(wish)
+        heard = torch.cat([torch.where(known, wish, 0.0), known.to(wish.dtype)], dim=-1)  # (B, T, 2 A)
+        condition = label_weights @ self.label_embedding + self.wish_in(heard)  # (B, T, C)
         x = self.frame_in(frames) + condition
         condition = functional.silu(condition)
         seen = self._seen(frames, cache)

@@ -35,7 +35,7 @@ class Planner(nn.Module):
         pose: Tensor,
         step: Tensor,
         label_weights: Tensor,
-        activity: Tensor,
+        wish: Tensor,
         asked: Tensor,
         gumbel: Tensor,
         noise: Tensor,
@@ -45,12 +45,12 @@ class Planner(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The coming steps (B, horizon, 52) and the three tensors of the cache.
 
-        pose (B, 49), the step (B, 52) that led to it, label_weights (B, L), activity (B, 2), asked (B,) m/s,
+        pose (B, 49), the step (B, 52) that led to it, label_weights (B, L), wish (B, A), asked (B,) m/s,
         gumbel (B, K) to choose a component with, noise (B, Z) in standard deviations.
         """
         frames = self.space.inputs(pose, step)[:, None]
         cache = Cache(keys, values, known)
-        mixture, cache = self.network(frames, label_weights[:, None], activity[:, None], cache)
+        mixture, cache = self.network(frames, label_weights[:, None], wish[:, None], cache)
         mixture = mixture.last()
         plans = self.space.decode(sample_components(mixture, noise))  # (B, K, horizon, 52)
         misfit = torch.log((self.space.speed(plans) + CALM) / (asked[:, None] + CALM))

@@ -31,7 +31,9 @@ DANCE_LENGTH = 60 * FRAME_RATE
 PROMPT = 2 * FRAME_RATE
 """Frames of movement that a dance begins with."""
 SWITCH_CHANCE = 0.4
-"""Chance that a dancer is asked for another emotion when an act begins."""
+"""Chance that a restless dancer is asked for another emotion when an act begins."""
+RESTLESS = 0.5
+"""Share of the dancers who are; the others keep one emotion as long as they dance, as most do live."""
 
 
 @dataclass
@@ -51,6 +53,8 @@ class Rehearsal:
     _state: DanceState | None = None
     _emotions: NDArray[np.int64] = field(init=False)
     _acts: list[Windows] = field(default_factory=list)
+    _kept: Windows | None = None
+    """the acts as one"""
 
     def __post_init__(self) -> None:
         self._generator = Generator(self.checkpoint, self.sampling, compiled=False)
@@ -59,47 +63,48 @@ class Rehearsal:
     @property
     def begun(self) -> bool:
         """Whether enough was danced to draw windows from."""
-        return len(self._acts) * ACT >= self.length
+        return self._kept is not None and self._kept.poses.shape[1] >= self.length
 
     def dance(self) -> None:
         """One act more, and what the expert says of each of its frames."""
         if self._state is None or self._state.tick >= DANCE_LENGTH:
             self._begin()
         assert self._state is not None
-        changed = self.rng.random(DANCERS) < SWITCH_CHANCE
+        restless = np.arange(DANCERS) < RESTLESS * DANCERS
+        changed = restless & (self.rng.random(DANCERS) < SWITCH_CHANCE)
         self._emotions = np.where(changed, self._any_emotion(), self._emotions)
         weights = np.eye(len(self.checkpoint.palette), dtype=np.float32)[self._emotions]
         energy = float(np.exp(self.rng.uniform(-0.4, 0.4)))
-        poses, steps, activity = [], [], []
+        poses, steps, wishes = [], [], []
         for _ in range(ACT):
             poses.append(self._state.pose)
             steps.append(self._state.step)
             self._state = self._generator.step(self._state, weights, energy)
-            activity.append(self._state.activity)
-        act = (np.stack(part, axis=1).astype(np.float32) for part in (poses, steps, activity))
+            wishes.append(self._state.wish)
+        act = (np.stack(part, axis=1).astype(np.float32) for part in (poses, steps, wishes))
         self._acts.append(self._answered(*act))
         del self._acts[: -KEPT // ACT]
+        parts = {name: [vars(act)[name] for act in self._acts] for name in vars(self._acts[0])}
+        self._kept = Windows(**{name: np.concatenate(part, axis=1) for name, part in parts.items()})
 
-    def _answered(self, poses: FloatArray, steps: FloatArray, activity: FloatArray) -> Windows:
+    def _answered(self, poses: FloatArray, steps: FloatArray, wishes: FloatArray) -> Windows:
         """An act with the expert's answers."""
         conditions = np.repeat(self._emotions[:, None], ACT, axis=1)
         plans = np.empty((*poses.shape[:2], self.expert.horizon, steps.shape[-1]), dtype=np.float32)
         for emotion in np.unique(self._emotions):
             some = self._emotions == emotion
             library = self.expert.library(self.rng, int(emotion))
-            pose, step = (part[some].reshape(-1, part.shape[-1]) for part in (poses, steps))
-            asked = activity[some, :, 0].reshape(-1)
-            plans[some] = self.expert.answer(library, pose, step, asked).reshape(plans[some].shape)
-        return Windows(poses, steps, conditions, activity, plans)
+            danced = (part[some].reshape(-1, part.shape[-1]) for part in (poses, steps, wishes))
+            plans[some] = self.expert.answer(library, *danced).reshape(plans[some].shape)
+        return Windows(poses, steps, conditions, wishes, plans)
 
     def draw(self, rng: np.random.Generator, count: int) -> Windows:
         """`count` windows of the last acts."""
-        acts = self._acts
-        whole = {name: np.concatenate([getattr(act, name) for act in acts], axis=1) for name in vars(acts[0])}
-        frames = whole["poses"].shape[1]
+        assert self._kept is not None
+        frames = self._kept.poses.shape[1]
         dancers = rng.integers(DANCERS, size=count)[:, None]
         at = rng.integers(frames - self.length + 1, size=count)[:, None] + np.arange(self.length)
-        return Windows(**{name: part[dancers, at] for name, part in whole.items()})
+        return Windows(**{name: part[dancers, at] for name, part in vars(self._kept).items()})
 
     def _begin(self) -> None:
         """Prompt everyone with the last seconds of some movement; what was danced before is another dance."""
@@ -107,6 +112,7 @@ class Rehearsal:
         fresh = self._generator.start(DANCERS, int(self.rng.integers(2**31)))
         self._state = self._generator.prompt(fresh, np.stack(chosen), seamless=False)
         self._acts.clear()
+        self._emotions = self._any_emotion()
 
     def _any_emotion(self) -> NDArray[np.int64]:
         return self.rng.integers(len(self.checkpoint.palette), size=DANCERS)

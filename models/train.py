@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
@@ -27,6 +28,7 @@ from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from models.clips import PALETTE_LABELS, ClipsError, read_clips, split_clips
 from models.expert import Expert
 from models.features import positions_to_features
+from models.manner import Manners
 from models.mixture import negative_log_likelihood
 from models.motion_space import INPUT_COUNT, MotionSpace
 from models.network import DanceNetwork, NetworkConfig
@@ -36,6 +38,7 @@ from models.recipe import Recipe
 from models.rehearsal import PROMPT, Rehearsal
 from models.skeleton import FloatArray
 from models.windows import Windows, WindowSampler, build_bank, condition_names, joined
+from models.wish import WISH_COUNT
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -50,16 +53,16 @@ def loss_of(
     network: torch.nn.Module, space: MotionSpace, windows: Windows, device: torch.device, answered: slice
 ) -> Tensor:
     """Mean negative log-likelihood of the plans of the `answered` frames, in nats a dimension."""
-    poses, steps, activity, plans = (
+    poses, steps, wishes, plans = (
         torch.from_numpy(array).to(device, non_blocking=True)
-        for array in (windows.poses, windows.steps, windows.activity, windows.plans)
+        for array in (windows.poses, windows.steps, windows.wishes, windows.plans)
     )
     conditions = torch.from_numpy(windows.conditions).to(device)
     count = network_config(network).label_count
     labels = torch.nn.functional.one_hot(conditions.clamp(min=0), count) * (conditions >= 0).unsqueeze(-1)
     # On a CPU without instructions for it bfloat16 is a hundred times slower than float32, so only on a GPU.
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-        mixture, _ = network(space.inputs(poses, steps), labels.float(), activity, None, answered)
+        mixture, _ = network(space.inputs(poses, steps), labels.float(), wishes, None, answered)
     return negative_log_likelihood(mixture, space.encode(plans[:, answered])).mean() / space.target_count
 
 
@@ -190,16 +193,19 @@ def load_data(path: Path, recipe: Recipe) -> TrainingData:
     if unseen := [n for n in DEFAULT_PALETTE.names if not set(PALETTE_LABELS[n]) & set(clips.labels)]:
         print(f"models.train: no clip shows {', '.join(unseen)}; those keys will mean nothing", file=sys.stderr)
     split = split_clips(clips)
-    training, held_out = (
-        WindowSampler(
+
+    def sampler(indices: NDArray[np.int64], manners: Manners | None = None) -> WindowSampler:
+        return WindowSampler(
             build_bank(clips, indices.tolist(), names),
             len(DEFAULT_PALETTE.names),
             length=recipe.length,
             horizon=recipe.horizon,
             largest_error=recipe.largest_error,
+            manners=manners,
         )
-        for indices in split
-    )
+
+    training = sampler(split[0])
+    held_out = sampler(split[1], training.manners)
     long = [clips.clip(i) for i in split[0].tolist() if len(clips.clip(i)) >= PROMPT]
     prompts = [positions_to_features(clip[:PROMPT]) for clip in long]
     return TrainingData(names, training, held_out, prompts, (len(split[0]), len(split[1])))
@@ -209,6 +215,7 @@ def new_trainee(recipe: Recipe, label_count: int, device: torch.device) -> Train
     """A network that knows nothing yet, and its optimizer. Weight decay is for matrices alone."""
     config = NetworkConfig(
         input_count=INPUT_COUNT,
+        wish_count=WISH_COUNT,
         target_count=recipe.target_count,
         label_count=label_count,
         width=recipe.width,
@@ -265,8 +272,8 @@ def new_rehearsal(
 ) -> Rehearsal:
     """A company that dances with the running mean of the weights, prompted with clips that are trained on."""
     rng = np.random.default_rng([recipe.seed, 4, rank])
-    ranges = data.training.activity_ranges(rng, len(DEFAULT_PALETTE))
-    dancer = Checkpoint(trainee.average, space, DEFAULT_PALETTE, data.conditions, tuple(map(tuple, ranges)), {})
+    phrases = data.training.phrases(rng, len(DEFAULT_PALETTE))
+    dancer = Checkpoint(trainee.average, space, DEFAULT_PALETTE, data.conditions, phrases, {})
     return Rehearsal(dancer, Expert(data.training), data.prompts, rng, recipe.length)
 
 
@@ -363,10 +370,8 @@ def save_checkpoint(
     if options.start:
         card["started_from"] = story_of(read_card(options.start))
     rng = np.random.default_rng([recipe.seed, 3])
-    ranges = data.training.activity_ranges(rng, len(DEFAULT_PALETTE.names))
-    checkpoint = Checkpoint(
-        trainee.average, space, DEFAULT_PALETTE, data.conditions, tuple(map(tuple, ranges)), card
-    )
+    phrases = data.training.phrases(rng, len(DEFAULT_PALETTE))
+    checkpoint = Checkpoint(trainee.average, space, DEFAULT_PALETTE, data.conditions, phrases, card)
     write_checkpoint(options.out, checkpoint)
 
 

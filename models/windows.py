@@ -15,11 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.activity import QUANTILES, WINDOWS, activity_input, coming_speed
+from models.activity import WINDOWS, activity_input, coming_speed
 from models.clips import PALETTE_LABELS, Clips
 from models.features import DIRECTIONS, FEATURE_COUNT, HEIGHT, mirror_features, positions_to_features
+from models.manner import Manners
 from models.motion_space import POSE_COUNT, STEP_COUNT, group_scale
 from models.skeleton import BONE_COUNT, FloatArray, joint_speed, unit_vectors
+from models.wish import PHRASE_COUNT, PHRASES
 
 FADE = 10
 """Frames over which the difference at a join fades."""
@@ -109,7 +111,7 @@ class Windows:
     poses: FloatArray  # (B, T, 49), with errors
     steps: FloatArray  # (B, T, 52) that led to them
     conditions: NDArray[np.int64]  # (B, T), of the frame that comes next; -1 is "any"
-    activity: FloatArray  # (B, T, 2) as `activity_input` over `activity.WINDOWS`, NaN is "any"
+    wishes: FloatArray  # (B, T, A) as in `models.wish`, NaN is "any"
     plans: FloatArray  # (B, T, horizon, 52), the steps to come
 
 
@@ -130,10 +132,14 @@ class WindowSampler:
         horizon: int,
         largest_error: float = 0.6,
         emotion_share: float = 0.8,
+        manners: Manners | None = None,
     ) -> None:
+        """`manners` are the units of manners, measured on the bank if there are none yet."""
         self.bank, self.length, self.horizon = bank, length, horizon
         self.largest_error = largest_error
         self.span = 1 + length + max(horizon, *WINDOWS)
+        self.manners = manners or Manners.fit(bank.features, bank.starts)
+        self.manner = self.manners.of(bank.features, bank.starts)
         self._groups = self._group_segments()
         conditions = np.array([condition for condition, _ in self._groups])
         weights = np.where(
@@ -176,19 +182,22 @@ class WindowSampler:
         """`count` windows."""
         rows = [self._stream(rng) for _ in range(count)]
         features = np.stack([row[0] for row in rows])  # (B, span, 52)
-        conditions = np.stack([row[1] for row in rows])[:, 2 : 2 + self.length]
+        coming_frame = slice(2, 2 + self.length)
+        conditions = np.stack([row[1] for row in rows])[:, coming_frame]
         speed = np.stack([row[2] for row in rows])[:, 1:]
+        manner = np.stack([row[3] for row in rows])[:, coming_frame]
         coming = [coming_speed(speed, window)[:, : self.length] for window in WINDOWS]
-        activity = activity_input(np.stack(coming, axis=-1))
-        self._forget(rng, conditions, activity)
-        return self._with_errors(rng, features, conditions.astype(np.int64), activity.astype(np.float32))
+        wishes = np.concatenate([activity_input(np.stack(coming, axis=-1)), manner], axis=-1)
+        self._forget(rng, conditions, wishes)
+        return self._with_errors(rng, features, conditions.astype(np.int64), wishes.astype(np.float32))
 
-    def _stream(self, rng: np.random.Generator) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
-        """`span` frames of features, condition and speed, gone on in other clips where one ends."""
+    def _stream(self, rng: np.random.Generator) -> tuple[FloatArray, NDArray[np.int64], FloatArray, FloatArray]:
+        """`span` frames of features, condition, speed and manner, gone on in other clips where one ends."""
         bank = self.bank
         features = np.empty((self.span, FEATURE_COUNT), dtype=np.float32)
         conditions = np.empty(self.span, dtype=np.int64)
         speed = np.empty(self.span, dtype=np.float32)
+        manner = np.empty((self.span, self.manner.shape[1]), dtype=np.float32)
         group = int(rng.choice(len(self._groups), p=self._condition_weights))
         filled = 0
         while filled < self.span:
@@ -205,12 +214,13 @@ class WindowSampler:
             features[filled : filled + taken] = piece
             conditions[filled : filled + taken] = self._groups[group][0]
             speed[filled : filled + taken] = bank.speed[at : at + taken]
+            manner[filled : filled + taken] = self.manner[at : at + taken]
             filled += taken
             if rng.random() < 0.3:
                 group = int(rng.choice(len(self._groups), p=self._condition_weights))
         directions = features[:, DIRECTIONS].reshape(-1, BONE_COUNT, 3)
         features[:, DIRECTIONS] = unit_vectors(directions).reshape(-1, BONE_COUNT * 3)
-        return features, conditions, speed
+        return features, conditions, speed, manner
 
     def _entry(self, rng: np.random.Generator, group: int, before: FloatArray | None) -> tuple[int, int]:
         """Where to go on in this group: (frame, end of its clip), of some random frames the one that is likest
@@ -229,40 +239,46 @@ class WindowSampler:
         best = int((np.square(pose).sum(axis=1) + np.square(step).sum(axis=1)).argmin())
         return int(at[best]), int(stop[best])
 
-    def activity_ranges(self, rng: np.random.Generator, palette_count: int) -> list[list[float]]:
-        """For each palette entry the `QUANTILES` of the coming second's speed in m/s, as windows are drawn."""
-        second = WINDOWS[0]
-        by_condition = {condition: group for group, (condition, _) in enumerate(self._groups)}
-        ranges = []
-        for condition in range(palette_count):
-            speeds = [0.3]
-            if condition in by_condition:
-                segments, weights = self._groups[by_condition[condition]][1]
-                drawn = rng.choice(segments, size=2_000, p=weights)
-                long = drawn[np.diff(self.bank.starts)[drawn] > second]
-                at = [rng.integers(self.bank.starts[i], self.bank.starts[i + 1] - second) for i in long]
-                speeds = [float(self.bank.speed[i : i + second].mean()) for i in at] or speeds
-            ranges.append([round(float(q), 4) for q in np.quantile(speeds, QUANTILES)])
-        return ranges
+    def phrases(self, rng: np.random.Generator, palette_count: int) -> FloatArray:
+        """Phrases (P, 128, 7) that actors showed in each palette entry, as windows are drawn, slowest first.
 
-    def _forget(self, rng: np.random.Generator, conditions: NDArray[np.int64], activity: FloatArray) -> None:
-        """Leave some windows unlabelled up to some frame, as a visitor's movement is; some without activity."""
+        An entry that no clip shows is asked for a middling speed in the mean manner.
+        """
+        second = WINDOWS[0]
+        table = np.zeros((palette_count, PHRASES, PHRASE_COUNT), dtype=np.float32)
+        table[..., 0] = 0.3
+        for condition, (segments, weights) in self._groups:
+            if condition >= palette_count:
+                continue
+            long = np.diff(self.bank.starts)[segments] > second
+            if not long.any():
+                continue
+            drawn = rng.choice(segments[long], size=PHRASES, p=weights[long] / weights[long].sum())
+            at = rng.integers(self.bank.starts[drawn], self.bank.starts[drawn + 1] - second)
+            speeds = self.bank.speed[at[:, None] + np.arange(second)].mean(axis=1)
+            order = np.argsort(speeds, kind="stable")
+            table[condition] = np.concatenate([speeds[:, None], self.manner[at + second // 2]], axis=1)[order]
+        return table
+
+    def _forget(self, rng: np.random.Generator, conditions: NDArray[np.int64], wishes: FloatArray) -> None:
+        """Leave some windows unlabelled up to some frame, as a visitor's movement is; some without a wish."""
         count = len(conditions)
         until = np.where(rng.random(count) < 0.15, rng.integers(1, 2 * self.length, count), 0)
         conditions[np.arange(self.length) < until[:, None]] = -1
-        activity[rng.random(count) < 0.1, :, 0] = np.nan
+        wishes[rng.random(count) < 0.1, :, 0] = np.nan
+        wishes[rng.random(count) < 0.1, :, len(WINDOWS) :] = np.nan
         # What is to come at once is said live only now and then, so most of the time it is unknown here too.
         ends = np.sort(rng.integers(0, self.length, (count, 2)), axis=1)
         frame = np.arange(self.length)
         said = (frame >= ends[:, :1]) & (frame < ends[:, 1:]) & (rng.random((count, 1)) < 0.6)
-        activity[..., 1][~said] = np.nan
+        wishes[..., 1][~said] = np.nan
 
     def _with_errors(
         self,
         rng: np.random.Generator,
         features: FloatArray,
         conditions: NDArray[np.int64],
-        activity: FloatArray,
+        wishes: FloatArray,
     ) -> Windows:
         count, length = len(features), self.length
         clean = features[..., :POSE_COUNT]
@@ -288,4 +304,4 @@ class WindowSampler:
         left = WAY_BACK ** np.arange(self.horizon + 1)
         plans[..., :POSE_COUNT] += error[:, :, None] * np.diff(left)[:, None].astype(np.float32)
         assert plans.shape[-1] == STEP_COUNT
-        return Windows(poses[:, 1:], steps, conditions, activity, plans)
+        return Windows(poses[:, 1:], steps, conditions, wishes, plans)

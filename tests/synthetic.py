@@ -12,6 +12,7 @@ from models.recipe import Recipe
 from models.skeleton import BONE_COUNT, FRAME_RATE, INDEX, FloatArray, forward_kinematics, unit_vectors
 from models.train import fit_space
 from models.windows import WindowSampler, build_bank, condition_names
+from models.wish import WISH_COUNT
 
 TINY = Recipe(
     steps=3,
@@ -100,6 +101,7 @@ def tiny_dancer(recipe: Recipe = TINY) -> Checkpoint:
     space, _ = fit_space(recipe, sampler)
     config = NetworkConfig(
         input_count=INPUT_COUNT,
+        wish_count=WISH_COUNT,
         target_count=recipe.target_count,
         label_count=len(names),
         width=recipe.width,
@@ -109,7 +111,7 @@ def tiny_dancer(recipe: Recipe = TINY) -> Checkpoint:
         components=recipe.components,
         dropout=recipe.dropout,
     )
-    ranges = sampler.activity_ranges(np.random.default_rng(0), len(DEFAULT_PALETTE))
+    phrases = sampler.phrases(np.random.default_rng(0), len(DEFAULT_PALETTE))
     card = {"licence": "MIT", "data": ["synthetic"]}
     network = DanceNetwork(config).eval()
-    return Checkpoint(network, space, DEFAULT_PALETTE, names, tuple(map(tuple, ranges)), card)
+    return Checkpoint(network, space, DEFAULT_PALETTE, names, phrases, card)

@@ -3,8 +3,10 @@ import pickle
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from models.card import CheckpointError, card_path, default_checkpoint, read_palette
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -40,7 +42,7 @@ def test_what_is_written_is_read_back(dancer: Checkpoint, checkpoint_file: Path)
         torch.testing.assert_close(back.network.state_dict()[name], tensor)
     torch.testing.assert_close(back.space.basis, dancer.space.basis)
     assert back.palette == DEFAULT_PALETTE and back.conditions == dancer.conditions
-    assert back.activity_ranges == dancer.activity_ranges
+    np.testing.assert_array_equal(back.phrases, dancer.phrases)
     assert back.card["licence"] == "MIT"
 
 
@@ -119,13 +121,21 @@ def test_a_card_that_is_no_card_is_refused(copied: Path, text: str) -> None:
         {"horizon": "4"},
         {"config": {"width": 2**40}},
         {"config": None},
-        {"activity_ranges": [[0.1]]},
-        {"activity_ranges": None},
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(copied: Path, changes: dict[str, object]) -> None:
     change_card(copied, **changes)
     refused(copied)
+
+
+@pytest.mark.parametrize("phrases", [np.zeros((8, 0, 7)), np.zeros((2, 9, 7)), np.full((8, 9, 7), -1.0), None])
+def test_phrases_that_make_no_sense_are_refused(copied: Path, phrases: np.ndarray | None) -> None:
+    tensors = load_file(copied)
+    del tensors["phrases"]
+    if phrases is not None:
+        tensors["phrases"] = torch.from_numpy(phrases).float()
+    save_file(tensors, copied)
+    assert "phrases" in refused(copied)
 
 
 def test_a_missing_entry_is_named(copied: Path) -> None:

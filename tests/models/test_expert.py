@@ -5,7 +5,7 @@ from models.activity import activity_input
 from models.expert import Expert, coming_speed_in_clip
 from models.motion_space import POSE_COUNT
 from models.skeleton import FloatArray
-from models.windows import MotionBank, WindowSampler, build_bank, condition_names
+from models.windows import WindowSampler, build_bank, condition_names
 from tests.synthetic import synthetic_clips
 
 PALETTE = ("neutral", "happy", "sad", "angry", "timid", "proud", "tired", "energetic")
@@ -19,12 +19,15 @@ def expert() -> Expert:
     return Expert(WindowSampler(bank, len(PALETTE), length=24, horizon=HORIZON))
 
 
-def at(bank: MotionBank, frames: list[int]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Pose, step and activity of frames of a bank, as a dancer would have them who does just that."""
+def at(expert: Expert, frames: list[int]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Pose, step and wish of frames of a bank, as a dancer would have them who does just that."""
+    bank = expert.bank
     poses = bank.features[frames, :POSE_COUNT]
     before = bank.features[np.array(frames) - 1, :POSE_COUNT]
     steps = np.concatenate([poses - before, bank.features[frames, POSE_COUNT:]], axis=1)
-    return poses, steps, activity_input(coming_speed_in_clip(bank)[frames])
+    speed = activity_input(coming_speed_in_clip(bank)[frames])
+    wishes = np.column_stack([speed, np.full(len(frames), np.nan), expert.sampler.manner[frames]])
+    return poses, steps, wishes.astype(np.float32)
 
 
 def frames_of(expert: Expert, condition: int) -> list[int]:
@@ -36,25 +39,44 @@ def frames_of(expert: Expert, condition: int) -> list[int]:
 def test_who_dances_as_an_actor_did_is_told_to_go_on_as_the_actor_did(expert: Expert) -> None:
     library = expert.library(np.random.default_rng(0), 1)
     frames = library.frames[5::20]
-    plans = expert.answer(library, *at(expert.bank, frames.tolist()))
+    plans = expert.answer(library, *at(expert, frames.tolist()))
     ahead = frames[:, None] + np.arange(HORIZON + 1)
     danced = np.diff(expert.bank.features[ahead, :POSE_COUNT], axis=1)
     np.testing.assert_allclose(plans[..., :POSE_COUNT], danced, atol=1e-6)
-    np.testing.assert_array_equal(plans[..., POSE_COUNT:], expert.bank.features[ahead[:, 1:], POSE_COUNT:])
+    travelled = expert.bank.features[ahead[:, 1:], POSE_COUNT:]
+    np.testing.assert_allclose(plans[..., POSE_COUNT:], travelled, atol=1e-6)
+
+
+def led(expert: Expert, *, pose_error: float = 0.0, step_error: float = 0.0) -> tuple[FloatArray, FloatArray]:
+    """The coming errors (N, horizon, 49) of the pose, and the plans, of dancers that strayed from a clip."""
+    library = expert.library(np.random.default_rng(0), 1)
+    poses, steps, wishes = at(expert, frames_of(expert, 1))
+    right = expert.answer(library, poses, steps, wishes)
+    plans = expert.answer(library, poses + np.float32(pose_error), steps + np.float32(step_error), wishes)
+    return pose_error + np.cumsum(plans - right, axis=1)[..., :POSE_COUNT], plans
 
 
 def test_who_has_strayed_is_led_back(expert: Expert) -> None:
-    library = expert.library(np.random.default_rng(0), 1)
-    frames = frames_of(expert, 1)
-    poses, steps, activity = at(expert.bank, frames)
-    right = expert.answer(library, poses, steps, activity)
-    strayed = poses + np.float32(0.02)
-    led = expert.answer(library, strayed, steps, activity)
-    gap_now, gap_then = (
-        0.02,
-        np.abs((strayed + led.sum(axis=1)[:, :POSE_COUNT]) - (poses + right.sum(axis=1)[:, :POSE_COUNT])),
-    )
-    assert 0 < gap_then.mean() < 0.75 * gap_now
+    errors, _ = led(expert, pose_error=0.02)
+    size = np.abs(errors).mean(axis=(0, 2))
+    assert (np.diff(size) < 0).all() and 0 < size[-1] < 0.02
+
+
+def test_what_the_dancer_does_does_not_leap_to_what_the_actor_did(expert: Expert) -> None:
+    """A step that is too fast dies away over the plan, instead of being cut off at its first frame."""
+    errors, _ = led(expert, step_error=0.01)
+    left = np.diff(np.abs(errors).mean(axis=(0, 2)), prepend=0.0)
+    assert 0.004 < left[0] < 0.01 and (np.diff(left) < 0).all()
+
+
+def test_who_is_asked_for_another_manner_is_answered_in_it(expert: Expert) -> None:
+    """From one pose, each manner that an actor showed leads towards a clip of that manner."""
+    library = expert.library(np.random.default_rng(0), 0)
+    frames = frames_of(expert, 0)
+    poses, steps, wishes = at(expert, frames)
+    first = [part[:1].repeat(len(frames), axis=0) for part in (poses, steps)]
+    plans = expert.answer(library, *first, wishes)
+    assert len(np.unique(plans.round(4), axis=0)) > 1
 
 
 def test_an_emotion_is_answered_from_its_own_clips(expert: Expert) -> None:
@@ -68,13 +90,11 @@ def test_an_emotion_is_answered_from_its_own_clips(expert: Expert) -> None:
 
 def test_who_is_asked_for_more_is_answered_with_more(expert: Expert) -> None:
     library = expert.library(np.random.default_rng(2), 0)
-    poses, steps, _ = at(expert.bank, frames_of(expert, 0))
-    speeds = [
-        np.abs(
-            expert.answer(library, poses, steps, np.full(len(poses), activity_input(asked)))[..., :POSE_COUNT]
-        ).mean()
-        for asked in (0.02, 3.0)
-    ]
+    poses, steps, wishes = at(expert, frames_of(expert, 0))
+    speeds = []
+    for asked in (0.02, 3.0):
+        wishes[:, 0] = activity_input(asked)
+        speeds.append(np.abs(expert.answer(library, poses, steps, wishes)[..., :POSE_COUNT]).mean())
     assert speeds[0] <= speeds[1]
 
 

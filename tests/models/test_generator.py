@@ -132,14 +132,26 @@ def test_the_dancer_stays_near_the_middle_of_the_stage(dancer: Checkpoint) -> No
 
 
 def test_energy_asks_for_more_movement(generator: Generator) -> None:
-    weights, rank = np.stack([HAPPY]), np.zeros(1)
-    assert generator._asked(weights, rank, 1.5) > generator._asked(weights, rank, 0.5)
+    weights, rank = np.stack([HAPPY]), np.full(1, 0.9)
+    assert generator._phrase(weights, rank, 1.5)[0] > generator._phrase(weights, rank, 0.5)[0]
 
 
 def test_the_asked_speed_lies_in_the_range_of_the_emotion(generator: Generator) -> None:
-    low, high = np.array(generator.checkpoint.activity_ranges[1])[[0, -1]]
-    for rank in (-4.0, 0.0, 4.0):
-        assert low <= generator._asked(np.stack([HAPPY]), np.array([rank]), 1.0).item() <= high
+    phrases = generator.checkpoint.phrases[1]
+    for rank in (0.0, 0.5, 0.999):
+        speed, manner = generator._phrase(np.stack([HAPPY]), np.array([rank]), 1.0)
+        assert max(phrases[0, 0], generator.sampling.lowest_speed) <= speed.item() <= phrases[-1, 0]
+        assert (manner[0] == phrases[:, 1:]).all(axis=1).any(), "no actor moved in that manner"
+
+
+def test_between_two_emotions_the_phrase_lies_between_theirs(generator: Generator) -> None:
+    neutral, happy = np.eye(8, dtype=np.float32)[:2, None]
+    rank = np.array([0.9])
+    speed, manner = generator._phrase(neutral, rank, 1.0)
+    other_speed, other_manner = generator._phrase(happy, rank, 1.0)
+    between_speed, between = generator._phrase((neutral + happy) / 2, rank, 1.0)
+    np.testing.assert_allclose(between_speed, (speed + other_speed) / 2, rtol=1e-5)
+    np.testing.assert_allclose(between, (manner + other_manner) / 2, rtol=1e-4, atol=1e-6)
 
 
 def test_who_hardly_moves_is_told_to_move_at_once(generator: Generator) -> None:

@@ -3,6 +3,7 @@ import torch
 
 from models.checkpoint import Checkpoint
 from models.network import Cache
+from models.wish import WISH_COUNT
 
 
 def random_stream(dancer: Checkpoint, length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -10,21 +11,21 @@ def random_stream(dancer: Checkpoint, length: int) -> tuple[torch.Tensor, torch.
     config = dancer.network.config
     frames = torch.randn(2, length, config.input_count, generator=generator)
     labels = torch.rand(2, length, config.label_count, generator=generator)
-    activity = torch.randn(2, length, 2, generator=generator)
-    activity[0, 3:7, 0] = torch.nan
-    activity[1, 5:, 1] = torch.nan
-    return frames, labels / labels.sum(-1, keepdim=True), activity
+    wishes = torch.randn(2, length, WISH_COUNT, generator=generator)
+    wishes[0, 3:7, 0] = torch.nan
+    wishes[1, 5:, 1:] = torch.nan
+    return frames, labels / labels.sum(-1, keepdim=True), wishes
 
 
 @torch.inference_mode()
 @pytest.mark.parametrize("chunk", [1, 5])
 def test_the_cached_stream_equals_the_whole_sequence(dancer: Checkpoint, chunk: int) -> None:
-    frames, labels, activity = random_stream(dancer, 60)  # many times the span
-    whole, _ = dancer.network(frames, labels, activity)
+    frames, labels, wishes = random_stream(dancer, 60)  # many times the span
+    whole, _ = dancer.network(frames, labels, wishes)
     cache: Cache | None = None
     for start in range(0, 60, chunk):
         part = slice(start, start + chunk)
-        mixture, cache = dancer.network(frames[:, part], labels[:, part], activity[:, part], cache)
+        mixture, cache = dancer.network(frames[:, part], labels[:, part], wishes[:, part], cache)
         for got, expected in zip(mixture, whole, strict=True):
             torch.testing.assert_close(got, expected[:, part], atol=1e-4, rtol=1e-4)
 
@@ -48,18 +49,18 @@ def test_an_empty_cache_is_no_past(dancer: Checkpoint) -> None:
 
 @torch.inference_mode()
 def test_no_frame_sees_the_future(dancer: Checkpoint) -> None:
-    frames, labels, activity = random_stream(dancer, 20)
-    before, _ = dancer.network(frames, labels, activity)
+    frames, labels, wishes = random_stream(dancer, 20)
+    before, _ = dancer.network(frames, labels, wishes)
     frames[:, 12:] += 1.0
-    after, _ = dancer.network(frames, labels, activity)
+    after, _ = dancer.network(frames, labels, wishes)
     torch.testing.assert_close(after.means[:, :12], before.means[:, :12])
     assert not torch.allclose(after.means[:, 12:], before.means[:, 12:])
 
 
-def test_emotion_and_activity_reach_every_block(dancer: Checkpoint) -> None:
+def test_emotion_and_wish_reach_every_block(dancer: Checkpoint) -> None:
     network = dancer.network
-    frames, labels, activity = random_stream(dancer, 8)
-    mixture, _ = network(frames, labels, activity)
+    frames, labels, wishes = random_stream(dancer, 8)
+    mixture, _ = network(frames, labels, wishes)
     mixture.means.sum().backward()
     for block in network.blocks:
         assert block.modulation.weight.grad.abs().sum() > 0

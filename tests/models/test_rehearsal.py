@@ -12,6 +12,7 @@ from models.features import positions_to_features
 from models.motion_space import POSE_COUNT
 from models.rehearsal import ACT, Rehearsal
 from models.windows import WindowSampler, build_bank, condition_names, joined
+from models.wish import WISH_COUNT
 from tests.synthetic import swinging_figure, synthetic_clips
 
 LENGTH = 24
@@ -39,7 +40,9 @@ def test_windows_are_pieces_of_the_dance_with_what_was_asked_for(company: Rehear
     company.dance()
     windows = company.draw(np.random.default_rng(1), 8)
     assert windows.poses.shape == (8, LENGTH, POSE_COUNT) and windows.plans.shape[:2] == (8, LENGTH)
-    assert np.isfinite(windows.activity[..., 0]).all() and np.isfinite(windows.plans).all()
+    assert (
+        np.isfinite(windows.wishes[..., [0, *range(2, WISH_COUNT)]]).all() and np.isfinite(windows.plans).all()
+    )
     assert (windows.conditions == windows.conditions[:, :1]).all(), "one emotion an act"
     # Each step led from the pose before it to its own.
     moved = np.diff(windows.poses, axis=1)

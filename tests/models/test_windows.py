@@ -7,6 +7,7 @@ from models.activity import WINDOWS, activity_input, coming_speed
 from models.features import DIRECTIONS, positions_to_features
 from models.motion_space import POSE_COUNT
 from models.windows import WAY_BACK, WindowSampler, build_bank, condition_names, moving_part
+from models.wish import PHRASE_COUNT, PHRASES, WISH_COUNT
 from tests.synthetic import TINY, synthetic_clips, synthetic_sampler
 
 PALETTE = ("neutral", "happy", "sad", "angry", "timid", "proud", "tired", "energetic")
@@ -97,12 +98,31 @@ def test_some_windows_go_on_in_another_emotion_and_some_are_unlabelled() -> None
     assert (conditions == -1).any()
 
 
-def test_the_activity_ranges_follow_the_speed_of_each_emotion() -> None:
+def test_the_phrases_follow_the_speed_of_each_emotion() -> None:
     sampler, _ = synthetic_sampler()
-    ranges = np.array(sampler.activity_ranges(np.random.default_rng(0), 8))
-    assert ranges.shape == (8, 11)
-    assert (np.diff(ranges, axis=1) >= 0).all()
-    assert ranges[7, 5] > ranges[0, 5]  # energetic swings faster than neutral
+    phrases = sampler.phrases(np.random.default_rng(0), 8)
+    assert phrases.shape == (8, PHRASES, PHRASE_COUNT)
+    assert (np.diff(phrases[..., 0], axis=1) >= 0).all()
+    assert phrases[7, 64, 0] > phrases[0, 64, 0]  # energetic swings faster than neutral
+
+
+def test_an_emotion_that_no_clip_shows_has_middling_phrases() -> None:
+    clips = synthetic_clips()
+    shown = [i for i, label in enumerate(clips.labels) if label != "1/sad"]
+    bank = build_bank(clips, shown, condition_names(PALETTE, clips))
+    phrases = WindowSampler(bank, 8, length=24, horizon=4).phrases(np.random.default_rng(0), 8)
+    assert (phrases[2, :, 0] > 0.1).all() and (phrases[2, :, 1:] == 0).all()
+
+
+def test_held_out_clips_are_measured_in_the_units_of_the_others() -> None:
+    sampler, _ = synthetic_sampler()
+    clips = synthetic_clips()
+    bank = build_bank(clips, [3], condition_names(PALETTE, clips))
+    held_out = WindowSampler(bank, 8, length=24, horizon=4, manners=sampler.manners)
+    first = sampler.bank.starts[6]  # each clip is in the bank twice, mirrored too
+    np.testing.assert_allclose(
+        held_out.manner[: bank.starts[1]], sampler.manner[first:][: bank.starts[1]], atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -114,9 +134,9 @@ def test_coming_speed_is_the_mean_of_what_lies_ahead(window: int) -> None:
 
 def test_what_is_to_come_at_once_is_said_in_some_places_only() -> None:
     sampler, _ = synthetic_sampler()
-    activity = sampler.draw(np.random.default_rng(0), 64).activity
-    said = np.isfinite(activity).mean(axis=(0, 1))
-    assert activity.shape[-1] == 2 and said[0] > 0.8 and 0.05 < said[1] < 0.5
+    wishes = sampler.draw(np.random.default_rng(0), 64).wishes
+    said = np.isfinite(wishes).mean(axis=(0, 1))
+    assert wishes.shape[-1] == WISH_COUNT and said[0] > 0.8 and 0.05 < said[1] < 0.5
 
 
 def test_more_speed_is_heard_as_more_activity() -> None:
