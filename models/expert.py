@@ -28,7 +28,11 @@ MANNER_WEIGHT = 2.0
 RATE_WEIGHT = 0.5
 """What a deviation of travel and turning counts; the stage bends the dancer's way, and no clip knows of it."""
 RETURN_RATE = 0.25
-"""One over the frames in which what the dancer does turns into what the actor did, see `Expert.answer`."""
+"""One over the frames in which what the dancer does turns into what the actor did, see `Expert._way`."""
+FOLLOWED = 10
+"""Frames for which a clip is followed before another may be likelier."""
+FAITH = 3.0
+"""By how much another must then be likelier, as half a squared distance of keys."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Expert:
         at_once = np.full(len(features), np.nan)  # said to some dancers, and never compared
         self._wishes = np.column_stack([speed, at_once, sampler.manner]).astype(np.float32)
         assert self._wishes.shape[1] == WISH_COUNT
+        self._stop = np.repeat(self.bank.starts[1:], np.diff(self.bank.starts))
 
     def library(self, rng: np.random.Generator, condition: int) -> Library:
         """Some clips of an emotion, drawn as the sampler draws them."""
@@ -72,16 +77,42 @@ class Expert:
         )
 
     def answer(self, library: Library, poses: FloatArray, steps: FloatArray, wishes: FloatArray) -> FloatArray:
-        """The coming steps (N, horizon, 52) for poses (N, 49) that steps (N, 52) led to, given wishes (N, A).
+        """The coming steps (N, T, horizon, 52) for N dancers' poses (N, T, 49) that steps (N, T, 52) led to,
+        and who were asked for wishes (N, T, A).
+
+        Who is given a clip to follow follows it for a third of a second, and on, unless another has become
+        likelier or the wish has changed. Looked for anew at each frame, the likest of a slow dancer would
+        always be the slowest moment of a lively clip, and the dancer would never get going.
+        """
+        count, length = poses.shape[:2]
+        plans = np.empty((count, length, self.horizon, STEP_COUNT), dtype=np.float32)
+        frames = np.full(count, -1)
+        for t in range(length):
+            going = (frames >= 0) & (frames + 1 + self.horizon < self._stop[frames])
+            changed = t == 0 or (wishes[:, t, len(WINDOWS) :] != wishes[:, t - 1, len(WINDOWS) :]).any(axis=1)
+            look = ~going | changed | ((np.arange(count) + t) % FOLLOWED == 0)
+            keys = self._keys(poses[look, t], steps[look, t], wishes[look, t])
+            frames[look] = self._likest(library, keys, np.where(going, frames + 1, -1)[look])
+            frames[~look] += 1
+            plans[:, t] = self._way(frames, poses[:, t], steps[:, t])
+        return plans
+
+    def _likest(self, library: Library, keys: FloatArray, going: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The frames (n,) of the library likest to keys (n, D), or `going` where that is nearly as like."""
+        likeness = keys @ library.keys.T - 0.5 * np.square(library.keys).sum(axis=1)
+        best = likeness.argmax(axis=1)
+        own = self._keys(self.bank.features[going], self._steps[going], self._wishes[going])
+        still = (keys * own).sum(axis=1) - 0.5 * np.square(own).sum(axis=1)
+        stay = (going >= 0) & (still > likeness.max(axis=1) - FAITH)
+        return np.where(stay, going, library.frames[best])
+
+    def _way(self, frames: NDArray[np.int64], poses: FloatArray, steps: FloatArray) -> FloatArray:
+        """The coming steps (N, horizon, 52) from poses (N, 49) and steps (N, 52) into the clips after `frames`.
 
         The pose and the step are the dancer's own at first and become the actor's as a critically damped spring
         comes to rest, so nothing leaps, not even the speed (inertialization: Bollo, GDC 2018).
         """
-        keys = self._keys(poses, steps, wishes)
-        likeness = keys @ library.keys.T - 0.5 * np.square(library.keys).sum(axis=1)
-        frames = library.frames[likeness.argmax(axis=1)]
         coming = self._steps[frames[:, None] + np.arange(1, self.horizon + 1)]  # copies
-        assert coming.shape[-1] == STEP_COUNT
         ahead = np.arange(self.horizon + 1, dtype=np.float32)
         left = np.exp(-RETURN_RATE * ahead)
         apart = (poses[:, :POSE_COUNT] - self.bank.features[frames, :POSE_COUNT])[:, None]

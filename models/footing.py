@@ -1,9 +1,12 @@
 """Feet on the floor: a body does not float, sink or skate.
 
 The network plans the pose and the travel of the pelvis apart, so small errors between them show as sliding feet
-and a floating body. Here the pelvis is moved, never the pose: so that a foot that stands stays where it is, and
-so that the lowest foot is near the floor. The constants are read off bandai17_train.npz, in which the ball of a
-standing foot is 4.2 to 4.3 cm above the floor and moves slower than 2 cm/s in nine frames of ten.
+and a floating body. The pelvis is moved so that a foot that stands stays about where it is, and so that the
+lowest foot is near the floor; softly, since a pelvis that follows every error of the feet shakes the whole
+body. What the foot still slides its leg takes up, with the knee between two bones of fixed length.
+
+The constants are read off bandai17_train.npz, in which the ball of a standing foot is 4.2 to 4.3 cm above the
+floor and moves slower than 2 cm/s in nine frames of ten.
 """
 
 import numpy as np
@@ -17,7 +20,17 @@ LIFTED_TOE = 0.060
 HIGHEST_FLIGHT = 0.11
 """Metres that the lower foot may leave the floor without being pulled down hard: the 99.9th percentile."""
 
+FOLLOWING = 0.25
+"""Share of a change of the feet's slide that the pelvis follows in a frame."""
+FARTHEST_HELD = 0.08
+"""Metres that a leg may hold a foot back."""
+STILL_HELD, LETTING_GO = 0.98, 0.85
+"""What is left of that after a frame, for a foot that stands and one that is lifted."""
+STRAIGHTEST = 0.995
+"""How straight a leg may become to reach its foot, as a share of its length."""
+
 TOES = [INDEX["left_toe"], INDEX["right_toe"]]
+LEGS = [[INDEX[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle", "toe")] for side in ("left", "right")]
 
 
 def rise(positions: FloatArray) -> FloatArray:
@@ -31,14 +44,60 @@ def rise(positions: FloatArray) -> FloatArray:
     return np.where(gap < 0, -0.5 * gap, -0.06 * gap - 0.3 * beyond)
 
 
+def standing(before: FloatArray, after: FloatArray) -> FloatArray:
+    """How far each foot (..., 2) stands from positions `before` to `after`: 0 lifted to 1 on the floor."""
+    height = 0.5 * (before[..., TOES, 1] + after[..., TOES, 1])
+    return np.clip((LIFTED_TOE - height) / (LIFTED_TOE - STANDING_TOE - 0.005), 0.0, 1.0)
+
+
 def slide(before: FloatArray, after: FloatArray) -> FloatArray:
     """By how many metres (..., 2) in x and z the standing feet moved from positions `before` to `after`.
 
     0 while no foot stands. The lower foot counts more; what two standing feet do against each other stays.
     """
-    height = 0.5 * (before[..., TOES, 1] + after[..., TOES, 1])
-    stands = np.clip((LIFTED_TOE - height) / (LIFTED_TOE - STANDING_TOE - 0.005), 0.0, 1.0)  # (..., 2)
+    stands = standing(before, after)
     moved = (after - before)[..., TOES, :][..., [0, 2]]  # (..., 2 feet, 2)
     weight = np.square(stands)
     mean = (moved * weight[..., None]).sum(axis=-2) / np.maximum(weight.sum(axis=-1), 1e-6)[..., None]
     return mean * stands.max(axis=-1)[..., None]
+
+
+def held(before: FloatArray, after: FloatArray, pelvis: FloatArray, holds: FloatArray) -> FloatArray:
+    """By how many metres (..., 2 feet, 2) in x and z the legs hold the feet back in this frame.
+
+    `before` and `after` are positions as planned, `pelvis` (..., 2) moved the body besides, and `holds` was
+    the answer for the last frame. A foot that stands is held where it stood; one that is lifted swings free.
+    """
+    stands = standing(before, after)[..., None]
+    moved = (after - before)[..., TOES, :][..., [0, 2]] + pelvis[..., None, :]
+    new = (LETTING_GO + (STILL_HELD - LETTING_GO) * stands) * holds - stands * moved
+    length = np.linalg.norm(new, axis=-1, keepdims=True)
+    return new * np.minimum(1.0, FARTHEST_HELD / np.maximum(length, 1e-9))
+
+
+def planted(positions: FloatArray, holds: FloatArray) -> FloatArray:
+    """Positions (..., 17, 3) with each foot moved by `holds` (..., 2 feet, 2) in x and z, and the knees bent so
+    that no bone changes its length. A leg that cannot reach so far is stretched as far as it goes."""
+    moved = positions.copy()
+    for side, (hip, knee, ankle, toe) in enumerate(LEGS):
+        thigh, shin = (
+            np.linalg.norm(positions[..., b, :] - positions[..., a, :], axis=-1, keepdims=True)
+            for a, b in ((hip, knee), (knee, ankle))
+        )
+        root, old = positions[..., hip, :], positions[..., ankle, :]
+        wanted = old - root
+        usual = np.linalg.norm(wanted, axis=-1, keepdims=True)
+        wanted[..., [0, 2]] += holds[..., side, :]
+        reach = np.linalg.norm(wanted, axis=-1, keepdims=True)
+        line = wanted / np.maximum(reach, 1e-9)
+        reach = np.clip(reach, np.abs(thigh - shin) + 1e-3, np.maximum(usual, STRAIGHTEST * (thigh + shin)))
+        along = (np.square(thigh) - np.square(shin) + np.square(reach)) / (2 * np.maximum(reach, 1e-9))
+        bend = positions[..., knee, :] - root
+        bend = bend - (bend * line).sum(axis=-1, keepdims=True) * line
+        bend = bend / np.maximum(np.linalg.norm(bend, axis=-1, keepdims=True), 1e-9)
+        moved[..., knee, :] = (
+            root + along * line + np.sqrt(np.maximum(np.square(thigh) - np.square(along), 0.0)) * bend
+        )
+        moved[..., ankle, :] = root + reach * line
+        moved[..., toe, :] = moved[..., ankle, :] + positions[..., toe, :] - old
+    return moved

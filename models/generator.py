@@ -25,7 +25,8 @@ from models.features import (
     pose_positions,
     turn_back,
 )
-from models.footing import STANDING_TOE, TOES, rise, slide
+from models.footing import FOLLOWING, STANDING_TOE, TOES, held, planted, rise, slide
+from models.manner import MANNERS
 from models.motion_space import POSE_COUNT, STEP_COUNT, steps_of, unit_directions
 from models.network import Cache
 from models.planner import Planner, traced
@@ -49,7 +50,7 @@ SEAM = 20
 class Sampling:
     """How the mixture is turned into movement."""
 
-    temperature: float = 1.2
+    temperature: float = 1.0
     """share of each Gaussian's deviation that is used, at energy 1"""
     emphasis: float = 1.0
     """factor on the emotion's embedding: above 1 it is said louder than in training"""
@@ -61,6 +62,8 @@ class Sampling:
     """weight of each plan relative to the next newer one when their steps are averaged"""
     bout: float = 4.0
     """mean seconds for which one phrase is asked, as long as actors keep to one"""
+    whim: float = 0.25
+    """deviations by which the manner asked for differs from that of the phrase: an actor never does it twice"""
     lowest_speed: float = 0.18
     """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""
     patience: float = 0.4
@@ -79,6 +82,7 @@ class DanceState:
     plans: FloatArray  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its first step on
     gumbel: FloatArray  # (B, K)
     rank: FloatArray  # (B,) from 0 to 1, of the phrase that is asked for among those of its emotion
+    whim: FloatArray  # (B, 6) standard normal, by which its manner differs from that of the phrase
     wish: FloatArray  # (B, A) that the frame was danced with, see `models.wish`
     asked: FloatArray  # (B,) m/s, the activity asked for, a running mean
     moved: FloatArray  # (B,) m/s, the speed danced, the same mean
@@ -86,6 +90,8 @@ class DanceState:
     seam_age: int  # frames since
     place: FloatArray  # (B, 2) metres, x and z of the pelvis
     yaw: FloatArray  # (B,) radians
+    drift: FloatArray  # (B, 2) metres a frame by which the pelvis follows its feet, see `models.footing`
+    holds: FloatArray  # (B, 2, 2) metres by which the legs hold the feet back
     seed: int
     tick: int
 
@@ -105,7 +111,8 @@ class DanceState:
     @property
     def positions(self) -> FloatArray:
         """The present frame as joint positions (B, 17, 3) float32 in metres on the stage."""
-        return pose_positions(self.shown_features.astype(float), self.place, self.yaw).astype(np.float32)
+        standing = pose_positions(self.shown_features.astype(float), self.place, self.yaw)
+        return planted(standing, self.holds).astype(np.float32)
 
 
 def on_the_floor(features: FloatArray) -> FloatArray:
@@ -152,6 +159,7 @@ class Generator:
             plans=np.zeros((count, 0, horizon, STEP_COUNT), dtype=np.float32),
             gumbel=self._gumbel(rng, count),
             rank=rng.random(count),
+            whim=rng.standard_normal((count, MANNERS)),
             wish=np.full((count, WISH_COUNT), np.nan),
             asked=np.full(count, USUAL_SPEED),
             moved=np.full(count, USUAL_SPEED),
@@ -159,6 +167,8 @@ class Generator:
             seam_age=SEAM,
             place=np.zeros((count, 2)),
             yaw=np.zeros(count),
+            drift=np.zeros((count, 2)),
+            holds=np.zeros((count, 2, 2)),
             seed=seed,
             tick=0,
         )
@@ -202,7 +212,16 @@ class Generator:
     def sew(before: DanceState, after: DanceState) -> DanceState:
         """`after`, standing where `before` stood and shown as if it grew out of it."""
         seam = seam_between(before.shown_features, after.features)
-        return replace(after, seam=seam, seam_age=0, place=before.place, yaw=before.yaw, tick=before.tick)
+        return replace(
+            after,
+            seam=seam,
+            seam_age=0,
+            place=before.place,
+            yaw=before.yaw,
+            drift=before.drift,
+            holds=before.holds,
+            tick=before.tick,
+        )
 
     def step(
         self,
@@ -223,29 +242,26 @@ class Generator:
             np.asarray(emotion_weights, dtype=np.float32), (len(state.pose), len(self.checkpoint.palette))
         )
         rng = self._random(state.seed, state.tick)
-        noise, gumbel, rank = self._wander(state, rng)
+        noise, gumbel, rank, whim = self._wander(state, rng)
         hot = sampling.temperature * float(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
         asked, manner = self._phrase(weights, rank, energy)
         activity = activity_input(np.stack([asked, self._at_once(state, asked)], axis=-1))
-        wish = np.concatenate([activity, manner], axis=-1)
+        wish = np.concatenate([activity, manner + sampling.whim * whim], axis=-1)
         given = (sampling.emphasis * weights, wish, asked, gumbel, hot * noise)
         plan, cache = self._plan(state, *given)
         plans = np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon]
         moved, rates = self._dance(state.pose, plans, toward, influence)
-        pose, step, place, yaw, speed = self._travel(state, moved, rates)
+        travelled, speed = self._travel(state, moved, rates)
         return replace(
-            state,
-            pose=pose,
-            step=step,
+            travelled,
             cache=cache,
             plans=plans,
             gumbel=gumbel,
             rank=rank,
+            whim=whim,
             wish=wish,
             asked=state.asked + (asked - state.asked) / MEMORY,
             moved=state.moved + (speed - state.moved) / MEMORY,
-            place=place,
-            yaw=yaw,
             seam_age=min(state.seam_age + 1, SEAM),
             tick=state.tick + 1,
         )
@@ -287,11 +303,9 @@ class Generator:
             moved = moved + influence * difference
         return with_unit_directions(moved), step[:, POSE_COUNT:]
 
-    def _travel(
-        self, state: DanceState, pose: FloatArray, rates: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-        """The body on the stage: (pose, step, place, yaw, mean joint speed relative to the pelvis in m/s), with
-        its feet on the floor and turned back at the edge.
+    def _travel(self, state: DanceState, pose: FloatArray, rates: FloatArray) -> tuple[DanceState, FloatArray]:
+        """The body moved on the stage, its feet on the floor and turned back at the edge, and its mean joint
+        speed relative to the pelvis in m/s (B,).
 
         Whatever moved the body is written into the step, so that the network knows what it did.
         """
@@ -299,9 +313,10 @@ class Generator:
         features = np.concatenate([pose, rates], axis=-1)
         place, yaw = advance(features, state.place, state.yaw)
         after = pose_positions(features, place, yaw)
-        slid = slide(before, after)
+        drift = state.drift + FOLLOWING * (slide(before, after) - state.drift)
+        holds = held(before, after, -drift, state.holds)
         features[:, HEIGHT] += rise(after)
-        place = place - slid
+        place = place - drift
         sideways, forward = np.moveaxis(turn_back(place - state.place, state.yaw), -1, 0)
         features[:, PLANAR_VELOCITY] = np.stack([sideways, forward], axis=-1) * FRAME_RATE
         yaw = yaw + self._bend(state.place, place)
@@ -309,7 +324,9 @@ class Generator:
         danced = features[:, :POSE_COUNT]
         step = np.concatenate([danced - state.pose, features[:, POSE_COUNT:]], axis=-1)
         change = (after[:, 1:] - after[:, :1]) - (before[:, 1:] - before[:, :1])
-        return danced, step, place, yaw, np.linalg.norm(change, axis=-1).mean(axis=-1) * FRAME_RATE
+        speed = np.linalg.norm(change, axis=-1).mean(axis=-1) * FRAME_RATE
+        moved = replace(state, pose=danced, step=step, place=place, yaw=yaw, drift=drift, holds=holds)
+        return moved, speed
 
     def _bend(self, before: FloatArray, place: FloatArray) -> FloatArray:
         """Radians (B,) by which the heading bends inwards near the edge of the stage.
@@ -325,15 +342,16 @@ class Generator:
         fastest = 1.5 / FRAME_RATE * beyond * np.clip(speed, 0.0, 1.0)
         return np.clip(wrong, -fastest, fastest)
 
-    def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The three kinds of chance: white noise, a choice that is held, a phrase that is kept."""
+    def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[FloatArray, ...]:
+        """The kinds of chance: white noise, a choice that is held, a phrase and a whim kept for a bout."""
         count = len(state.pose)
         noise = rng.standard_normal((count, self.network.config.target_count), dtype=np.float32)
         anew = rng.random((count, 1)) < self.sampling.decision_rate / FRAME_RATE
         gumbel = np.where(anew, self._gumbel(rng, count), state.gumbel)
         ends = rng.random(count) < 1.0 / (FRAME_RATE * self.sampling.bout)
         rank = np.where(ends, rng.random(count), state.rank)
-        return noise, gumbel, rank
+        whim = np.where(ends[:, None], rng.standard_normal(state.whim.shape), state.whim)
+        return noise, gumbel, rank, whim
 
     def _phrase(self, weights: FloatArray, rank: FloatArray, energy: float) -> tuple[FloatArray, FloatArray]:
         """The speed in m/s (B,) to dance the coming second at, and the manner (B, 6): of phrases of the same

@@ -94,8 +94,7 @@ class Rehearsal:
         for emotion in np.unique(self._emotions):
             some = self._emotions == emotion
             library = self.expert.library(self.rng, int(emotion))
-            danced = (part[some].reshape(-1, part.shape[-1]) for part in (poses, steps, wishes))
-            plans[some] = self.expert.answer(library, *danced).reshape(plans[some].shape)
+            plans[some] = self.expert.answer(library, poses[some], steps[some], wishes[some])
         return Windows(poses, steps, conditions, wishes, plans)
 
     def draw(self, rng: np.random.Generator, count: int) -> Windows:

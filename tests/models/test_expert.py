@@ -20,14 +20,14 @@ def expert() -> Expert:
 
 
 def at(expert: Expert, frames: list[int]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Pose, step and wish of frames of a bank, as a dancer would have them who does just that."""
+    """Poses, steps and wishes (N, 1, ...) of frames of a bank, as dancers would have them who do just that."""
     bank = expert.bank
     poses = bank.features[frames, :POSE_COUNT]
     before = bank.features[np.array(frames) - 1, :POSE_COUNT]
     steps = np.concatenate([poses - before, bank.features[frames, POSE_COUNT:]], axis=1)
     speed = activity_input(coming_speed_in_clip(bank)[frames])
     wishes = np.column_stack([speed, np.full(len(frames), np.nan), expert.sampler.manner[frames]])
-    return poses, steps, wishes.astype(np.float32)
+    return poses[:, None], steps[:, None], wishes[:, None].astype(np.float32)
 
 
 def frames_of(expert: Expert, condition: int) -> list[int]:
@@ -42,9 +42,9 @@ def test_who_dances_as_an_actor_did_is_told_to_go_on_as_the_actor_did(expert: Ex
     plans = expert.answer(library, *at(expert, frames.tolist()))
     ahead = frames[:, None] + np.arange(HORIZON + 1)
     danced = np.diff(expert.bank.features[ahead, :POSE_COUNT], axis=1)
-    np.testing.assert_allclose(plans[..., :POSE_COUNT], danced, atol=1e-6)
+    np.testing.assert_allclose(plans[:, 0, :, :POSE_COUNT], danced, atol=1e-6)
     travelled = expert.bank.features[ahead[:, 1:], POSE_COUNT:]
-    np.testing.assert_allclose(plans[..., POSE_COUNT:], travelled, atol=1e-6)
+    np.testing.assert_allclose(plans[:, 0, :, POSE_COUNT:], travelled, atol=1e-6)
 
 
 def led(expert: Expert, *, pose_error: float = 0.0, step_error: float = 0.0) -> tuple[FloatArray, FloatArray]:
@@ -53,7 +53,7 @@ def led(expert: Expert, *, pose_error: float = 0.0, step_error: float = 0.0) -> 
     poses, steps, wishes = at(expert, frames_of(expert, 1))
     right = expert.answer(library, poses, steps, wishes)
     plans = expert.answer(library, poses + np.float32(pose_error), steps + np.float32(step_error), wishes)
-    return pose_error + np.cumsum(plans - right, axis=1)[..., :POSE_COUNT], plans
+    return pose_error + np.cumsum(plans - right, axis=2)[:, 0, :, :POSE_COUNT], plans
 
 
 def test_who_has_strayed_is_led_back(expert: Expert) -> None:
@@ -67,6 +67,19 @@ def test_what_the_dancer_does_does_not_leap_to_what_the_actor_did(expert: Expert
     errors, _ = led(expert, step_error=0.01)
     left = np.diff(np.abs(errors).mean(axis=(0, 2)), prepend=0.0)
     assert 0.004 < left[0] < 0.01 and (np.diff(left) < 0).all()
+
+
+def test_who_stands_still_is_told_to_catch_up_with_the_clip_and_not_matched_to_its_stillest_moment(
+    expert: Expert,
+) -> None:
+    library = expert.library(np.random.default_rng(0), 7)
+    frame = frames_of(expert, 7)[0]
+    still = [part.repeat(8, axis=1) for part in at(expert, [frame])]
+    still[1][:, 1:] = 0.0
+    plans = expert.answer(library, *still)
+    for t in range(8):
+        followed = expert._way(np.array([frame + t]), still[0][:, t], still[1][:, t])
+        np.testing.assert_allclose(plans[:, t], followed, atol=1e-6)
 
 
 def test_who_is_asked_for_another_manner_is_answered_in_it(expert: Expert) -> None:
@@ -93,7 +106,7 @@ def test_who_is_asked_for_more_is_answered_with_more(expert: Expert) -> None:
     poses, steps, wishes = at(expert, frames_of(expert, 0))
     speeds = []
     for asked in (0.02, 3.0):
-        wishes[:, 0] = activity_input(asked)
+        wishes[..., 0] = activity_input(asked)
         speeds.append(np.abs(expert.answer(library, poses, steps, wishes)[..., :POSE_COUNT]).mean())
     assert speeds[0] <= speeds[1]
 

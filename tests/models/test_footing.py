@@ -1,6 +1,7 @@
 import numpy as np
 
-from models.footing import STANDING_TOE, TOES, rise, slide
+from models.footing import FARTHEST_HELD, LEGS, STANDING_TOE, TOES, held, planted, rise, slide
+from models.skeleton import BONE_PARENTS
 from tests.synthetic import swinging_figure
 
 
@@ -42,3 +43,63 @@ def test_only_the_foot_that_stands_counts() -> None:
     after = before.copy()
     after[TOES[1]] += [0.3, 0.0, 0.0]
     np.testing.assert_allclose(slide(before, after), 0.0, atol=1e-9)
+
+
+def bones(positions: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(positions[..., 1:, :] - positions[..., BONE_PARENTS, :], axis=-1)
+
+
+def bent() -> np.ndarray:
+    """Standing with bent knees, so that the feet can be reached wherever they go."""
+    positions = standing()
+    for hip, knee, ankle, toe in LEGS:
+        drop = 0.03
+        thigh, shin = (np.linalg.norm(positions[b] - positions[a]) for a, b in ((hip, knee), (knee, ankle)))
+        reach = thigh + shin - drop
+        along = (thigh**2 - shin**2 + reach**2) / (2 * reach)
+        foot = positions[toe] - positions[ankle]
+        positions[knee] = positions[hip] + [0, -along, np.sqrt(thigh**2 - along**2)]
+        positions[ankle] = positions[hip] + [0, -reach, 0]
+        positions[toe] = positions[ankle] + foot
+    return positions
+
+
+def test_a_foot_that_stands_is_held_where_it_stood_while_the_body_slides_on() -> None:
+    body, holds = bent(), np.zeros((2, 2))
+    body[:, 1] += STANDING_TOE - body[TOES, 1].min()
+    before = planted(body, holds)
+    for _ in range(5):
+        moved = body + [0.004, 0.0, 0.002]
+        holds = held(body, moved, np.zeros(2), holds)
+        body = moved
+    after = planted(body, holds)
+    free = np.linalg.norm([0.02, 0.01])
+    assert np.linalg.norm((after - before)[TOES], axis=-1).max() < 0.1 * free
+    np.testing.assert_allclose(after[0] - before[0], [0.02, 0.0, 0.01], atol=1e-9)
+    np.testing.assert_allclose(bones(after), bones(before), atol=1e-9)
+
+
+def test_a_lifted_foot_is_let_go_little_by_little() -> None:
+    body = bent() + [0, 0.3, 0]
+    holds = np.full((2, 2), 0.05)
+    for _ in range(30):
+        holds = held(body, body + [0.01, 0, 0], np.zeros(2), holds)
+    assert 0 <= holds.max() < 0.001
+
+
+def test_no_leg_holds_farther_than_it_may_or_can() -> None:
+    body, holds = standing(), np.zeros((2, 2))
+    for _ in range(60):
+        holds = held(body, body + [0.05, 0, 0], np.zeros(2), holds)
+    assert np.linalg.norm(holds, axis=-1).max() < FARTHEST_HELD + 1e-9
+    far = planted(body, np.full((2, 2), 5.0))
+    assert np.isfinite(far).all()
+    np.testing.assert_allclose(bones(far), bones(body), atol=1e-6)
+
+
+def test_a_batch_of_bodies_is_planted_as_each_alone() -> None:
+    bodies = np.stack([bent(), standing(), bent() + [1, 0, 0]])
+    holds = np.array([[[0.01, 0], [0, 0.02]], [[0, 0], [0, 0]], [[-0.02, 0.01], [0.03, 0]]])
+    together = planted(bodies, holds)
+    for body, hold, planted_body in zip(bodies, holds, together, strict=True):
+        np.testing.assert_allclose(planted(body, hold), planted_body)
