@@ -40,8 +40,11 @@ USUAL_SPEED = 0.3
 """Metres a second that a dancer is taken to have moved before the first frame."""
 MEMORY = 20
 """Frames of the running means of what was asked for and what was danced."""
-HIGHEST_RANK = 0.97
-"""The liveliest that is asked for, as a rank of what the actors did: beyond it are single leaps."""
+RANKS = (0.2, 0.97)
+"""The calmest and the liveliest phrases that are asked for, as ranks of what the actors did: below are rests
+between two movements, beyond single leaps."""
+GOLDEN = 0.618
+"""By how much the rank goes on from one phrase to the next, from 1 back to 0: each is far from the last few."""
 SEAM = 20
 """Frames over which a jump of context fades."""
 
@@ -349,7 +352,7 @@ class Generator:
         anew = rng.random((count, 1)) < self.sampling.decision_rate / FRAME_RATE
         gumbel = np.where(anew, self._gumbel(rng, count), state.gumbel)
         ends = rng.random(count) < 1.0 / (FRAME_RATE * self.sampling.bout)
-        rank = np.where(ends, rng.random(count), state.rank)
+        rank = np.where(ends, (state.rank + GOLDEN + rng.uniform(-0.1, 0.1, count)) % 1.0, state.rank)
         whim = np.where(ends[:, None], rng.standard_normal(state.whim.shape), state.whim)
         return noise, gumbel, rank, whim
 
@@ -357,7 +360,8 @@ class Generator:
         """The speed in m/s (B,) to dance the coming second at, and the manner (B, 6): of phrases of the same
         rank of all emotions, the mean by their weights."""
         phrases = self.checkpoint.phrases
-        chosen = phrases[:, (HIGHEST_RANK * rank * phrases.shape[1]).astype(int)]  # (P, B, 7)
+        among = RANKS[0] + (RANKS[1] - RANKS[0]) * rank
+        chosen = phrases[:, (among * phrases.shape[1]).astype(int)]  # (P, B, 7)
         wanted = np.einsum("bp,pbw->bw", weights, chosen)
         return np.maximum(energy * wanted[:, 0], self.sampling.lowest_speed), wanted[:, 1:]
 

@@ -150,6 +150,16 @@ def test_between_two_emotions_the_phrase_lies_between_theirs(generator: Generato
     np.testing.assert_allclose(between, (manner + other_manner) / 2, rtol=1e-4, atol=1e-6)
 
 
+def test_one_phrase_follows_another_over_the_whole_range_of_the_emotion(dancer: Checkpoint) -> None:
+    generator = Generator(dancer, Sampling(bout=0.1))
+    ranks = np.array([state.rank for state in danced(generator, generator.start(2), 200)])
+    counts = np.stack([np.histogram(row, bins=4, range=(0, 1))[0] for row in ranks.T])
+    assert (counts > 20).all(), "a dancer stayed with one kind of phrase"
+    changes = np.abs(np.diff(ranks, axis=0))
+    changes = np.minimum(changes, 1 - changes)[changes > 0]
+    assert changes.min() > 0.2, "the next phrase was like the last"
+
+
 def test_who_hardly_moves_is_told_to_move_at_once(generator: Generator) -> None:
     state = replace(generator.start(3), asked=np.full(3, 0.4), moved=np.array([0.0, 0.4, 1.2]))
     at_once = generator._at_once(state, np.full(3, 0.5))
