@@ -96,7 +96,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copied(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The finished study to change, without pictures, which take the longest."""
     monkeypatch.setitem(BUDGETS, "tiny", BARELY)
+    monkeypatch.setattr(module, "draw_study", lambda *_: None)
     return Path(shutil.copytree(finished, tmp_path / "copied"))
 
 
