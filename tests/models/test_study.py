@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from models import study as module
+from models.budgets import BUDGETS, Budget
 from models.clips import write_clips
 from models.judge import JudgeRecipe
 from models.sampling_rules import RULES
-from models.study import BUDGETS, Budget, Study, main
+from models.study import Study, main
 from models.study_results import Row, cell, differences, markdown, read_json, write_json
 from models.systems import OWN, SYSTEMS, System, parameter_count
 from models.train import Diverged, train_step
