@@ -1,6 +1,7 @@
 """How much each system of the study gets: size, steps, seeds and dances.
 
-"tiny" shows that it runs, "small" is half an hour of two cores, "full" trains this project's recipe as it is.
+"tiny" shows that it runs, "small" is meant for two cores and half an hour, "full" trains this project's recipe
+as it is.
 """
 
 from dataclasses import dataclass
