@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from models.card import FORMAT, CheckpointError, card_path, read_card, write_card
 from models.motion_space import INPUT_COUNT, MotionSpace
-from models.network import DanceNetwork, NetworkConfig
+from models.network import DanceNetwork, FrameNetwork, NetworkConfig
 from models.palette import Palette
 from models.skeleton import FloatArray
 from models.wish import PHRASE_COUNT, WISH_COUNT
@@ -27,7 +27,7 @@ LARGEST_FILE = 512 * 2**20
 class Checkpoint:
     """A trained dancer. `card` is everything that is known about it, as plain JSON values."""
 
-    network: DanceNetwork
+    network: FrameNetwork
     space: MotionSpace
     palette: Palette
     conditions: tuple[str, ...]

@@ -127,11 +127,11 @@ def responses(rollouts: Rollouts, judge: Judge) -> FloatArray:
     return np.array(times)
 
 
-def find_judge(path: Path, clips: Clips, emotions: Sequence[str]) -> Judge:
+def find_judge(path: Path, clips: Clips, emotions: Sequence[str], recipe: JudgeRecipe | None = None) -> Judge:
     """The judge in the file, or a new one, trained and kept there. Raises JudgeError."""
     if path.exists():
         return load_judge(path, emotions)
-    recipe = JudgeRecipe()
+    recipe = recipe or JudgeRecipe()
     judge = train_judge(clips, split_clips(clips)[0].tolist(), emotions, recipe)
     save_judge(path, judge, recipe)
     return judge

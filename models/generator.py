@@ -240,17 +240,15 @@ class Generator:
         root, the temperature; toward (52,) or (B, 52) is a pose whose bone directions draw the dancer, by a
         share `influence` of the difference in each frame.
         """
-        sampling = self.sampling
         weights = np.broadcast_to(
             np.asarray(emotion_weights, dtype=np.float32), (len(state.pose), len(self.checkpoint.palette))
         )
         rng = self._random(state.seed, state.tick)
         noise, gumbel, rank, whim = self._wander(state, rng)
-        hot = sampling.temperature * float(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
         asked, manner = self._phrase(weights, rank, energy)
-        activity = activity_input(np.stack([asked, self._at_once(state, asked)], axis=-1))
-        wish = np.concatenate([activity, manner + sampling.whim * whim], axis=-1)
-        given = (sampling.emphasis * weights, wish, asked, gumbel, hot * noise)
+        wish = self._wish(state, asked, manner + self.sampling.whim * whim)
+        hot = self._temperature(state, energy)
+        given = (self.sampling.emphasis * weights, wish, asked, gumbel, hot * noise)
         plan, cache = self._plan(state, *given)
         plans = np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon]
         moved, rates = self._dance(state.pose, plans, toward, influence)
@@ -286,10 +284,17 @@ class Generator:
         given = (state.pose, state.step, labels, wish, asked, gumbel, noise)
         tensors = [torch.from_numpy(np.ascontiguousarray(part, np.float32)).to(self.device) for part in given]
         if count not in self._planners:
-            planner = Planner(self.network, self.space, self.sampling.pull).eval()
+            planner = self._planner().eval()
             self._planners[count] = traced(planner, (*tensors, *state.cache)) if self.compiled else planner
         plan, *cache = self._planners[count](*tensors, *state.cache)
         return plan.cpu().numpy(), Cache(*cache)
+
+    def _planner(self) -> Planner:
+        return Planner(self.network, self.space, self.sampling.pull)
+
+    def _temperature(self, state: DanceState, energy: float) -> float:
+        """The share of each Gaussian's deviation that is used in this frame."""
+        return self.sampling.temperature * float(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
 
     def _dance(
         self, pose: FloatArray, plans: FloatArray, toward: FloatArray | None, influence: float
@@ -364,6 +369,11 @@ class Generator:
         chosen = phrases[:, (among * phrases.shape[1]).astype(int)]  # (P, B, 7)
         wanted = np.einsum("bp,pbw->bw", weights, chosen)
         return np.maximum(energy * wanted[:, 0], self.sampling.lowest_speed), wanted[:, 1:]
+
+    def _wish(self, state: DanceState, asked: FloatArray, manner: FloatArray) -> FloatArray:
+        """What the network hears (B, A) beside the emotion: how much and in what manner to move."""
+        activity = activity_input(np.stack([asked, self._at_once(state, asked)], axis=-1))
+        return np.concatenate([activity, manner], axis=-1)
 
     def _at_once(self, state: DanceState, asked: FloatArray) -> FloatArray:
         """The speed in m/s (B,) to dance at right now, for those who have moved far less than asked, or NaN."""

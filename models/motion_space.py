@@ -42,6 +42,8 @@ def _metres_moved() -> FloatArray:
 
 
 METRES_MOVED = _metres_moved()
+SMALLEST_DEVIATION = 1e-5
+"""Metres under which a component counts as no movement; it is only met in movement made by code."""
 
 
 def _levers() -> FloatArray:
@@ -123,7 +125,8 @@ class MotionSpace(nn.Module):
         variances, vectors = np.linalg.eigh(np.cov(flat - mean, rowvar=False))
         order = np.argsort(variances)[::-1][: self.target_count]
         self.plan_mean.copy_(torch.from_numpy(mean))
-        self.basis.copy_(torch.from_numpy((vectors[:, order] * np.sqrt(variances[order])).T.copy()))
+        deviations = np.sqrt(np.maximum(variances[order], SMALLEST_DEVIATION**2))
+        self.basis.copy_(torch.from_numpy((vectors[:, order] * deviations).T.copy()))
         return float(variances[order].sum() / variances.sum())
 
 

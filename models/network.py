@@ -126,8 +126,14 @@ class Block(nn.Module):
         return x + self.mlp(self.mlp_norm(x) * (1 + scale_m) + shift_m), kept
 
 
-class DanceNetwork(nn.Module):
-    """Frames and what is asked for in, a mixture over the plan of the coming steps out."""
+class FrameNetwork(nn.Module):
+    """Frames and what is asked for in, a mixture over the plan of the coming steps out.
+
+    What all networks share: how a frame and a wish come in, and the head.
+    """
+
+    norm: nn.LayerNorm
+    head: nn.Linear
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -137,9 +143,11 @@ class DanceNetwork(nn.Module):
         self.wish_in = nn.Sequential(
             nn.Linear(2 * config.wish_count, config.width), nn.SiLU(), nn.Linear(config.width, config.width)
         )
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(config.width)
-        self.head = nn.Linear(config.width, config.components * (2 * config.target_count + 1))
+
+    def add_head(self) -> None:
+        """The last part, once the parts before it are there."""
+        self.norm = nn.LayerNorm(self.config.width)
+        self.head = nn.Linear(self.config.width, self.config.components * (2 * self.config.target_count + 1))
         with torch.no_grad():
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()
@@ -157,9 +165,48 @@ class DanceNetwork(nn.Module):
         frames (B, T, input_count); label_weights (B, T, L), rows that sum to 1, or to 0 for "any label";
         wish (B, T, A), NaN for "any"; cache from the call that ended right before these frames.
         """
+        raise NotImplementedError
+
+    def empty_cache(self, count: int) -> Cache:
+        """The cache of `count` dancers who have no past."""
+        raise NotImplementedError
+
+    def condition(self, label_weights: Tensor, wish: Tensor) -> Tensor:
+        """What is asked for as one vector a frame (B, T, C)."""
         known = torch.isfinite(wish)
         heard = torch.cat([torch.where(known, wish, 0.0), known.to(wish.dtype)], dim=-1)  # (B, T, 2 A)
-        condition = label_weights @ self.label_embedding + self.wish_in(heard)  # (B, T, C)
+        return label_weights @ self.label_embedding + self.wish_in(heard)
+
+    def mixture(self, x: Tensor) -> Mixture:
+        """The mixture that the last layer's x (B, T, C) says."""
+        raw = self.head(self.norm(x)).float()
+        count, size = self.config.components, self.config.target_count
+        logits, means, scales = raw.split([count, count * size, count * size], dim=-1)
+        shape = (*raw.shape[:-1], count, size)
+        # tanh keeps the likelihood from exploding in the first steps.
+        log_scales = 4.0 * torch.tanh(scales.view(shape) / 4.0) - 0.5
+        return Mixture(
+            functional.log_softmax(logits, dim=-1), means.view(shape), log_scales.clamp(min=SMALLEST_LOG_SCALE)
+        )
+
+
+class DanceNetwork(FrameNetwork):
+    """The transformer."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.add_head()
+
+    def forward(
+        self,
+        frames: Tensor,
+        label_weights: Tensor,
+        wish: Tensor,
+        cache: Cache | None = None,
+        answered: slice = slice(None),
+    ) -> tuple[Mixture, Cache]:
+        condition = self.condition(label_weights, wish)
         x = self.frame_in(frames) + condition
         condition = functional.silu(condition)
         seen = self._seen(frames, cache)
@@ -168,10 +215,9 @@ class DanceNetwork(nn.Module):
             past = None if cache is None else (cache.keys[layer], cache.values[layer])
             x, pair = block(x, condition, past, seen)
             pairs.append(pair)
-        return self._mixture(self.head(self.norm(x[:, answered]))), self._kept(pairs, seen[-1])
+        return self.mixture(x[:, answered]), self._kept(pairs, seen[-1])
 
     def empty_cache(self, count: int) -> Cache:
-        """The cache of `count` dancers who have no past."""
         config, device = self.config, self.label_embedding.device
         shape = (config.layers, count, config.heads, config.span - 1, config.width // config.heads)
         known = torch.zeros(config.span - 1, dtype=torch.bool, device=device)
@@ -199,14 +245,3 @@ class DanceNetwork(nn.Module):
 
         known = functional.pad(seen[first:], (missing, 0), value=False)
         return Cache(last([keys for keys, _ in pairs]), last([values for _, values in pairs]), known)
-
-    def _mixture(self, raw: Tensor) -> Mixture:
-        raw = raw.float()
-        count, size = self.config.components, self.config.target_count
-        logits, means, scales = raw.split([count, count * size, count * size], dim=-1)
-        shape = (*raw.shape[:-1], count, size)
-        # tanh keeps the likelihood from exploding in the first steps.
-        log_scales = 4.0 * torch.tanh(scales.view(shape) / 4.0) - 0.5
-        return Mixture(
-            functional.log_softmax(logits, dim=-1), means.view(shape), log_scales.clamp(min=SMALLEST_LOG_SCALE)
-        )

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.mixture import choose_component, sample_components
+from models.mixture import Mixture, choose_component, sample_components
 from models.motion_space import MotionSpace
-from models.network import Cache, DanceNetwork
+from models.network import Cache, FrameNetwork
 
 CALM = 0.05
 """Metres a second added to speeds before they are compared as ratios."""
@@ -26,7 +26,7 @@ class Planner(nn.Module):
     movement, can stay with the component that stands still, as long as there is one.
     """
 
-    def __init__(self, network: DanceNetwork, space: MotionSpace, pull: float) -> None:
+    def __init__(self, network: FrameNetwork, space: MotionSpace, pull: float) -> None:
         super().__init__()
         self.network, self.space, self.pull = network, space, pull
 
@@ -51,11 +51,14 @@ class Planner(nn.Module):
         frames = self.space.inputs(pose, step)[:, None]
         cache = Cache(keys, values, known)
         mixture, cache = self.network(frames, label_weights[:, None], wish[:, None], cache)
-        mixture = mixture.last()
+        return self.pick(mixture.last(), asked, gumbel, noise), *cache
+
+    def pick(self, mixture: Mixture, asked: Tensor, gumbel: Tensor, noise: Tensor) -> Tensor:
+        """The coming steps (B, horizon, 52) out of the mixture (B, K) over them."""
         plans = self.space.decode(sample_components(mixture, noise))  # (B, K, horizon, 52)
         misfit = torch.log((self.space.speed(plans) + CALM) / (asked[:, None] + CALM))
         chosen = choose_component(mixture.log_weights - self.pull * misfit.square(), gumbel)
-        return plans[torch.arange(len(plans), device=plans.device), chosen], *cache
+        return plans[torch.arange(len(plans), device=plans.device), chosen]
 
 
 def traced(planner: Planner, example: tuple[Tensor, ...]) -> Any:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.card import CheckpointError
-from models.network import DanceNetwork
+from models.network import FrameNetwork
 from models.recipe import Recipe
 
 
@@ -18,8 +18,8 @@ from models.recipe import Recipe
 class Trainee:
     """What changes while training, and what a run is resumed from."""
 
-    network: DanceNetwork
-    average: DanceNetwork
+    network: FrameNetwork
+    average: FrameNetwork
     optimizer: torch.optim.AdamW
     step: int = 0
 

@@ -93,10 +93,30 @@ def danced(generator: Generator, state: DanceState, weights: FloatArray, what: s
 def dance_all(
     generator: Generator, prompts: list[list[FloatArray]], seconds: float, seeds: int = SEEDS
 ) -> Rollouts:
-    """`seeds` dances of each emotion, half of them prompted with another emotion's movement, and one a emotion
-    that switches every `SWITCH_EVERY` seconds."""
-    palette = generator.checkpoint.palette.names
+    """`steady_dances`, and one a emotion that switches every `SWITCH_EVERY` seconds."""
     rng = np.random.default_rng(0)
+    steady = steady_dances(generator, prompts, seconds, seeds, rng)
+    frames, size = steady.emotion_weights.shape[1:]
+    switching = switching_weights(size, frames, rng)
+    start = generator.warm(generator.start(size, seed=2), switching[:, 0])
+    switched = danced(generator, start, switching, "switching dances")
+    return Rollouts(
+        np.concatenate([steady.positions, switched]),
+        np.concatenate([steady.emotion_weights, switching]),
+        steady.palette,
+        np.concatenate([steady.mismatched, np.zeros(size, dtype=bool)]),
+    )
+
+
+def steady_dances(
+    generator: Generator,
+    prompts: list[list[FloatArray]],
+    seconds: float,
+    seeds: int,
+    rng: np.random.Generator,
+) -> Rollouts:
+    """`seeds` dances of each emotion, half of them prompted with another emotion's movement."""
+    palette = generator.checkpoint.palette.names
     frames, size = round(seconds * FRAME_RATE), len(palette)
     emotions = np.repeat(np.arange(size), seeds)
     mismatched = np.tile(np.arange(seeds) % 2 == 1, size)
@@ -104,16 +124,7 @@ def dance_all(
     movement = [prompts[emotion][int(rng.integers(len(prompts[emotion])))] for emotion in shown]
     start = generator.prompt(generator.start(len(emotions), seed=1), np.stack(movement), seamless=False)
     weights = np.repeat(np.eye(size, dtype=np.float32)[emotions][:, None], frames, axis=1)
-    steady = danced(generator, start, weights, "dances")
-    switching = switching_weights(size, frames, rng)
-    start = generator.warm(generator.start(size, seed=2), switching[:, 0])
-    switched = danced(generator, start, switching, "switching dances")
-    return Rollouts(
-        np.concatenate([steady, switched]),
-        np.concatenate([weights, switching]),
-        tuple(palette),
-        np.concatenate([mismatched, np.zeros(size, dtype=bool)]),
-    )
+    return Rollouts(danced(generator, start, weights, "dances"), weights, tuple(palette), mismatched)
 
 
 def switching_weights(size: int, frames: int, rng: np.random.Generator) -> FloatArray:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,13 +26,13 @@ from tqdm import tqdm
 
 from models.card import CheckpointError, read_card
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from models.clips import PALETTE_LABELS, ClipsError, read_clips, split_clips
+from models.clips import PALETTE_LABELS, Clips, ClipsError, read_clips, split_clips
 from models.expert import Expert
 from models.features import positions_to_features
 from models.manner import Manners
-from models.mixture import negative_log_likelihood
 from models.motion_space import INPUT_COUNT, MotionSpace
-from models.network import DanceNetwork, NetworkConfig
+from models.network import DanceNetwork, FrameNetwork, NetworkConfig
+from models.objectives import Answer, Objective, likelihood
 from models.palette import DEFAULT_PALETTE
 from models.progress import Trainee, resume, save_progress
 from models.recipe import Recipe
@@ -50,27 +51,35 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 
 def loss_of(
-    network: torch.nn.Module, space: MotionSpace, windows: Windows, device: torch.device, answered: slice
+    network: torch.nn.Module,
+    space: MotionSpace,
+    windows: Windows,
+    device: torch.device,
+    answered: slice,
+    objective: Objective = likelihood,
+    done: float = 1.0,
 ) -> Tensor:
-    """Mean negative log-likelihood of the plans of the `answered` frames, in nats a dimension."""
+    """What the objective says of the plans of the `answered` frames, after a share `done` of the steps."""
     poses, steps, wishes, plans = (
         torch.from_numpy(array).to(device, non_blocking=True)
         for array in (windows.poses, windows.steps, windows.wishes, windows.plans)
     )
     conditions = torch.from_numpy(windows.conditions).to(device)
-    count = network_config(network).label_count
+    inner = unwrapped(network)
+    count = inner.config.label_count
     labels = torch.nn.functional.one_hot(conditions.clamp(min=0), count) * (conditions >= 0).unsqueeze(-1)
     # On a CPU without instructions for it bfloat16 is a hundred times slower than float32, so only on a GPU.
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         mixture, _ = network(space.inputs(poses, steps), labels.float(), wishes, None, answered)
-    return negative_log_likelihood(mixture, space.encode(plans[:, answered])).mean() / space.target_count
+    target = space.encode(plans[:, answered])
+    return objective(Answer(inner, space, mixture, target, conditions[:, answered], done))
 
 
-def network_config(network: torch.nn.Module) -> NetworkConfig:
-    """The configuration of a network, wrapped for several GPUs or not."""
+def unwrapped(network: torch.nn.Module) -> FrameNetwork:
+    """The network itself, wrapped for several GPUs or not."""
     inner = network.module if isinstance(network, DistributedDataParallel) else network
-    assert isinstance(inner, DanceNetwork)
-    return inner.config
+    assert isinstance(inner, FrameNetwork)
+    return inner
 
 
 def fit_space(recipe: Recipe, sampler: WindowSampler) -> tuple[MotionSpace, float]:
@@ -83,15 +92,25 @@ def fit_space(recipe: Recipe, sampler: WindowSampler) -> tuple[MotionSpace, floa
     return space, kept
 
 
+class Diverged(ValueError):
+    """The loss left the finite numbers."""
+
+
 def train_step(
-    trainee: Trainee, wrapped: torch.nn.Module, space: MotionSpace, windows: Windows, recipe: Recipe
+    trainee: Trainee,
+    wrapped: torch.nn.Module,
+    space: MotionSpace,
+    windows: Windows,
+    recipe: Recipe,
+    objective: Objective = likelihood,
 ) -> float:
-    """One step of AdamW and of the running mean; returns the loss."""
+    """One step of AdamW and of the running mean; returns the loss. Raises Diverged."""
     device = next(trainee.network.parameters()).device
     for group in trainee.optimizer.param_groups:
         group["lr"] = learning_rate(recipe, trainee.step)
     # Plans of neighbouring frames say nearly the same: every other one, in turn, halves the cost of the head.
-    loss = loss_of(wrapped, space, windows, device, slice(trainee.step % 2, None, 2))
+    answered, done = slice(trainee.step % 2, None, 2), trainee.step / recipe.steps
+    loss = loss_of(wrapped, space, windows, device, answered, objective, done)
     trainee.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(trainee.network.parameters(), 1.0)
@@ -102,13 +121,13 @@ def train_step(
             mean.lerp_(new, 1 - decay)
     trainee.step += 1
     if not math.isfinite(value := float(loss.detach())):
-        raise ValueError(f"the loss is {value} at step {trainee.step}; lower --learning-rate")
+        raise Diverged(f"the loss is {value} at step {trainee.step}; lower --learning-rate")
     return value
 
 
 @torch.no_grad()
 def validation_loss(
-    network: DanceNetwork, space: MotionSpace, sampler: WindowSampler, recipe: Recipe, batches: int = 8
+    network: FrameNetwork, space: MotionSpace, sampler: WindowSampler, recipe: Recipe, batches: int = 8
 ) -> float:
     """Mean loss on windows of held-out clips, the same windows each time."""
     device = next(network.parameters()).device
@@ -186,9 +205,8 @@ class TrainingData:
     """how many to train on, how many held out"""
 
 
-def load_data(path: Path, recipe: Recipe) -> TrainingData:
-    """Read the clips and split them. Raises ClipsError, ValueError."""
-    clips = read_clips(path)
+def split_data(clips: Clips, recipe: Recipe) -> TrainingData:
+    """Windows of the clips to train on and of those held out. Raises ValueError."""
     names = condition_names(DEFAULT_PALETTE.names, clips)
     if unseen := [n for n in DEFAULT_PALETTE.names if not set(PALETTE_LABELS[n]) & set(clips.labels)]:
         print(f"models.train: no clip shows {', '.join(unseen)}; those keys will mean nothing", file=sys.stderr)
@@ -211,9 +229,9 @@ def load_data(path: Path, recipe: Recipe) -> TrainingData:
     return TrainingData(names, training, held_out, prompts, (len(split[0]), len(split[1])))
 
 
-def new_trainee(recipe: Recipe, label_count: int, device: torch.device) -> Trainee:
-    """A network that knows nothing yet, and its optimizer. Weight decay is for matrices alone."""
-    config = NetworkConfig(
+def config_of(recipe: Recipe, label_count: int) -> NetworkConfig:
+    """The sizes of the network that a recipe trains."""
+    return NetworkConfig(
         input_count=INPUT_COUNT,
         wish_count=WISH_COUNT,
         target_count=recipe.target_count,
@@ -225,7 +243,14 @@ def new_trainee(recipe: Recipe, label_count: int, device: torch.device) -> Train
         components=recipe.components,
         dropout=recipe.dropout,
     )
-    network, average = DanceNetwork(config).to(device), DanceNetwork(config).to(device)
+
+
+def new_trainee(
+    recipe: Recipe, label_count: int, device: torch.device, kind: type[FrameNetwork] = DanceNetwork
+) -> Trainee:
+    """A network that knows nothing yet, and its optimizer. Weight decay is for matrices alone."""
+    config = config_of(recipe, label_count)
+    network, average = kind(config).to(device), kind(config).to(device)
     average.load_state_dict(network.state_dict())
     average.eval()
     matrices = [p for p in network.parameters() if p.dim() > 1]
@@ -277,6 +302,38 @@ def new_rehearsal(
     return Rehearsal(dancer, Expert(data.training), data.prompts, rng, recipe.length)
 
 
+def steps(
+    trainee: Trainee,
+    wrapped: torch.nn.Module,
+    space: MotionSpace,
+    sampler: WindowSampler,
+    recipe: Recipe,
+    rehearsal: Rehearsal | None = None,
+    objective: Objective = likelihood,
+    rank: int = 0,
+) -> Iterator[float]:
+    """Train to the end of the recipe, windows drawn one step ahead; gives the loss of each step."""
+
+    def draw(step: int) -> Windows:
+        rng = np.random.default_rng([recipe.seed, 2, rank, step])
+        if rehearsal is None or not rehearsal.begun:
+            return sampler.draw(rng, recipe.batch)
+        # What is real is never left out altogether.
+        own = min(round(recipe.rehearsal_share * recipe.batch), recipe.batch - 1)
+        windows = sampler.draw(rng, recipe.batch - own)
+        return joined(windows, rehearsal.draw(rng, own)) if own else windows
+
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(draw, trainee.step)
+        while trainee.step < recipe.steps:
+            windows = coming.result()
+            due = trainee.step >= recipe.rehearsal_from and trainee.step % recipe.rehearsal_every == 0
+            if rehearsal is not None and due:
+                rehearsal.dance()
+            coming = ahead.submit(draw, trainee.step + 1)
+            yield train_step(trainee, wrapped, space, windows, recipe, objective)
+
+
 def train(options: argparse.Namespace, recipe: Recipe) -> None:
     """The whole run, top to bottom."""
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
@@ -286,7 +343,7 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
     if world > 1:
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     torch.manual_seed(recipe.seed)
-    data = load_data(options.data, recipe)
+    data = split_data(read_clips(options.data), recipe)
     space, kept = fit_space(recipe, data.training)
     space.to(device)
     trainee = new_trainee(recipe, len(data.conditions), device)
@@ -301,28 +358,12 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
         )
 
     rehearsal = new_rehearsal(recipe, data, space, trainee, rank)
-
-    def draw(step: int) -> Windows:
-        rng = np.random.default_rng([recipe.seed, 2, rank, step])
-        # What is real is never left out altogether.
-        own = min(round(recipe.rehearsal_share * recipe.batch), recipe.batch - 1) if rehearsal.begun else 0
-        windows = data.training.draw(rng, recipe.batch - own)
-        return joined(windows, rehearsal.draw(rng, own)) if own else windows
-
     losses: deque[float] = deque(maxlen=200)
     history: list[dict[str, float]] = []
     started, first = time.monotonic(), trainee.step
-    with (
-        ThreadPoolExecutor(1) as ahead,
-        tqdm(total=recipe.steps, initial=first, disable=rank > 0, unit="step", mininterval=2.0) as bar,
-    ):
-        coming = ahead.submit(draw, trainee.step)
-        while trainee.step < recipe.steps:
-            windows = coming.result()
-            if trainee.step >= recipe.rehearsal_from and trainee.step % recipe.rehearsal_every == 0:
-                rehearsal.dance()
-            coming = ahead.submit(draw, trainee.step + 1)
-            losses.append(train_step(trainee, wrapped, space, windows, recipe))
+    with tqdm(total=recipe.steps, initial=first, disable=rank > 0, unit="step", mininterval=2.0) as bar:
+        for loss in steps(trainee, wrapped, space, data.training, recipe, rehearsal, rank=rank):
+            losses.append(loss)
             bar.update()
             if trainee.step % 50 == 0:
                 frames = (trainee.step - first) * recipe.batch * recipe.length * world

@@ -10,6 +10,7 @@ learn leads back over many frames: a dancer that strays comes home without a jer
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,7 +137,7 @@ class WindowSampler:
     ) -> None:
         """`manners` are the units of manners, measured on the bank if there are none yet."""
         self.bank, self.length, self.horizon = bank, length, horizon
-        self.largest_error = largest_error
+        self.largest_error, self.wishes = largest_error, True
         self.span = 1 + length + max(horizon, *WINDOWS)
         self.manners = manners or Manners.fit(bank.features, bank.starts)
         self.manner = self.manners.of(bank.features, bank.starts)
@@ -157,6 +158,13 @@ class WindowSampler:
         self._step_deviation = np.abs(np.diff(spread, axis=0)).mean(axis=0).astype(np.float32)
         self.pose_weight = 1.0 / group_scale(bank.features - bank.features.mean(axis=0), floor=0.05)
         self.step_weight = 0.5 / group_scale(np.diff(bank.features, axis=0), floor=1e-3)
+
+    def like(self, *, horizon: int, largest_error: float, wishes: bool) -> "WindowSampler":
+        """The same movement for the same chance, planned less far ahead (at most 30 frames), with errors of
+        another size, and with no wish ever said if not `wishes`."""
+        other = copy(self)
+        other.horizon, other.largest_error, other.wishes = horizon, largest_error, wishes
+        return other
 
     def _group_segments(self) -> list[tuple[int, tuple[NDArray[np.int64], FloatArray]]]:
         """For each condition its segments and how often each is drawn.
@@ -272,6 +280,8 @@ class WindowSampler:
         frame = np.arange(self.length)
         said = (frame >= ends[:, :1]) & (frame < ends[:, 1:]) & (rng.random((count, 1)) < 0.6)
         wishes[..., 1][~said] = np.nan
+        if not self.wishes:
+            wishes[:] = np.nan
 
     def _with_errors(
         self,

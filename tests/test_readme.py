@@ -10,7 +10,7 @@ from engine.keys import listing
 from engine.osc_addresses import IN, OUT, SOURCE, STATUS, table
 from engine.osc_formats import FORMATS, FRAMES
 from engine.settings import Settings, parse_settings
-from models import evaluate, generate, prepare, train
+from models import evaluate, generate, prepare, study, train
 from models.palette import DATASET_EMOTIONS, DEFAULT_PALETTE
 from models.skeleton import JOINTS
 
@@ -93,6 +93,7 @@ def test_the_commands_are_understood() -> None:
         "train": train,
         "prepare": prepare,
         "evaluate": evaluate,
+        "study": study,
     }
     for name, module in parsers.items():
         assert commands(f"python -m models.{name} "), name

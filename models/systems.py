@@ -1,0 +1,176 @@
+"""The systems that the study compares, each a configuration of the same training code.
+
+Those of the prototype predict the next frame from the frames so far and the emotion, and nothing else. Those
+further down add, one after the other, what this project adds. All have about as many parameters as the last.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+
+import torch
+
+from models import losses
+from models.checkpoint import Checkpoint
+from models.generator import Generator
+from models.lstm import LstmNetwork
+from models.network import DanceNetwork, FrameNetwork
+from models.objectives import (
+    Objective,
+    Recognisable,
+    absolute_regression,
+    light,
+    likelihood,
+    lively,
+    regression,
+    regression_then_likelihood,
+)
+from models.recipe import Recipe
+from models.sampling_rules import DRAWN, MEAN, RULES, Rule, RuledGenerator
+from models.train import config_of
+
+NEXT_FRAME_COUNT = 36
+"""Principal components of the step to the next frame that are kept, one for each thing a body can do in it: two
+turns of each of 16 bones, rise, travel in two directions, and turn."""
+OWN = Rule("own", "the component that fits the speed asked for, as live")
+
+
+@dataclass(frozen=True)
+class System:
+    """One way to train a dancer, and the ways to make it dance."""
+
+    name: str
+    idea: str
+    objective: Objective
+    kind: type[FrameNetwork] = DanceNetwork
+    mixture: bool = False
+    """several components, or one"""
+    ahead: bool = False
+    """plans many frames ahead, from poses that have strayed, or one frame from real ones"""
+    wishes: bool = False
+    """hears how much and in what manner to move"""
+    rehearsal: bool = False
+    emotion_head: float = 0.0
+    """weight of an auxiliary loss: the emotion is to be told from the predicted movement"""
+    rules: tuple[Rule, ...] = (MEAN,)
+
+    def recipe(self, default: Recipe, label_count: int) -> Recipe:
+        """The recipe of this system at the budget of the default one, as wide as takes as many parameters."""
+        recipe = default if self.mixture else replace(default, components=1)
+        if not self.ahead:
+            kept = min(NEXT_FRAME_COUNT, default.target_count)
+            recipe = replace(recipe, horizon=1, target_count=kept, largest_error=0.0, weight_decay=0.0)
+        wanted = parameter_count(DanceNetwork, default, label_count)
+
+        def size(width: int) -> int:
+            return parameter_count(self.kind, replace(recipe, width=width), label_count)
+
+        widths = list(range(2 * default.heads, 4 * default.width, 2 * default.heads))
+        above = bisect_left(widths, wanted, lo=1, key=size)
+        return replace(recipe, width=min(widths[above - 1 : above + 1], key=lambda w: abs(size(w) - wanted)))
+
+    def objective_for(self, recipe: Recipe, label_count: int) -> Objective:
+        """The objective, with an emotion head if there is one."""
+        if not self.emotion_head:
+            return self.objective
+        return Recognisable(self.objective, self.emotion_head, recipe.target_count, label_count)
+
+    def generator(self, checkpoint: Checkpoint, rule: Rule) -> Generator:
+        """The dancer, following a rule of this system."""
+        return Generator(checkpoint, compiled=False) if rule is OWN else RuledGenerator(checkpoint, rule)
+
+    def label(self, rule: Rule) -> str:
+        """What its row is called."""
+        return self.name if rule is self.rules[0] else f"{self.name}: {rule.name}"
+
+
+def parameter_count(kind: type[FrameNetwork], recipe: Recipe, label_count: int) -> int:
+    """Numbers that training changes."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in kind(config_of(recipe, label_count)).parameters())
+
+
+def _weights_l1(strength: float) -> System:
+    idea = f"squared error + {strength:g} x sum of absolute weights"
+    return System(f"mse-l1-{strength:g}", idea, light(losses.weight_l1, strength))
+
+
+def _weights_l2(strength: float) -> System:
+    idea = f"squared error + {strength:g} x sum of squared weights"
+    return System(f"mse-l2-{strength:g}", idea, light(losses.weight_l2, strength))
+
+
+def _small_movement(strength: float) -> System:
+    idea = f"squared error + {strength:g} x inverse of the cumulative delta of each sequence, in 1/m"
+    return System(f"mse-move-{strength:g}", idea, lively(losses.small_movement, strength))
+
+
+def _small_movement_of_batch(strength: float) -> System:
+    idea = f"squared error + {strength:g} x inverse of the batch's mean cumulative delta, in 1/m"
+    return System(f"mse-move-batch-{strength:g}", idea, lively(losses.small_movement_of_batch, strength))
+
+
+def _masked(strength: float, threshold: float) -> System:
+    idea = f"squared error + {strength:g} x penalty on deltas under {1000 * threshold:g} mm a frame"
+    return System(
+        f"mse-mask-{strength:g}",
+        idea,
+        lively(lambda deltas: losses.masked_small_movement(deltas, threshold), strength),
+    )
+
+
+_DRAWN = (DRAWN,)
+
+SYSTEMS = (
+    System("mse", "transformer, squared error of the next frame", regression),
+    System("mae", "transformer, absolute error of the next frame", absolute_regression),
+    *(_weights_l1(strength) for strength in (1e-6, 1e-5, 1e-4)),
+    *(_weights_l2(strength) for strength in (1e-5, 1e-4, 1e-3)),
+    *(_small_movement(strength) for strength in (0.1, 1.0)),
+    *(_small_movement_of_batch(strength) for strength in (0.1, 1.0)),
+    *(_masked(strength, 0.005) for strength in (1.0, 10.0)),
+    System("mse-emotion", "squared error + 0.5 x emotion head on the prediction", regression, emotion_head=0.5),
+    System(
+        "mse-mdn",
+        "squared error of the mean + mixture likelihood, its weight 0.1, then rising to 1",
+        regression_then_likelihood,
+        mixture=True,
+        rules=_DRAWN,
+    ),
+    System("mdn", "mixture likelihood of the next frame", likelihood, mixture=True, rules=RULES),
+    System("lstm-mse", "LSTM, squared error of the next frame", regression, LstmNetwork),
+    System(
+        "lstm-mdn",
+        "LSTM, mixture likelihood of the next frame",
+        likelihood,
+        LstmNetwork,
+        mixture=True,
+        rules=_DRAWN,
+    ),
+    System(
+        "ahead",
+        "mdn that plans many frames ahead, from poses that have strayed",
+        likelihood,
+        mixture=True,
+        ahead=True,
+        rules=_DRAWN,
+    ),
+    System(
+        "wishes",
+        "ahead, and it hears how much and in what manner to move",
+        likelihood,
+        mixture=True,
+        ahead=True,
+        wishes=True,
+        rules=(OWN,),
+    ),
+    System(
+        "default",
+        "wishes, and it learns from its own dances: this project's recipe",
+        likelihood,
+        mixture=True,
+        ahead=True,
+        wishes=True,
+        rehearsal=True,
+        rules=(OWN,),
+    ),
+)

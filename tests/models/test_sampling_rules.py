@@ -1,0 +1,94 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from models.checkpoint import Checkpoint
+from models.generator import DanceState
+from models.mixture import Mixture
+from models.planner import Planner
+from models.sampling_rules import (
+    COSINE_PERIOD,
+    MEAN,
+    RULES,
+    Rule,
+    RuledGenerator,
+    RuledPlanner,
+    at_random,
+    drawn,
+    most_probable,
+    movement_ranked,
+    next_most_probable,
+)
+
+LOG_WEIGHTS = torch.tensor([[0.2, 0.5, 0.3]]).log()
+SPEEDS = torch.tensor([[0.3, 0.1, 0.2]])
+STILL = torch.zeros(1, 3)
+HAPPY = np.eye(8, dtype=np.float32)[1]
+
+
+def rule(name: str) -> Rule:
+    return next(rule for rule in RULES if rule.name == name)
+
+
+def test_the_most_and_the_next_most_probable_component_are_taken() -> None:
+    assert most_probable(LOG_WEIGHTS, SPEEDS, STILL).tolist() == [[0.0, 1.0, 0.0]]
+    assert next_most_probable(LOG_WEIGHTS, SPEEDS, STILL).tolist() == [[0.0, 0.0, 1.0]]
+    assert next_most_probable(torch.zeros(1, 1), STILL[:, :1], STILL[:, :1]).tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize(("rule", "expected"), [(drawn, [0.2, 0.5, 0.3]), (at_random, [1 / 3] * 3)])
+def test_chance_takes_components_by_their_weights_or_all_alike(rule: object, expected: list[float]) -> None:
+    rng = np.random.default_rng(0)
+    gumbel = torch.from_numpy(rng.gumbel(size=(20_000, 3))).float()
+    shares = rule(LOG_WEIGHTS.expand(20_000, 3), SPEEDS.expand(20_000, 3), gumbel)  # type: ignore[operator]
+    assert set(shares.sum(dim=1).tolist()) == {1.0}
+    np.testing.assert_allclose(shares.mean(dim=0), expected, atol=0.015)
+
+
+def test_the_blend_halves_the_share_of_each_next_slower_component() -> None:
+    shares = movement_ranked(LOG_WEIGHTS, SPEEDS, STILL)
+    raw = np.array([0.2 * 1, 0.5 / 4, 0.3 / 2])
+    np.testing.assert_allclose(shares[0], raw / raw.sum(), rtol=1e-5)
+
+
+def test_the_variance_is_divided_and_comes_and_goes() -> None:
+    assert rule("drawn").deviation(1.7) == 1.0
+    assert rule("variance / 100").deviation(3.0) == pytest.approx(0.1)
+    cosine = rule("cosine variance")
+    assert cosine.deviation(0.0) == pytest.approx(1.0) == cosine.deviation(COSINE_PERIOD)
+    assert cosine.deviation(COSINE_PERIOD / 2) == pytest.approx(0.0, abs=1e-6)
+    assert cosine.deviation(COSINE_PERIOD / 4) == pytest.approx(math.sqrt(0.5))
+    assert MEAN.deviation(0.0) == 0.0
+
+
+def test_a_planner_blends_the_plans_as_the_rule_says(dancer: Checkpoint) -> None:
+    planner = Planner(dancer.network, dancer.space, pull=4.0)
+    means = torch.randn(1, 3, dancer.space.target_count)
+    mixture = Mixture(LOG_WEIGHTS, means, torch.zeros_like(means))
+    plan = RuledPlanner(planner, rule("most probable")).pick(
+        mixture, torch.full((1,), torch.nan), STILL, torch.zeros(1, dancer.space.target_count)
+    )
+    torch.testing.assert_close(plan, dancer.space.decode(means[:, 1]))
+
+
+def danced(dancer: Checkpoint, rule: Rule, seed: int) -> DanceState:
+    generator = RuledGenerator(dancer, rule)
+    state = generator.start(2, seed)
+    for _ in range(6):
+        state = generator.step(state, HAPPY)
+    return state
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_dancer_follows_every_rule_and_hears_no_wish(dancer: Checkpoint, rule: Rule) -> None:
+    state = danced(dancer, rule, seed=1)
+    assert np.isfinite(state.positions).all() and np.isnan(state.wish).all()
+
+
+def test_without_variance_and_choice_there_is_no_chance(dancer: Checkpoint) -> None:
+    certain = Rule("certain", "", most_probable, variance_divided_by=np.inf)
+    one, other = (danced(dancer, certain, seed).positions for seed in (1, 2))
+    np.testing.assert_array_equal(one, other)
+    assert np.abs(danced(dancer, RULES[0], 1).positions - danced(dancer, RULES[0], 2).positions).max() > 1e-4
