@@ -45,7 +45,7 @@ class Dance(Room):
     """
 
     name = "inference"
-    longest_back_off = 0.5  # the dancer never stops
+    longest_back_off = 0.1  # the dancer never stops
 
     def __init__(
         self,

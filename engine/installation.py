@@ -25,7 +25,7 @@ from engine.performance import Performance
 from engine.pose import PoseRoom
 from engine.recorder import Recorder
 from engine.report import MemoryGauge, check_writable, figures, write_figures
-from engine.room import Room
+from engine.room import Room, stop_all
 from engine.scenes import SCENES
 from engine.settings import Settings
 from engine.show import ShowRoom, read_show
@@ -158,11 +158,7 @@ class Installation:
             window.run(draw, act, self._should_stop)
         finally:
             seconds = time.perf_counter() - started
-            for room in self.rooms:
-                room.ask_to_stop()
-            leave_by = time.perf_counter() + LEAVING
-            for room in self.rooms:
-                room.stop(max(leave_by - time.perf_counter(), 0.0))
+            stop_all(self.rooms, LEAVING)
             self.osc_out.close()
             window.close()
             self._write_figures(seconds)

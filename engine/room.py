@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from engine.faults import PermanentFault
 from engine.silence import Silence
@@ -15,6 +16,8 @@ FIRST_BACK_OFF = 0.5
 LONGEST_BACK_OFF = 15.0
 HEALTHY_AFTER = 10.0
 """A room that has worked this many seconds since its last fault starts again with the shortest back-off."""
+REPORT_EVERY = 60.0
+"""Seconds between two lines in the log about one and the same fault."""
 MOST_HANGING = 3
 """Threads of one room that may hang at a time: a thread cannot be ended from outside, only left behind."""
 
@@ -46,6 +49,7 @@ class Room(ABC):
         self._left_behind: list[threading.Thread] = []
         self._patience = math.inf
         self._silence = Silence()
+        self._report_at = 0.0
         self._thread = self._new_thread()
 
     def open(self) -> None:  # noqa: B027 - a room with nothing to open is fine
@@ -108,7 +112,7 @@ class Room(ABC):
             self._stopping.wait(seconds)
 
     def _supervise(self) -> None:
-        back_off = FIRST_BACK_OFF
+        back_off = min(FIRST_BACK_OFF, self.longest_back_off)
         while not self.stopping:
             opened_at = time.perf_counter()
             try:
@@ -118,10 +122,11 @@ class Room(ABC):
                     return
                 self.opened.set()
                 if time.perf_counter() - opened_at > HEALTHY_AFTER:
-                    back_off = FIRST_BACK_OFF
-                self._trouble.begins(str(error) or type(error).__name__)
+                    back_off = min(FIRST_BACK_OFF, self.longest_back_off)
+                new = self._trouble.begins(str(error) or type(error).__name__)
                 permanent = isinstance(error, PermanentFault)
-                self._report(error, permanent, back_off)
+                if new or permanent or time.perf_counter() > self._report_at:
+                    self._report(error, permanent, back_off)
                 if permanent:
                     self._close()
                     return
@@ -154,6 +159,7 @@ class Room(ABC):
         self.heartbeat, self._patience = time.perf_counter(), patience
 
     def _report(self, error: Exception, permanent: bool, back_off: float) -> None:
+        self._report_at = time.perf_counter() + REPORT_EVERY
         expected = type(error).__name__ in ("TemporaryFault", "PermanentFault")
         what_next = "goes without it" if permanent else f"trying again in {back_off:g} s"
         self.log.warning("%s; %s", error or type(error).__name__, what_next, exc_info=not expected)
@@ -163,3 +169,12 @@ class Room(ABC):
             self.close()
         except Exception:
             self.log.warning("could not close cleanly", exc_info=True)
+
+
+def stop_all(rooms: Sequence[Room], seconds: float) -> None:
+    """Stop rooms side by side; whoever hangs is left behind after so many seconds, all of them together."""
+    for room in rooms:
+        room.ask_to_stop()
+    leave_by = time.perf_counter() + seconds
+    for room in rooms:
+        room.stop(max(leave_by - time.perf_counter(), 0.0))

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 RATE = 60.0
 """Pictures per second."""
 
-OPEN_AGAIN = 1.0
+OPEN_AGAIN = 0.5
 """Seconds between attempts to open a window whose screen was lost."""
 
 NO_SCREEN = ("dummy", "offscreen")
