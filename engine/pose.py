@@ -142,7 +142,9 @@ def give_way() -> None:
     """Let this thread, and those that it starts, wait for the others: Linux knows niceness by thread.
 
     The detector takes both cores of a small machine for most of a frame, and a pose may come a little later;
-    the dance and the picture may not.
+    the dance and the picture may not. Counted from the niceness of the process: on a machine that works for
+    others too, a thread far behind them would wait for its turn with the interpreter in its hands.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        usual = os.getpriority(os.PRIO_PROCESS, os.getpid())
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(usual + NICENESS, 19))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import faulthandler
 import json
 import os
 import random
@@ -39,6 +40,8 @@ USUAL = (0.3, 3.0)
 QUIET = 40.0
 """Seconds at the end without new faults, so that the last ones can be over."""
 FIRST_AT = 5.0
+HANGS_AFTER = 40.0
+"""Seconds over its time after which the piece hangs: it says where, and ends."""
 DOWN, NAMED = 1, "soak.invalid"
 """The target whose network goes down, by its place, and the host whose name is not known at times."""
 
@@ -268,13 +271,14 @@ class Chaos(threading.Thread):
             ends_at,
         )
         self._good = {name: path.read_bytes() for name, path in files.items()}
+        self.kinds: tuple[str, ...] = FAULTS
         self.piece: installation.Installation | None = None
 
     def run(self) -> None:
         """Wait a little, then go on and on."""
         time.sleep(FIRST_AT)
         while True:
-            for fault in self._rng.sample(FAULTS, len(FAULTS)):
+            for fault in self._rng.sample(self.kinds, len(self.kinds)):
                 lasts = LONGEST.get(fault, self._rng.uniform(*USUAL))
                 if time.perf_counter() + lasts > self._ends_at:
                     return
@@ -357,6 +361,7 @@ def main() -> int:
     parser.add_argument(
         "--kill-after", type=float, default=None, help="seconds after which the process dies hard"
     )
+    parser.add_argument("--only", nargs="+", default=None, help="put in these faults alone")
     parser.add_argument("--notes", type=Path, required=True)
     parser.add_argument("--video", type=Path, required=True)
     parser.add_argument("--lights", type=Path, required=True, help="a copy of emotions.toml to spoil")
@@ -368,6 +373,7 @@ def main() -> int:
     note, faults = Notes(given.notes), Faults()
     colours.colours_path = lambda: given.lights
     assert settings.seconds is not None
+    faulthandler.dump_traceback_later(settings.seconds + HANGS_AFTER, exit=True)
     if given.seed is not None:
         spoil_camera(faults, given.video)
         note("detector", real=spoil_detector(faults))
@@ -387,7 +393,7 @@ def main() -> int:
             files["the show is nonsense"] = settings.show
         ends_at = time.perf_counter() + max(settings.seconds - QUIET, settings.seconds / 2)
         chaos = Chaos(given.seed, faults, files, note, ends_at)
-        chaos.piece = piece
+        chaos.piece, chaos.kinds = piece, tuple(given.only or FAULTS)
         chaos.start()
     if given.kill_after is not None:
         threading.Timer(given.kill_after, lambda: os._exit(9)).start()

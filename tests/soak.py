@@ -201,12 +201,13 @@ class Soak:
         rng = random.Random(self.given.chaos)
         over = time.perf_counter() + self.seconds
         kills = self.given.kills
+        only = ["--only", *self.given.only] if self.given.only else []
         while (left := over - time.perf_counter()) > 0 and self.lives <= kills:
             last = self.lives == kills
             dies = (
                 [] if last else ["--kill-after", str(rng.uniform(0.5, 1.0) * left / (kills - self.lives + 1))]
             )
-            chaos = [] if self.given.chaos is None else ["--seed", str(self.given.chaos + self.lives)]
+            chaos = [] if self.given.chaos is None else ["--seed", str(self.given.chaos + self.lives), *only]
             self.lives += 1
             command = [sys.executable, "-m", "tests.chaos", *self._chaos, *chaos, *dies, "--", *self._piece]
             subprocess.run([*command, "--seconds", f"{max(left, 1.0):.1f}"], check=False)
@@ -356,6 +357,9 @@ def main() -> int:
         "--kills", type=int, default=0, help="how often the process is killed hard and started anew"
     )
     parser.add_argument("--seed-video", type=Path, default=None, metavar="FILE", help="what the camera sees")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="FAULT", help="of the faults, as they are printed"
+    )
     parser.add_argument("--checkpoint", default=None)
     parser.add_argument("--receive", nargs=2, default=None, help=argparse.SUPPRESS)
     given = parser.parse_args()
