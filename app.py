@@ -1,11 +1,13 @@
 """The installation: `python app.py --help`."""
 
-import logging
 import sys
+from pathlib import Path
 
+from engine.bounded_log import begin_log, watchdogs_log
 from engine.faults import StartError
-from engine.installation import Installation
-from engine.settings import parse_settings
+from engine.heartbeat import watched
+from engine.settings import Settings, parse_settings
+from engine.watchdog import Watchdog
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -13,12 +15,24 @@ def main(arguments: list[str] | None = None) -> int:
     # A thread that waits for the interpreter asks for it after this long. The generator takes it and gives it
     # back some hundred times a step; at Python's own 5 ms the renderer would slow it down fourfold.
     sys.setswitchinterval(0.0005)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        Installation(parse_settings(arguments)).run()
+        settings = parse_settings(given)
+        if settings.watchdog is not None and not watched():
+            begin_log(watchdogs_log(settings.log))
+            return Watchdog([sys.executable, str(Path(__file__).resolve()), *given], settings.watchdog).run()
+        begin_log(settings.log)
+        return perform(settings)
     except StartError as error:
         print(f"app.py: {error}", file=sys.stderr)
         return 2
+
+
+def perform(settings: Settings) -> int:
+    """Run the piece itself; returns the exit status. Raises StartError."""
+    from engine.installation import Installation  # a watchdog needs nothing of it
+
+    Installation(settings).run()
     return 0
 
 

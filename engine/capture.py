@@ -20,8 +20,10 @@ import cv2
 
 from engine.faults import StartError, TemporaryFault
 from engine.mailbox import Mailbox
+from engine.picture_watch import BLACK_AFTER, FROZEN_AFTER, PictureWatch
 from engine.room import Room
 from engine.statistics import Statistics
+from engine.trouble import Trouble
 from engine.values import CameraFrame
 
 CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_RATE = 1280, 720, 30
@@ -33,9 +35,14 @@ MOST_REJECTED = 30
 LONGEST_WAIT = 0.2
 EARLY_ENOUGH = 0.001
 """Seconds that are not worth waiting for."""
+LONGEST_LATE = 5.0
+"""Seconds behind which a file is not caught up any more: the machine slept, and the film goes on from there."""
 LONGEST_CATCH_UP = 0.3
 """Seconds spent on skipping late frames before one is shown anyway, on a machine too slow for the file."""
 USUAL_RATE = 30.0
+
+LAST_INDEX = 9
+"""Cameras are looked for under the numbers up to this."""
 
 CAMERA = re.compile(r"camera(?::(\d{1,3}))?")
 
@@ -101,9 +108,13 @@ class Capture(Room):
 
     A file plays at its own pace: late frames are skipped, not slowed. With `loop` it starts again at its end,
     without it the room idles and `finished` is True. `mirror` None means cameras yes, files no.
+
+    A camera that was lost, or that no number was given for, is looked for under other numbers too: what is
+    plugged in again may have another one.
     """
 
     name = "capture"
+    longest_step, longest_open = 3.0, 30.0
 
     def __init__(
         self,
@@ -119,6 +130,9 @@ class Capture(Room):
         self._frames = frames
         self._loop = loop
         self._camera = camera_index(source)
+        self._roams = source == "camera"
+        self._watch = PictureWatch()
+        self._darkness = Trouble(self.name, statistics)
         self._mirror = self._camera is not None if mirror is None else mirror
         self._video: cv2.VideoCapture | None = None
         self._sequence = 0
@@ -138,22 +152,33 @@ class Capture(Room):
                 raise TemporaryFault(f"{self._source} cannot be opened; is the file still there?")
             self._rewind(self._video)
             return
-        self._video = open_camera(self._camera)
-        if self._video is None:
+        found = find_camera(self._camera, self._roams or self._sequence > 0)
+        if self.superseded and found is not None:
+            found[1].release()
+            raise TemporaryFault("the camera came too late")
+        if found is None:
             raise TemporaryFault(
                 f"camera {self._camera} cannot be opened (is it plugged in, free and allowed here?); "
                 "the dancer dances alone"
             )
+        if found[0] != self._camera:
+            self.log.info("camera %d is taken in place of camera %d", found[0], self._camera)
+        self._camera, self._video = found
 
     def step(self) -> None:
         """Put one picture, or wait a moment for the next one. Raises TemporaryFault when the source fails."""
-        assert self._video is not None
-        if self._finished:
-            self.sleep(LONGEST_WAIT)
-        elif self._camera is not None:
-            self._read_camera(self._video)
-        else:
-            self._play_file(self._video)
+        video = self._video
+        assert video is not None
+        try:
+            if self._finished:
+                self.sleep(LONGEST_WAIT)
+            elif self._camera is not None:
+                self._read_camera(video)
+            else:
+                self._play_file(video)
+        finally:
+            if self.superseded:
+                video.release()
 
     def close(self) -> None:
         """Let go of the camera or the file."""
@@ -161,11 +186,31 @@ class Capture(Room):
         if video is not None:
             video.release()
 
+    def abandon(self) -> None:
+        """Leave the camera or the file to the thread that hangs in it."""
+        self._video = None
+
     def _read_camera(self, video: cv2.VideoCapture) -> None:
         read, image = video.read()
         if not read:
             raise TemporaryFault(f"camera {self._camera} gives no picture any more; is it still plugged in?")
-        self._put(image, time.perf_counter())
+        now = time.perf_counter()
+        self._put(image, now)
+        self._watch_over(image, now)
+
+    def _watch_over(self, image: Any, now: float) -> None:
+        """Record a picture that stays black, which may be the night; raise TemporaryFault for a frozen one."""
+        if not usable(image) or self.superseded:
+            return
+        self._watch.see(image, now)
+        if self._watch.black_for > BLACK_AFTER:
+            self._darkness.begins(
+                f"camera {self._camera} gives a black picture; is it covered, or the light off?"
+            )
+        elif not self._watch.black_for:
+            self._darkness.ends()
+        if self._watch.frozen_for > FROZEN_AFTER:
+            raise TemporaryFault(f"camera {self._camera} gives the same picture again and again")
 
     def _play_file(self, video: cv2.VideoCapture) -> None:
         """Put the frame whose time has come; skip those whose time is over."""
@@ -173,6 +218,8 @@ class Capture(Room):
         if early > EARLY_ENOUGH:
             self.sleep(min(early, LONGEST_WAIT))
             return
+        if early < -LONGEST_LATE:
+            self._started_at -= early
         patience = time.perf_counter() + LONGEST_CATCH_UP
         read = video.grab()
         while read and self._late() and time.perf_counter() < patience:
@@ -208,6 +255,8 @@ class Capture(Room):
         self._started_at = time.perf_counter()
 
     def _put(self, image: Any, captured_at: float) -> None:
+        if self.superseded:
+            return
         if not usable(image):
             self._rejected += 1
             self.statistics.count("capture.rejected")
@@ -218,6 +267,15 @@ class Capture(Room):
         self._frames.put(CameraFrame(prepared(image, self._mirror), captured_at, self._sequence))
         self._sequence += 1
         self.statistics.count("capture.frames")
+
+
+def find_camera(index: int, roam: bool) -> tuple[int, cv2.VideoCapture] | None:
+    """(number, camera) of the one under `index`, or with `roam` of the first under any other number."""
+    others = [number for number in range(LAST_INDEX + 1) if number != index] if roam else []
+    for number in (index, *others):
+        if (video := open_camera(number)) is not None:
+            return number, video
+    return None
 
 
 def open_camera(index: int) -> cv2.VideoCapture | None:

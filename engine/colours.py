@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.faults import StartError
 
 FILE_NAME = "emotions.toml"
+LARGEST_FILE = 2**20
 UNKNOWN = "unknown"
 COLOUR_KEYS = ("figure", "glow", "background")
 NUMBER_KEYS = {"trail_seconds": (0.05, 6.0, None), "glow_strength": (0.0, 2.0, 1.0), "grain": (0.0, 4.0, 1.0)}
@@ -90,8 +91,7 @@ def colours_path() -> Path:
 def load_colours(text: str | None = None) -> Colours:
     """Read the lights from TOML text, by default assets/emotions.toml. Raises StartError in one line."""
     try:
-        if text is None:
-            text = colours_path().read_text(encoding="utf-8")
+        text = read_text(colours_path()) if text is None else text
         tables = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise StartError(f"assets/{FILE_NAME} cannot be read: {error}. Restore the file.") from error
@@ -102,6 +102,13 @@ def load_colours(text: str | None = None) -> Colours:
     if UNKNOWN not in tables:
         raise StartError(f"assets/{FILE_NAME} has no table [{UNKNOWN}]: add it, it lights names with none.")
     return Colours({name: _light(name, table) for name, table in tables.items()})
+
+
+def read_text(path: Path) -> str:
+    """The text of a small file. Raises StartError for a large one, OSError, UnicodeDecodeError."""
+    if path.stat().st_size > LARGEST_FILE:
+        raise StartError(f"{path.name} is larger than {LARGEST_FILE} bytes: expected a small TOML file.")
+    return path.read_text(encoding="utf-8")
 
 
 def _light(name: str, table: Any) -> Light:
@@ -148,7 +155,7 @@ class LiveColours:
         self._path = path or colours_path()
         self.mistake: str | None = None
         self._stamp = self._read_stamp()
-        self.colours = load_colours(self._path.read_text(encoding="utf-8") if self._stamp else None)
+        self.colours = load_colours(self._first_text())
         self._look_at = 0.0
 
     def at(self, time: float) -> Colours:
@@ -161,9 +168,15 @@ class LiveColours:
                 self._reload()
         return self.colours
 
+    def _first_text(self) -> str:
+        try:
+            return read_text(self._path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise StartError(f"assets/{FILE_NAME} cannot be read: {error}. Restore the file.") from error
+
     def _reload(self) -> None:
         try:
-            self.colours, self.mistake = load_colours(self._path.read_text(encoding="utf-8")), None
+            self.colours, self.mistake = load_colours(read_text(self._path)), None
             log.info("%s was read again", self._path.name)
         except (StartError, OSError, UnicodeDecodeError) as error:
             self.mistake = " ".join(str(error).split())

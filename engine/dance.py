@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.audience import Audience
-from engine.faults import Fault, PermanentFault
+from engine.faults import Fault, PermanentFault, TemporaryFault
 from engine.mailbox import Mailbox
 from engine.operator import Controls
+from engine.rate_limited_log import RateLimitedLog
 from engine.room import Room
 from engine.statistics import Statistics
 from engine.torch_import import TORCH_IMPORT
@@ -31,6 +33,8 @@ STRONGEST_DRAW = 0.15
 """Share of the way to the visitor's pose that full influence goes in one frame."""
 SANE_HEIGHT = (0.1, 2.0)
 """Metres of the pelvis outside which a body is no body."""
+LONGEST_WAY = 0.5
+"""Metres that a pelvis cannot go in one tick."""
 
 
 class Dance(Room):
@@ -41,7 +45,7 @@ class Dance(Room):
     """
 
     name = "inference"
-    longest_back_off = 0.5  # the dancer never stops
+    longest_back_off = 0.1  # the dancer never stops
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Dance(Room):
         self._state: DanceState
         self._index = 0
         self._audience = Audience()
+        self._complaint = RateLimitedLog(logging.getLogger("engine.inference"))
 
     def open(self) -> None:
         """Read the checkpoint and begin to dance; after a fault go on. Raises PermanentFault without either."""
@@ -98,7 +103,8 @@ class Dance(Room):
             self._state, weights, controls.energy, toward, controls.influence * STRONGEST_DRAW
         )
         positions = state.positions[0]
-        if not is_body(positions):
+        way = float(np.linalg.norm(state.place - self._state.place))
+        if not (is_body(positions) and way < LONGEST_WAY):
             self._recover("the network left the range of bodies")
             positions = self._state.positions[0]
         else:
@@ -150,13 +156,20 @@ class Dance(Room):
         return None if features is None else features[-1]
 
     def _recover(self, what: str) -> None:
-        """Begin anew from where the dancer stands, after a state that cannot be danced on."""
+        """Begin anew from where the dancer stands, after a state that cannot be danced on.
+
+        Raises TemporaryFault where that cannot be danced on either: the checkpoint is read again.
+        """
         assert self._generator is not None
-        fault = Fault(self.name, what, recovered_after_s=0.0)
+        fault = Fault(self.name, what)
         self.statistics.fault(fault)
-        self.log.warning("%s; beginning anew", what)
+        self._complaint.warning("%s; beginning anew", what)
         fresh = self._begin(self._seed + self._index)
+        if not is_body(fresh.positions[0]):
+            self._generator = None
+            raise TemporaryFault("the network gives no bodies any more; reading the checkpoint again")
         self._state = self._generator.sew(self._state, fresh)
+        fault.recover()
 
     def _publish(
         self, positions: FloatArray, weights: FloatArray, pose: Pose | None, controls: Controls

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 
@@ -19,12 +20,19 @@ class StartError(Exception):
 
 @dataclass
 class Fault:
-    """One fault of one room. `time` is wall-clock seconds since 1970, for people who read the log."""
+    """One fault of one room. `time` is wall-clock seconds since 1970, for people who read the log; what was
+    lost is measured from `began`, which is monotonic, because clocks are set."""
 
     room: str
     what: str
     time: float = field(default_factory=time.time)
     recovered_after_s: float | None = None
+    began: float = field(default_factory=perf_counter)
+
+    def recover(self) -> None:
+        """It is over."""
+        if self.recovered_after_s is None:
+            self.recovered_after_s = round(perf_counter() - self.began, 3)
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -12,6 +12,7 @@ import pygame
 from engine.capture import Capture, check_source
 from engine.dance import Dance
 from engine.faults import Fault, StartError
+from engine.heartbeat import Heartbeat, tell_systemd, tell_watchdog, watched, when_the_watchdog_leaves
 from engine.mailbox import Mailbox
 from engine.movement_emotion import MovementEmotion
 from engine.operator import Controls, Operator
@@ -24,7 +25,7 @@ from engine.performance import Performance
 from engine.pose import PoseRoom
 from engine.recorder import Recorder
 from engine.report import MemoryGauge, check_writable, figures, write_figures
-from engine.room import Room
+from engine.room import Room, stop_all
 from engine.scenes import SCENES
 from engine.settings import Settings
 from engine.show import ShowRoom, read_show
@@ -40,6 +41,8 @@ LONGEST_OPENING = 20.0
 """Seconds after which the piece counts as running, whatever is still being loaded or fetched."""
 SETTLING = 0.5
 """Seconds for the ticks that waited while memory was tidied."""
+LEAVING = 1.2
+"""Seconds that the rooms have to leave, all of them together."""
 
 
 class Installation:
@@ -100,6 +103,8 @@ class Installation:
             visitor_emotion=self.visitor_emotion,
             loaded=self.dance.opened.is_set,
         )
+        tell = [self.osc_out.beat, tell_systemd, *([tell_watchdog] if watched() else [])]
+        self._heartbeat = Heartbeat(self.frames, tell)
         self._interrupted = False
         self.startup_s = 0.0
         self._ends_at: float | None = None
@@ -116,12 +121,17 @@ class Installation:
             settings.osc_in,
             settings.source,
         )
+        if watched():
+            when_the_watchdog_leaves(lambda: self._interrupt(0, None))
         for room in self.rooms:
             room.start()
         act = self._performance.act
 
         def draw(surface: pygame.Surface, now: float) -> None:
             self.memory.sample()
+            self._heartbeat.beat(now)
+            for room in self.rooms:
+                room.look(now)
             self._performance.draw(surface, now, window.scale)
 
         try:
@@ -148,12 +158,11 @@ class Installation:
             window.run(draw, act, self._should_stop)
         finally:
             seconds = time.perf_counter() - started
-            for room in self.rooms:
-                room.stop()
-            self._recorder.close()
+            stop_all(self.rooms, LEAVING)
             self.osc_out.close()
             window.close()
             self._write_figures(seconds)
+            self._recorder.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
         if self.dance.refused is not None:

@@ -52,6 +52,7 @@ RESET = "/reset"
 SCENE = "/scene"
 QUIT = "/quit"
 
+HEARTBEAT = "/heartbeat"
 STATUS_PALETTE = "/status/palette"
 STATUS_EMOTION = "/status/emotion"
 STATUS_INTENSITY = "/status/intensity"
@@ -108,6 +109,15 @@ OUT = {
     ),
 }
 """Format -> what it sends."""
+
+ALWAYS = (
+    Address(
+        HEARTBEAT,
+        "int32",
+        "seconds since the start, once a second while pictures are drawn and the dancer dances",
+    ),
+)
+"""What every target gets beside its format."""
 
 IN = (
     Address(EMOTION, "name or index", "glide to an emotion; indices count from 0 in the palette's order"),
@@ -171,5 +181,6 @@ def table(entries: tuple[Address, ...]) -> str:
 
 if __name__ == "__main__":
     parts = {f"out, {name}": entries for name, entries in OUT.items()}
+    parts["out, every format"] = ALWAYS
     for title, entries in (parts | {"in": IN, "status": STATUS, "source": SOURCE}).items():
         sys.stdout.write(f"{title}\n\n{table(entries)}\n")

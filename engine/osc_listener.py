@@ -72,7 +72,7 @@ class OscListener(Room):
         """Hear what has come, or nothing for a moment."""
         assert self._socket is not None
         self._obey_postponed()
-        wait = self._postponed[0][0] - time.time() if self._postponed else WAIT
+        wait = self._postponed[0][0] - time.perf_counter() if self._postponed else WAIT
         self._socket.settimeout(min(max(wait, 0.0005), WAIT))
         for count in range(BURST):
             try:
@@ -104,9 +104,9 @@ class OscListener(Room):
             return
         try:
             for time_tag, address, arguments in timed_messages(packet):
-                due = seconds_of(time_tag)
-                if due > time.time():
-                    self._postpone(due, address, arguments, sender)
+                ahead = seconds_of(time_tag) - time.time()
+                if ahead > 0:
+                    self._postpone(ahead, address, arguments, sender)
                 else:
                     self._hear(address, arguments, sender)
         except BadPacket as error:
@@ -123,18 +123,20 @@ class OscListener(Room):
         self.statistics.count("osc_in.messages")
         self.senders.heard(sender)
 
-    def _postpone(self, due: float, address: str, arguments: list[object], sender: Sender) -> None:
-        if due > time.time() + FARTHEST_AHEAD:
+    def _postpone(self, ahead: float, address: str, arguments: list[object], sender: Sender) -> None:
+        """Keep a message for `ahead` seconds, counted by a clock that nobody sets."""
+        if ahead > FARTHEST_AHEAD:
             self._ignore(f"a bundle for more than {FARTHEST_AHEAD:g} s ahead", sender)
         elif len(self._postponed) >= MOST_POSTPONED:
             self._ignore(f"more than {MOST_POSTPONED} messages for later", sender)
         else:
             self._count += 1
+            due = time.perf_counter() + ahead
             heapq.heappush(self._postponed, (due, self._count, address, arguments, sender))
 
     def _obey_postponed(self) -> None:
         heard = False
-        while self._postponed and self._postponed[0][0] <= time.time():
+        while self._postponed and self._postponed[0][0] <= time.perf_counter():
             _, _, address, arguments, sender = heapq.heappop(self._postponed)
             self._hear(address, arguments, sender)
             heard = True

@@ -14,17 +14,20 @@ import numpy as np
 
 from engine.interpolation import FrameInterpolator
 from engine.mailbox import Mailbox
+from engine.osc_addresses import HEARTBEAT
 from engine.osc_formats import Streamed, seen_visitor, streamed
+from engine.osc_message import ints
 from engine.osc_target import Target
 from engine.rate_limited_log import RateLimitedLog
 from engine.room import Room
 from engine.statistics import Statistics
+from engine.trouble import Trouble
 from engine.values import DancerFrame, VisitorEmotion
 
 RESOLVE_AGAIN = 5.0
-"""Seconds between attempts to look up a host name that could not be found."""
-LATE = 0.5
-"""Seconds behind which a rate is not caught up any more."""
+"""Seconds between attempts to look up a host name that could not be found, or that nothing can be sent to."""
+LATE = 0.2
+"""Seconds behind which a rate is not caught up but begins anew: no receiver wants a burst of the past."""
 
 
 class OscOut:
@@ -43,6 +46,9 @@ class OscOut:
         self.visitor_emotion: Mailbox[VisitorEmotion | None] = visitor_emotion or Mailbox()
         self._complaint = RateLimitedLog(logging.getLogger("engine.osc_out"))
         self._found: dict[Target, tuple[str, int]] = {}
+        self._wanted = set(self.targets)
+        """targets whose address is to be looked up, again where nothing could be sent to it"""
+        self._troubles = {target: Trouble("osc", statistics) for target in self.targets}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -72,16 +78,32 @@ class OscOut:
 
     def send_to(self, target: Target, now: Streamed) -> bool:
         """Whether a frame was sent to a target; a complaint where not."""
-        found = self._found.get(target)
+        return self._sent(target, target.datagrams(now))
+
+    def beat(self, count: int) -> None:
+        """Send the heartbeat, a number of seconds, to every target; from any thread."""
+        for target in self.targets:
+            self._sent(target, [ints(HEARTBEAT, count)])
+
+    def _sent(self, target: Target, datagrams: Sequence[bytes]) -> bool:
+        trouble = self._troubles[target]
         try:
-            if found is None:
+            if (found := self._found.get(target)) is None:
                 raise OSError(f"the host {target.host!r} is not found")
-            for datagram in target.datagrams(now):
+            for datagram in datagrams:
                 self._socket.sendto(datagram, found)
+        except BlockingIOError:  # more than the system takes at once
+            self.statistics.count("osc.send_errors")
+            return False
         except OSError as error:
             self.statistics.count("osc.send_errors")
             self._complaint.warning("cannot send to %s:%d: %s", target.host, target.port, error)
+            # one that has not been looked up yet, at the start, is in no trouble
+            if not self._closing.is_set() and (found is not None or target not in self._wanted):
+                trouble.begins(f"cannot send to {target.host}:{target.port}: {error}")
+            self._wanted.add(target)
             return False
+        trouble.ends()
         return True
 
     def close(self) -> None:
@@ -102,17 +124,15 @@ class OscOut:
 
     def _look_up(self) -> None:
         """Find the targets' addresses, aside from the dance, because a name server may take its time."""
-        missing = list(dict.fromkeys(self.targets))
-        while missing and not self._closing.is_set():
-            for target in list(missing):
+        while not self._closing.is_set():
+            for target in list(self._wanted):
+                self._wanted.discard(target)
                 try:
                     info = socket.getaddrinfo(target.host, target.port, socket.AF_INET, socket.SOCK_DGRAM)
                 except (OSError, UnicodeError):
-                    continue
+                    continue  # whoever wants to send to it asks again
                 self._found[target] = info[0][4][0], target.port  # type: ignore[assignment]
-                missing.remove(target)
-            if missing:
-                self._closing.wait(RESOLVE_AGAIN)
+            self._closing.wait(RESOLVE_AGAIN)
 
 
 class OscRates(Room):
@@ -139,7 +159,8 @@ class OscRates(Room):
         now = time.perf_counter()
         if now < self._due[which] or self.stopping:
             return
-        self._due[which] = max(self._due[which], now - LATE) + 1.0 / self._targets[which].rate
+        due = self._due[which] if now - self._due[which] <= LATE else now
+        self._due[which] = due + 1.0 / self._targets[which].rate
         self._version, frame = self._out.frames.newer_than(self._version, 0.0)
         if frame is not None:
             self._interpolator.put(frame)

@@ -34,7 +34,9 @@ _JOINTS = {
     for person, addresses in osc.JOINT_ADDRESSES.items()
     for joint, address in enumerate(addresses)
 }
-_BESIDES = re.compile(r"/(dancer|visitor)/0/(frame|emotion)|/mocap/\d/.*|/poses/(xml|json)|/visitor/0/array")
+_BESIDES = re.compile(
+    r"/heartbeat|/(dancer|visitor)/0/(frame|emotion)|/mocap/\d/.*|/poses/(xml|json)|/visitor/0/array"
+)
 
 
 def osc_port(source: str) -> int | None:

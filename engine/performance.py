@@ -16,6 +16,7 @@ from engine.recorder import Recorder
 from engine.settings import Settings
 from engine.stage import Picture, Stage
 from engine.statistics import Statistics
+from engine.trouble import Trouble
 from engine.values import DancerFrame, Pose, VisitorEmotion
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Performance:
         self._interpolator = FrameInterpolator()
         self._stage = Stage((settings.width, settings.height))
         self._waiting = Waiting(settings.attract_after if settings.source != "none" else 0.0)
+        self._lights = Trouble("lights", statistics)
         self._version = 0
         self._overlay_on = self._keys_on = self._save_next = False
         self._readings: Readings | None = None
@@ -99,6 +101,10 @@ class Performance:
             waiting=self._waiting.at(now, self._poses),
         )
         self._stage.draw(surface, picture)
+        if (mistake := self._stage.mistake) is not None:
+            self._lights.begins(mistake)
+        else:
+            self._lights.ends()
         # what is kept is the piece; the operator's words come over it afterwards
         if (recording := self._recorder.recording) is not None:
             recording.see(surface, now)

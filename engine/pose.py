@@ -10,7 +10,7 @@ from engine.faults import PermanentFault, TemporaryFault
 from engine.mailbox import Mailbox
 from engine.pose_detector import PoseDetector
 from engine.pose_model import PoseModelError, find_pose_model
-from engine.room import Room
+from engine.room import LONGEST_BACK_OFF, Room
 from engine.statistics import Statistics
 from engine.values import CameraFrame, Pose
 from engine.visitor import Visitors, sighting_of
@@ -31,6 +31,7 @@ class PoseRoom(Room):
 
     name = "pose"
     longest_back_off = 300.0  # where there is no network it is asked for now and then, not four times a minute
+    longest_step = 10.0
 
     def __init__(
         self,
@@ -61,6 +62,9 @@ class PoseRoom(Room):
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise self._refusal(f"MediaPipe cannot start the pose model: {reason}") from error
+        self.longest_back_off = (
+            LONGEST_BACK_OFF  # the model is there; what fails now is worth trying again soon
+        )
 
     def _refusal(self, what: str) -> PermanentFault | TemporaryFault:
         """A file that was named stays as it is; a network that is down may come back."""
@@ -85,13 +89,24 @@ class PoseRoom(Room):
         if detector is not None:
             detector.close()
 
+    def abandon(self) -> None:
+        """Leave the networks to the thread that hangs in them; nobody is there until new ones work."""
+        self._detector = None
+        self.close()
+
     def _pose_in(self, frame: CameraFrame) -> Pose:
-        assert self._detector is not None
+        detector = self._detector
+        assert detector is not None
         began = time.perf_counter()
         try:
-            bodies = self._detector.detect(frame)
+            bodies = detector.detect(frame)
         except (RuntimeError, ValueError) as error:
             raise TemporaryFault(f"the pose detector failed on a frame: {error}") from error
+        finally:
+            if self.superseded:
+                detector.close()
+        if self.superseded:
+            raise TemporaryFault("the pose came too late")
         self.statistics.duration("pose.detect", time.perf_counter() - began)
         self.statistics.count("pose.frames")
 
@@ -127,7 +142,9 @@ def give_way() -> None:
     """Let this thread, and those that it starts, wait for the others: Linux knows niceness by thread.
 
     The detector takes both cores of a small machine for most of a frame, and a pose may come a little later;
-    the dance and the picture may not.
+    the dance and the picture may not. Counted from the niceness of the process: on a machine that works for
+    others too, a thread far behind them would wait for its turn with the interpreter in its hands.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        usual = os.getpriority(os.PRIO_PROCESS, os.getpid())
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(usual + NICENESS, 19))

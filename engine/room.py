@@ -1,17 +1,25 @@
 """One supervised thread: every live room (capture, pose, inference, OSC) runs in one."""
 
 import logging
+import math
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
-from engine.faults import Fault, PermanentFault
+from engine.faults import PermanentFault
+from engine.silence import Silence
 from engine.statistics import Statistics
+from engine.trouble import Trouble
 
 FIRST_BACK_OFF = 0.5
 LONGEST_BACK_OFF = 15.0
 HEALTHY_AFTER = 10.0
 """A room that has worked this many seconds since its last fault starts again with the shortest back-off."""
+REPORT_EVERY = 60.0
+"""Seconds between two lines in the log about one and the same fault."""
+MOST_HANGING = 3
+"""Threads of one room that may hang at a time: a thread cannot be ended from outside, only left behind."""
 
 
 class Room(ABC):
@@ -20,10 +28,15 @@ class Room(ABC):
     When the work raises, the fault is recorded, the room is closed and opened again after a back-off that
     doubles from 0.5 s to `longest_back_off`. A `PermanentFault` closes the room for good; the other rooms go
     on. `step` must return within about half a second, so that `stop` is quick and `heartbeat` means something.
+
+    A step that takes longer than `longest_step` seconds, or an `open` longer than `longest_open`, hangs:
+    `look`, called now and then from another thread, leaves that thread behind and begins a new one. Where the
+    two are finite, `step` and `open` must look at `superseded` after what may hang, and clean up behind them.
     """
 
     name = "room"
     longest_back_off = LONGEST_BACK_OFF
+    longest_step = longest_open = math.inf
 
     def __init__(self, statistics: Statistics) -> None:
         self.statistics = statistics
@@ -32,7 +45,12 @@ class Room(ABC):
         self.opened = threading.Event()
         """Set once the room has been opened for the first time, or could not be."""
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._supervise, name=self.name, daemon=True)
+        self._trouble = Trouble(self.name, statistics)
+        self._left_behind: list[threading.Thread] = []
+        self._patience = math.inf
+        self._silence = Silence()
+        self._report_at = 0.0
+        self._thread = self._new_thread()
 
     def open(self) -> None:  # noqa: B027 - a room with nothing to open is fine
         """Acquire what `step` needs. Raises TemporaryFault or PermanentFault."""
@@ -44,19 +62,49 @@ class Room(ABC):
     def close(self) -> None:  # noqa: B027
         """Release what `open` acquired; must be safe after an `open` that failed half-way."""
 
+    def abandon(self) -> None:  # noqa: B027
+        """Forget what `open` acquired without touching it: a thread that is left behind hangs in it."""
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Ask the thread to end, and do not wait for it."""
+        self._stopping.set()
+
     def stop(self, timeout: float = 2.0) -> None:
         """Ask the thread to end and wait for it."""
-        self._stopping.set()
+        self.ask_to_stop()
         if self._thread.is_alive():
             self._thread.join(timeout)
 
     @property
     def stopping(self) -> bool:
-        return self._stopping.is_set()
+        return self._stopping.is_set() or self.superseded
+
+    @property
+    def superseded(self) -> bool:
+        """Whether the thread that asks hung, was left behind, and another does its work."""
+        return threading.current_thread() in self._left_behind
+
+    def look(self, now: float) -> None:
+        """Leave the thread behind and begin a new one if it hangs at `now`, a `time.perf_counter()` time."""
+        if self._silence.since(self.heartbeat, now) <= self._patience or self._stopping.is_set():
+            return
+        hanging = [thread for thread in self._left_behind if thread.is_alive()]
+        if self._trouble.begins(f"hangs for more than {self._patience:g} s"):
+            self.log.warning("hangs for more than %g s; beginning anew", self._patience)
+        if len(hanging) >= MOST_HANGING:
+            return
+        self._left_behind = [*hanging, self._thread]
+        self.abandon()
+        self.heartbeat, self._patience = now, math.inf
+        self._thread = self._new_thread()
+        self._thread.start()
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._supervise, name=self.name, daemon=True)
 
     def sleep(self, seconds: float) -> None:
         """Wait, but end at once when the room is stopped."""
@@ -64,36 +112,54 @@ class Room(ABC):
             self._stopping.wait(seconds)
 
     def _supervise(self) -> None:
-        back_off = FIRST_BACK_OFF
-        fault: Fault | None = None
+        back_off = min(FIRST_BACK_OFF, self.longest_back_off)
         while not self.stopping:
             opened_at = time.perf_counter()
             try:
-                self.open()
-                self.opened.set()
-                while not self.stopping:
-                    self.step()
-                    self.heartbeat = time.perf_counter()
-                    if fault is not None and fault.recovered_after_s is None:
-                        fault.recovered_after_s = round(time.time() - fault.time, 3)
-                        self.log.info("works again")
+                self._work()
             except Exception as error:
+                if self.superseded:
+                    return
                 self.opened.set()
                 if time.perf_counter() - opened_at > HEALTHY_AFTER:
-                    back_off = FIRST_BACK_OFF
-                if fault is None or fault.what != str(error) or fault.recovered_after_s is not None:
-                    fault = Fault(self.name, str(error) or type(error).__name__)
-                    self.statistics.fault(fault)
+                    back_off = min(FIRST_BACK_OFF, self.longest_back_off)
+                new = self._trouble.begins(str(error) or type(error).__name__)
                 permanent = isinstance(error, PermanentFault)
-                self._report(error, permanent, back_off)
+                if new or permanent or time.perf_counter() > self._report_at:
+                    self._report(error, permanent, back_off)
                 if permanent:
                     self._close()
                     return
+            if self.superseded:
+                return
             self._close()
             self.sleep(back_off)
             back_off = min(back_off * 2, self.longest_back_off)
 
+    def _work(self) -> None:
+        """Open, then step until stopped. Raises what either raises."""
+        self._beat(self.longest_open)
+        try:
+            self.open()
+            if not self.superseded:
+                self.opened.set()
+                self._beat(self.longest_step)
+            while not self.stopping:
+                self.step()
+                if self.superseded:
+                    return
+                self._beat(self.longest_step)
+                if self._trouble.ends():
+                    self.log.info("works again")
+        finally:
+            if not self.superseded:
+                self._patience = math.inf
+
+    def _beat(self, patience: float) -> None:
+        self.heartbeat, self._patience = time.perf_counter(), patience
+
     def _report(self, error: Exception, permanent: bool, back_off: float) -> None:
+        self._report_at = time.perf_counter() + REPORT_EVERY
         expected = type(error).__name__ in ("TemporaryFault", "PermanentFault")
         what_next = "goes without it" if permanent else f"trying again in {back_off:g} s"
         self.log.warning("%s; %s", error or type(error).__name__, what_next, exc_info=not expected)
@@ -103,3 +169,12 @@ class Room(ABC):
             self.close()
         except Exception:
             self.log.warning("could not close cleanly", exc_info=True)
+
+
+def stop_all(rooms: Sequence[Room], seconds: float) -> None:
+    """Stop rooms side by side; whoever hangs is left behind after so many seconds, all of them together."""
+    for room in rooms:
+        room.ask_to_stop()
+    leave_by = time.perf_counter() + seconds
+    for room in rooms:
+        room.stop(max(leave_by - time.perf_counter(), 0.0))

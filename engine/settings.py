@@ -39,6 +39,7 @@ METAVARS = {
     "attract_after": "S",
     "recordings": "FOLDER",
     "quit_word": "WORD",
+    "log": "FILE",
 }
 """The settings that take a value on the command line, beside those with words of their own, and its name."""
 
@@ -126,6 +127,10 @@ class Settings(BaseModel):
     recordings: Path = Field(Path("recordings"), description="folder for pictures and recordings")
     quit_word: str | None = Field(
         None, max_length=64, description="the word with which OSC /quit ends the piece"
+    )
+    log: Path | None = Field(None, description="write the log to this file too, at most 6 MiB of it")
+    watchdog: float | None = Field(
+        None, ge=2, le=3600, description="seconds without a heartbeat after which it is started anew"
     )
 
 
@@ -230,6 +235,7 @@ def _parser() -> argparse.ArgumentParser:
     # the model tells 90 from "90"
     parser.add_argument("--rotate", type=int, metavar="DEGREES", help=describe("rotate"))
     parser.add_argument("--kiosk", action="store_true", help=describe("kiosk"))
+    parser.add_argument("--watchdog", nargs="?", const="10", metavar="S", help=f"{describe('watchdog')}; S: 10")
     for name in ("automatic", "mirror_figure"):
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, action=argparse.BooleanOptionalAction, help=describe(name))

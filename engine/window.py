@@ -10,15 +10,19 @@ from pathlib import Path
 import pygame
 
 from engine.canvas import AutomaticScale, canvas_size, show
-from engine.faults import Fault, TemporaryFault
+from engine.faults import TemporaryFault
 from engine.keys import key_for
 from engine.pacing import Pacer
 from engine.statistics import Statistics
+from engine.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
 RATE = 60.0
 """Pictures per second."""
+
+OPEN_AGAIN = 0.5
+"""Seconds between attempts to open a window whose screen was lost."""
 
 NO_SCREEN = ("dummy", "offscreen")
 """Drivers that SDL may fall back to by itself and that nobody sees."""
@@ -63,8 +67,8 @@ class Window:
         self._windowed_size = screen.size
         self._statistics = statistics
         self._quit = False
-        self._fault: Fault | None = None
-        self._fault_time = 0.0
+        self._drawing, self._showing = Trouble("render", statistics), Trouble("display", statistics)
+        self._lost_at: float | None = None
         if screen.headless:
             os.environ["SDL_VIDEODRIVER"] = "dummy"
         # the piece keeps the screen awake, and a picture enlarged by the graphics card is smooth
@@ -100,10 +104,27 @@ class Window:
 
         `draw(surface, time)` draws a whole picture for a `time.perf_counter()` time. Whatever it raises is
         recorded as a fault and the loop goes on. `on_action(action, argument)` gets what `keys.KEYS` says.
+        Whatever the display refuses is one too: the picture is drawn unseen until the window can be opened
+        again.
         """
         pacer = Pacer(self._screen.rate)
         shown_at: float | None = None
         while not (self._quit or should_stop()):
+            if self._lost_at is None:
+                self._show_one(draw, on_action, pacer)
+            else:
+                self._draw(draw)
+                pacer.wait()
+                self._find_again()
+            now = time.perf_counter()
+            self._statistics.count("render.frames")
+            if shown_at is not None:
+                self._statistics.duration("render.frame", now - shown_at)
+            shown_at = now
+
+    def _show_one(self, draw: Draw, on_action: OnAction, pacer: Pacer) -> None:
+        """One picture, from the keys to the screen."""
+        try:
             self._handle_events(on_action)
             began = time.perf_counter()
             self._draw(draw)
@@ -117,11 +138,31 @@ class Window:
                     self._stretch()
             pacer.wait()
             pygame.display.flip()
-            now = time.perf_counter()
-            self._statistics.count("render.frames")
-            if shown_at is not None:
-                self._statistics.duration("render.frame", now - shown_at)
-            shown_at = now
+        except pygame.error as error:
+            self._lose(error)
+
+    def _lose(self, error: pygame.error) -> None:
+        """The display is gone: draw where nobody sees it."""
+        if self._showing.begins(f"the display is lost: {error}"):
+            log.warning("the display is lost: %s; the piece goes on unseen", error)
+        self._lost_at = time.perf_counter()
+        self.canvas = pygame.Surface(self._windowed_size, 0, 32)
+
+    def _find_again(self) -> None:
+        """Open the window again, now and then."""
+        now = time.perf_counter()
+        if self._lost_at is None or now - self._lost_at < OPEN_AGAIN:
+            return
+        try:
+            pygame.display.quit()
+            pygame.display.init()
+            self._open()
+        except pygame.error:
+            self._lost_at = now
+            return
+        self._lost_at = None
+        self._showing.ends()
+        log.info("the display is there again")
 
     def toggle_fullscreen(self) -> None:
         """Go to full screen or back; stays as it is where the screen refuses."""
@@ -208,12 +249,7 @@ class Window:
         try:
             draw(self.canvas, now)
         except Exception as error:
-            if self._fault is None:
-                self._fault = Fault("render", f"{type(error).__name__}: {error}")
-                self._fault_time = now
-                self._statistics.fault(self._fault)
+            if self._drawing.begins(f"{type(error).__name__}: {error}"):
                 log.warning("a picture could not be drawn", exc_info=True)
         else:
-            if self._fault is not None:
-                self._fault.recovered_after_s = round(now - self._fault_time, 3)
-                self._fault = None
+            self._drawing.ends()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.keys import listing
-from engine.osc_addresses import IN, OUT, SOURCE, STATUS, table
+from engine.osc_addresses import ALWAYS, IN, OUT, SOURCE, STATUS, table
 from engine.osc_formats import FORMATS, FRAMES
 from engine.settings import Settings, parse_settings
 from models import evaluate, generate, prepare, study, train
@@ -25,7 +25,7 @@ def rows(columns: int, section: str = "") -> list[tuple[str, ...]]:
     return [row for row in cells if len(row) == columns]
 
 
-TABLES = {**OUT, "in": IN, "status": STATUS, "source": SOURCE}
+TABLES = {**OUT, "always": ALWAYS, "in": IN, "status": STATUS, "source": SOURCE}
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -265,6 +265,7 @@ def bundle(data: bytes, at: float) -> bytes:
 def test_a_bundle_waits_for_its_time(room: OscIn, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1_700_000_000.0]
     monkeypatch.setattr(osc_listener.time, "time", lambda: clock[0])
+    monkeypatch.setattr(osc_listener.time, "perf_counter", lambda: clock[0])
     assert heard(room, bundle(packet("/energy", 0.5), clock[0] + 2)).energy == 1.0
     assert heard(room, bundle(packet("/influence", 0.7), clock[0] - 2)).influence == pytest.approx(0.7)
     clock[0] += 1.9

@@ -1,0 +1,37 @@
+"""The log: on the terminal, and in a file that never takes more room than its share."""
+
+import logging
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from engine.faults import StartError
+
+LARGEST_FILE = 2**20
+FILES_KEPT = 5
+"""Older files beside the newest one: the log takes at most 6 MiB."""
+TERMINAL = "%(asctime)s %(name)s: %(message)s"
+FILE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def begin_log(path: Path | None) -> None:
+    """Log to the terminal, and to a file if one is given. Raises StartError if that cannot be written.
+
+    A line that cannot be written later, because the disk is full, is left out; the piece goes on.
+    """
+    logging.raiseExceptions = False
+    logging.basicConfig(level=logging.INFO, format=TERMINAL, datefmt="%H:%M:%S")
+    if path is None:
+        return
+    try:
+        handler = RotatingFileHandler(path, maxBytes=LARGEST_FILE, backupCount=FILES_KEPT, encoding="utf-8")
+    except OSError as error:
+        raise StartError(
+            f"--log: cannot write {path}: {error.strerror}; give a file in a folder that is there"
+        ) from None
+    handler.setFormatter(logging.Formatter(FILE))
+    logging.getLogger().addHandler(handler)
+
+
+def watchdogs_log(path: Path | None) -> Path | None:
+    """The watchdog's own file beside that of the piece: two processes cannot rotate one."""
+    return None if path is None else path.with_name(f"{path.stem}.watchdog{path.suffix}")

@@ -1,0 +1,137 @@
+"""The watchdog: a parent process that starts the piece, and starts it again when its heartbeat stops.
+
+The heartbeat comes through the standard output of the piece; when its standard input ends, the piece leaves.
+Both work on every system, and a watchdog that is killed takes the piece with it.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from types import FrameType
+from typing import IO
+
+from engine.heartbeat import BEAT, WATCHED
+from engine.silence import Silence
+
+log = logging.getLogger(__name__)
+
+FIRST_BACK_OFF = 1.0
+LONGEST_BACK_OFF = 60.0
+HEALTHY_AFTER = 120.0
+"""A piece that has run this many seconds is started again with the shortest back-off."""
+MOST_RESTARTS = 30
+"""Restarts within an hour; what is more waits until the hour is over."""
+HOUR = 3600.0
+LONGEST_START = 120.0
+"""Seconds that the first heartbeat may take."""
+LEAVING = 1.7
+"""Seconds that the piece has to leave before it is killed."""
+LOOK_EVERY = 0.1
+MEANT = (0, 2)
+"""Exit statuses after which starting again is not wanted, or cannot help: somebody quit; a wrong setting."""
+LONGEST_LINE = 4096
+
+
+class Watchdog:
+    """Runs `command` until it ends well. `patience`: seconds of silence after which it is started anew."""
+
+    def __init__(self, command: Sequence[str], patience: float) -> None:
+        self._command, self._patience = list(command), patience
+        self._leaving = threading.Event()
+        self._beats = 0
+        self.restarts: deque[float] = deque(maxlen=MOST_RESTARTS)
+        """monotonic times of the newest restarts"""
+
+    def run(self) -> int:
+        """Watch until the piece ends well or somebody sends SIGINT or SIGTERM; the exit status of the piece."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._leave) for number in numbers}
+        try:
+            return self._run()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def leave(self) -> None:
+        """End the piece, then `run`."""
+        self._leaving.set()
+
+    def _leave(self, number: int, frame: FrameType | None) -> None:
+        self.leave()
+
+    def _run(self) -> int:
+        back_off = FIRST_BACK_OFF
+        while True:
+            started = time.perf_counter()
+            status = self._watch()
+            if self._leaving.is_set() or status in MEANT:
+                return max(status, 0)
+            now = time.perf_counter()
+            if now - started > HEALTHY_AFTER:
+                back_off = FIRST_BACK_OFF
+            wait = max(back_off, self._until_allowed(now))
+            log.warning("the piece ended with status %d; starting it again in %.0f s", status, wait)
+            if self._leaving.wait(wait):
+                return 0
+            self.restarts.append(time.perf_counter())
+            back_off = min(2 * back_off, LONGEST_BACK_OFF)
+
+    def _until_allowed(self, now: float) -> float:
+        """Seconds until one more restart is within `MOST_RESTARTS` an hour."""
+        if len(self.restarts) < MOST_RESTARTS:
+            return 0.0
+        return max(self.restarts[0] + HOUR - now, 0.0)
+
+    def _watch(self) -> int:
+        """Start the piece once and watch it; its exit status, negative or 1 where it was killed."""
+        self._beats, silence = 0, Silence()
+        try:
+            piece = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, WATCHED: "1"},
+            )
+        except OSError as error:
+            log.error("the piece cannot be started: %s", error)
+            return 1
+        assert piece.stdin is not None and piece.stdout is not None
+        threading.Thread(target=self._listen, args=(piece.stdout,), daemon=True).start()
+        try:
+            while (status := piece.poll()) is None:
+                patience = self._patience if self._beats else LONGEST_START
+                if self._leaving.wait(LOOK_EVERY):
+                    return self._end(piece)
+                if silence.since(self._beats, time.perf_counter()) > patience:
+                    log.warning("no heartbeat for %g s; killing the piece", patience)
+                    piece.kill()
+                    piece.wait()
+                    return 1
+            return status
+        finally:
+            piece.stdin.close()
+
+    @staticmethod
+    def _end(piece: subprocess.Popen[bytes]) -> int:
+        """Let the piece leave by itself, and kill it if it does not."""
+        assert piece.stdin is not None
+        piece.stdin.close()
+        try:
+            return piece.wait(LEAVING)
+        except subprocess.TimeoutExpired:
+            log.warning("the piece does not leave; killing it")
+            piece.kill()
+            piece.wait()
+            return 1
+
+    def _listen(self, output: IO[bytes]) -> None:
+        """Count heartbeats; whatever else comes on standard output goes no further."""
+        with output:
+            while line := output.readline(LONGEST_LINE):
+                if line.startswith(BEAT):
+                    self._beats += 1

@@ -1,0 +1,112 @@
+"""The watchdog: small programs stand for the piece, and its clock is the test's where it would have to wait."""
+
+import sys
+import threading
+import time
+
+import pytest
+
+from engine import watchdog as module
+from engine.heartbeat import Heartbeat
+from engine.mailbox import Mailbox
+from engine.silence import Silence
+from engine.watchdog import Watchdog
+
+BEAT = "import os,sys,time; os.write(1, b'noise\\nheartbeat 1\\n'); "
+
+
+def piece(program: str) -> list[str]:
+    return [sys.executable, "-S", "-c", program]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_BACK_OFF", 0.001)
+    monkeypatch.setattr(module, "LONGEST_BACK_OFF", 0.001)
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.01)
+
+
+class Told(Watchdog):
+    """A watchdog whose piece ends with one given status after the other."""
+
+    def __init__(self, *statuses: int) -> None:
+        super().__init__([], 10.0)
+        self.statuses, self.started, self.waits = list(statuses), 0, []
+
+    def _watch(self) -> int:
+        self.started += 1
+        return self.statuses.pop(0)
+
+    def _until_allowed(self, now: float) -> float:
+        allowed = super()._until_allowed(now)
+        self.waits.append(allowed)
+        return 0.0
+
+
+@pytest.mark.parametrize("status", [0, 2])
+def test_a_piece_that_somebody_quits_or_that_is_set_wrong_is_not_started_again(status: int) -> None:
+    watchdog = Told(status, 0)
+    assert watchdog.run() == status and watchdog.started == 1
+
+
+def test_a_piece_that_dies_ten_times_is_started_ten_times() -> None:
+    watchdog = Told(*[-9] * 10, 0)
+    assert watchdog.run() == 0 and watchdog.started == 11
+    assert len(watchdog.restarts) == 10
+
+
+def test_the_restarts_of_an_hour_are_limited() -> None:
+    watchdog = Told(*[1] * (module.MOST_RESTARTS + 1), 0)
+    watchdog.run()
+    assert watchdog.waits[:-1] == [0.0] * module.MOST_RESTARTS
+    assert watchdog.waits[-1] == pytest.approx(module.HOUR, abs=60)
+
+
+def test_a_piece_whose_heart_stops_is_killed_and_one_that_ends_well_ends_the_watch() -> None:
+    watchdog = Watchdog(piece(BEAT + "time.sleep(60)"), 0.05)
+    assert watchdog._watch() == 1 and watchdog._beats == 1
+    watchdog._command = piece(BEAT + "sys.exit(2)")
+    assert watchdog.run() == 2
+
+
+def test_whoever_ends_the_watchdog_ends_the_piece_by_its_standard_input() -> None:
+    watchdog = Watchdog(piece(BEAT + "os.read(0, 1); sys.exit(0)"), 60.0)
+
+    def end() -> None:
+        while not watchdog._beats:
+            time.sleep(0.005)
+        watchdog.leave()
+
+    threading.Thread(target=end).start()
+    began = time.perf_counter()
+    assert watchdog.run() == 0
+    assert time.perf_counter() - began < 10.0
+
+
+def test_a_piece_that_does_not_leave_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEAVING", 0.05)
+    watchdog = Watchdog(piece("import time; time.sleep(60)"), 60.0)
+    watchdog.leave()
+    assert watchdog.run() == 1
+
+
+def test_a_program_that_is_not_there_is_one_line_and_tried_again() -> None:
+    assert Watchdog(["/no/such/program"], 1.0)._watch() == 1
+
+
+def test_the_heart_beats_once_a_second_while_frames_come() -> None:
+    told: list[int] = []
+    frames: Mailbox = Mailbox()
+    heart = Heartbeat(frames, [told.append])
+    for picture in range(60 * 30):
+        if picture < 60 * 10:
+            frames.put(object())
+        heart.beat(100.0 + picture / 60)
+    assert told == list(range(21))  # ten seconds of dance, ten of patience
+
+
+def test_silence_counts_only_while_somebody_listens() -> None:
+    silence = Silence()
+    assert [silence.since(0, now) for now in (5.0, 5.5, 6.0)] == [0.0, 0.5, 1.0]
+    assert silence.since(0, 606.0) == 2.0  # asleep for ten minutes
+    assert silence.since(1, 606.5) == 0.0
