@@ -1,7 +1,10 @@
 """The installation: `python app.py --help`."""
 
+import logging
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from engine.bounded_log import begin_log, watchdogs_log
 from engine.faults import StartError
@@ -36,5 +39,14 @@ def perform(settings: Settings) -> int:
     return 0
 
 
+def leave(status: int) -> NoReturn:
+    """End the process now. Whatever hangs in a driver or a native library would keep Python from ending."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # pythonw on Windows has none
+            stream.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

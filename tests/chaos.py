@@ -20,13 +20,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import cv2
 import numpy as np
 import psutil
 import pygame
 
+from app import leave
 from engine import colours, installation, osc_out, pose, pose_detector
 from engine.bounded_log import begin_log
 from engine.landmarks import LANDMARK_COUNT, BodyLandmarks
@@ -354,7 +355,7 @@ def _open_files(process: psutil.Process) -> int | None:
     return None
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Run the piece with what stands behind `--` on its command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=None, help="which faults when; without it there are none")
@@ -400,8 +401,8 @@ def main() -> int:
     note("began")
     piece.run()
     note("ended")
-    return 0
+    leave(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

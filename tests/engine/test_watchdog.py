@@ -1,8 +1,10 @@
 """The watchdog: small programs stand for the piece, and its clock is the test's where it would have to wait."""
 
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +112,13 @@ def test_silence_counts_only_while_somebody_listens() -> None:
     assert [silence.since(0, now) for now in (5.0, 5.5, 6.0)] == [0.0, 0.5, 1.0]
     assert silence.since(0, 606.0) == 2.0  # asleep for ten minutes
     assert silence.since(1, 606.5) == 0.0
+
+
+def test_a_process_ends_although_a_thread_never_does() -> None:
+    program = (
+        "import app,threading,time; threading.Thread(target=time.sleep, args=(1e6,)).start(); app.leave(3)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=False, timeout=100
+    )
+    assert ended.returncode == 3
