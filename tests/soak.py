@@ -2,7 +2,7 @@
 
 python -m tests.soak --minutes 60                        as it is
 python -m tests.soak --minutes 60 --chaos 7              with faults at random times that the seed decides
-python -m tests.soak --minutes 60 --chaos 7 --kills 10   and killed hard ten times under the watchdog
+python -m tests.soak --minutes 60 --chaos 7 --kills 10   and killed hard and started again ten times
 
 Everything is sent to 127.0.0.1. Exit status 1 if one of the bars is missed.
 """
