@@ -12,27 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.activity import WINDOWS, activity_input
-from models.motion_space import POSE_COUNT, STEP_COUNT
+from models.motion_space import POSE_COUNT
 from models.skeleton import FloatArray
 from models.windows import MotionBank, WindowSampler
 from models.wish import WISH_COUNT
 
-LIBRARY = 16384
-"""Frames, in whole clips, that compete to be the likest; drawn anew for every act."""
-KEPT_CLIPS = 0.8
-"""Share of the clips that compete where all would: what is likest should not always be the same."""
 ACTIVITY_WEIGHT = 3.0
 """What a difference of one in the activity input counts; one deviation of a number of the pose counts 1."""
 MANNER_WEIGHT = 2.0
 """What a deviation of a number of the manner counts."""
 RATE_WEIGHT = 0.5
 """What a deviation of travel and turning counts; the stage bends the dancer's way, and no clip knows of it."""
-RETURN_RATE = 0.25
+RETURN_RATE = 0.35
 """One over the frames in which what the dancer does turns into what the actor did, see `Expert._way`."""
-FOLLOWED = 10
-"""Frames for which a clip is followed before another may be likelier."""
-FAITH = 3.0
-"""By how much another must then be likelier, as half a squared distance of keys."""
 
 
 @dataclass(frozen=True)
@@ -60,51 +52,29 @@ class Expert:
         at_once = np.full(len(features), np.nan)  # said to some dancers, and never compared
         self._wishes = np.column_stack([speed, at_once, sampler.manner]).astype(np.float32)
         assert self._wishes.shape[1] == WISH_COUNT
-        self._stop = np.repeat(self.bank.starts[1:], np.diff(self.bank.starts))
+        self._libraries: dict[int, Library] = {}
 
-    def library(self, rng: np.random.Generator, condition: int) -> Library:
-        """Some clips of an emotion, drawn as the sampler draws them."""
-        segments, weights = self.sampler.segments_of(condition)
-        lengths = np.diff(self.bank.starts)
-        order = rng.choice(segments, size=len(segments), replace=False, p=weights)
-        enough = int(np.searchsorted(np.cumsum(lengths[order]), LIBRARY)) + 1
-        chosen = order[: max(min(enough, round(KEPT_CLIPS * len(order))), 1)]
-        frames = np.concatenate(
-            [np.arange(self.bank.starts[i] + 1, self.bank.starts[i + 1] - self.horizon) for i in chosen]
-        )
-        return Library(
-            self._keys(self.bank.features[frames], self._steps[frames], self._wishes[frames]), frames
-        )
+    def library(self, condition: int) -> Library:
+        """All frames of the clips that show an emotion, but for those too near the end of their clip.
+
+        Always all of them: what the dancer sees decides the answer, and what is decided can be learnt. Where
+        clips are left out by chance, or followed for a while once chosen, answers to the same differ, and
+        their mean is in no manner and no emotion.
+        """
+        if condition not in self._libraries:
+            segments, _ = self.sampler.segments_of(condition)
+            starts = self.bank.starts
+            clips = [np.arange(starts[i] + 1, starts[i + 1] - self.horizon) for i in segments]
+            frames = np.concatenate(clips)
+            keys = self._keys(self.bank.features[frames], self._steps[frames], self._wishes[frames])
+            self._libraries[condition] = Library(keys, frames)
+        return self._libraries[condition]
 
     def answer(self, library: Library, poses: FloatArray, steps: FloatArray, wishes: FloatArray) -> FloatArray:
-        """The coming steps (N, T, horizon, 52) for N dancers' poses (N, T, 49) that steps (N, T, 52) led to,
-        and who were asked for wishes (N, T, A).
-
-        Who is given a clip to follow follows it for a third of a second, and on, unless another has become
-        likelier or the wish has changed. Looked for anew at each frame, the likest of a slow dancer would
-        always be the slowest moment of a lively clip, and the dancer would never get going.
-        """
-        count, length = poses.shape[:2]
-        plans = np.empty((count, length, self.horizon, STEP_COUNT), dtype=np.float32)
-        frames = np.full(count, -1)
-        for t in range(length):
-            going = (frames >= 0) & (frames + 1 + self.horizon < self._stop[frames])
-            changed = t == 0 or (wishes[:, t, len(WINDOWS) :] != wishes[:, t - 1, len(WINDOWS) :]).any(axis=1)
-            look = ~going | changed | ((np.arange(count) + t) % FOLLOWED == 0)
-            keys = self._keys(poses[look, t], steps[look, t], wishes[look, t])
-            frames[look] = self._likest(library, keys, np.where(going, frames + 1, -1)[look])
-            frames[~look] += 1
-            plans[:, t] = self._way(frames, poses[:, t], steps[:, t])
-        return plans
-
-    def _likest(self, library: Library, keys: FloatArray, going: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The frames (n,) of the library likest to keys (n, D), or `going` where that is nearly as like."""
+        """The coming steps (N, horizon, 52) for poses (N, 49) that steps (N, 52) led to, and wishes (N, A)."""
+        keys = self._keys(poses, steps, wishes)
         likeness = keys @ library.keys.T - 0.5 * np.square(library.keys).sum(axis=1)
-        best = likeness.argmax(axis=1)
-        own = self._keys(self.bank.features[going], self._steps[going], self._wishes[going])
-        still = (keys * own).sum(axis=1) - 0.5 * np.square(own).sum(axis=1)
-        stay = (going >= 0) & (still > likeness.max(axis=1) - FAITH)
-        return np.where(stay, going, library.frames[best])
+        return self._way(library.frames[likeness.argmax(axis=1)], poses, steps)
 
     def _way(self, frames: NDArray[np.int64], poses: FloatArray, steps: FloatArray) -> FloatArray:
         """The coming steps (N, horizon, 52) from poses (N, 49) and steps (N, 52) into the clips after `frames`.

@@ -93,8 +93,9 @@ class Rehearsal:
         plans = np.empty((*poses.shape[:2], self.expert.horizon, steps.shape[-1]), dtype=np.float32)
         for emotion in np.unique(self._emotions):
             some = self._emotions == emotion
-            library = self.expert.library(self.rng, int(emotion))
-            plans[some] = self.expert.answer(library, poses[some], steps[some], wishes[some])
+            library = self.expert.library(int(emotion))
+            danced = (part[some].reshape(-1, part.shape[-1]) for part in (poses, steps, wishes))
+            plans[some] = self.expert.answer(library, *danced).reshape(plans[some].shape)
         return Windows(poses, steps, conditions, wishes, plans)
 
     def draw(self, rng: np.random.Generator, count: int) -> Windows:
