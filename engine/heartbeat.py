@@ -64,12 +64,10 @@ def when_the_watchdog_leaves(leave: Callable[[], None]) -> None:
     """Call `leave` when standard input ends: the watchdog wants to leave, or is gone itself."""
 
     def wait() -> None:
-        try:
-            # not sys.stdin: its lock, held by this thread, would be missed when the interpreter ends
+        # not sys.stdin: its lock, held by this thread, would be missed when the interpreter ends
+        with contextlib.suppress(OSError):  # one that is closed has ended as well
             while os.read(0, 64):
                 pass
-        except OSError:
-            pass
         leave()
 
     threading.Thread(target=wait, name="watchdog", daemon=True).start()
@@ -80,9 +78,9 @@ def tell_systemd(count: int) -> None:
     address = os.environ.get("NOTIFY_SOCKET", "")
     if sys.platform != "linux" or address[:1] not in ("/", "@"):
         return
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.setblocking(False)
-            notify.sendto(b"READY=1\nWATCHDOG=1", address.replace("@", "\0", 1))
-    except OSError:
-        pass
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify,
+    ):
+        notify.setblocking(False)
+        notify.sendto(b"READY=1\nWATCHDOG=1", address.replace("@", "\0", 1))

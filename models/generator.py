@@ -55,8 +55,6 @@ class Sampling:
 
     temperature: float = 1.0
     """share of each Gaussian's deviation that is used, at energy 1"""
-    emphasis: float = 1.0
-    """factor on the emotion's embedding: above 1 it is said louder than in training"""
     pull: float = 4.0
     """how strongly components are preferred that move as fast as was asked, see `models.planner`"""
     decision_rate: float = 30.0
@@ -248,7 +246,7 @@ class Generator:
         asked, manner = self._phrase(weights, rank, energy)
         wish = self._wish(state, asked, manner + self.sampling.whim * whim)
         hot = self._temperature(state, energy)
-        given = (self.sampling.emphasis * weights, wish, asked, gumbel, hot * noise)
+        given = (weights, wish, asked, gumbel, hot * noise)
         plan, cache = self._plan(state, *given)
         plans = np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon]
         moved, rates = self._dance(state.pose, plans, toward, influence)

@@ -31,6 +31,7 @@ class LstmNetwork(FrameNetwork):
         cache: Cache | None = None,
         answered: slice = slice(None),
     ) -> tuple[Mixture, Cache]:
+        """As `FrameNetwork.forward`."""
         x = self.frame_in(frames) + self.condition(label_weights, wish)  # (B, T, C)
         past = cache or self.empty_cache(len(frames))
         # In bfloat16 a state that is added to for minutes would lose what is small.
@@ -39,6 +40,7 @@ class LstmNetwork(FrameNetwork):
         return self.mixture(x[:, answered]), Cache(hidden, cells, past.known)
 
     def empty_cache(self, count: int) -> Cache:
+        """As `FrameNetwork.empty_cache`."""
         device = self.label_embedding.device
         state = torch.zeros(self.config.layers, count, self.config.width, device=device)
         return Cache(state, state.clone(), torch.ones(1, dtype=torch.bool, device=device))

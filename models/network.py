@@ -206,6 +206,7 @@ class DanceNetwork(FrameNetwork):
         cache: Cache | None = None,
         answered: slice = slice(None),
     ) -> tuple[Mixture, Cache]:
+        """As `FrameNetwork.forward`."""
         condition = self.condition(label_weights, wish)
         x = self.frame_in(frames) + condition
         condition = functional.silu(condition)

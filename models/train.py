@@ -213,6 +213,7 @@ def split_data(clips: Clips, recipe: Recipe) -> TrainingData:
     split = split_clips(clips)
 
     def sampler(indices: NDArray[np.int64], manners: Manners | None = None) -> WindowSampler:
+        """Windows of some of the clips, their manners in the given units or in their own."""
         return WindowSampler(
             build_bank(clips, indices.tolist(), names),
             len(DEFAULT_PALETTE.names),

@@ -56,6 +56,7 @@ class Chorus(Scene):
         self._memories.clear()
 
     def draw(self, surface: pygame.Surface, view: View) -> None:
+        """Draw the company: the echoes from the oldest to the newest, then the dancer."""
         sculpture = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light)
         if sculpture is None:
             return

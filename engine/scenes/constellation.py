@@ -53,6 +53,7 @@ class Constellation(Scene):
         return starts + (ends - starts) * self._along[:, None] + self._outwards * radii
 
     def draw(self, surface: pygame.Surface, view: View) -> None:
+        """Draw threads, stars and their faint twins in the floor."""
         body = embody(view.positions)
         stars = self._stars(body)
         energy = view.energies[body.joints[self._volume]]

@@ -24,6 +24,7 @@ class Figure(Scene):
         self._sculptor = Sculptor()
 
     def draw(self, surface: pygame.Surface, view: View) -> None:
+        """Draw the floor's light and shadow, then the body in its glow."""
         sculpture = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light)
         draw_dust(surface, view.projection)
         draw_shadows(surface, view.positions, view.projection)

@@ -49,6 +49,7 @@ class Ribbons(Scene):
         self._sheen = (0.30 + 0.70 * rim).astype(np.float32)
 
     def draw(self, surface: pygame.Surface, view: View) -> None:
+        """Draw the body as little more than its edge, and the silk over it."""
         draw_shadows(surface, view.positions, view.projection)
         body = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light.dimmed(0.55), 2)
         if body is not None:

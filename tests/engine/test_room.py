@@ -106,3 +106,6 @@ def test_the_heart_beats_while_the_room_works() -> None:
     before = room.heartbeat
     wait_until(lambda: room.heartbeat > before)
     room.stop()
+    stopped = room.heartbeat
+    time.sleep(0.05)
+    assert before < room.heartbeat == stopped, "the heart of a stopped room beats on"

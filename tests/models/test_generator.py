@@ -60,7 +60,7 @@ def test_dancing_for_long_costs_no_more_memory(generator: Generator) -> None:
 
 
 def test_the_streamed_plan_is_that_of_the_network_over_the_whole_past(dancer: Checkpoint) -> None:
-    generator = Generator(dancer, Sampling(temperature=0.0, pull=0.0, emphasis=1.0))
+    generator = Generator(dancer, Sampling(temperature=0.0, pull=0.0))
     first = generator.start(1)
     states = [first, *danced(generator, first, 50)]
     frames = torch.cat([generator.space.inputs(*map(torch.from_numpy, (s.pose, s.step))) for s in states[:-1]])
