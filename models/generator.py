@@ -243,8 +243,7 @@ class Generator:
         )
         rng = self._random(state.seed, state.tick)
         noise, gumbel, rank, whim = self._wander(state, rng)
-        asked, manner = self._phrase(weights, rank, energy)
-        wish = self._wish(state, asked, manner + self.sampling.whim * whim)
+        asked, wish = self.wish_of(replace(state, rank=rank, whim=whim), weights, energy)
         hot = self._temperature(state, energy)
         given = (weights, wish, asked, gumbel, hot * noise)
         plan, cache = self._plan(state, *given)
@@ -264,6 +263,12 @@ class Generator:
             seam_age=min(state.seam_age + 1, SEAM),
             tick=state.tick + 1,
         )
+
+    def wish_of(self, state: DanceState, weights: FloatArray, energy: float) -> tuple[FloatArray, FloatArray]:
+        """The speed in m/s (B,) and the wish (B, A) with which dancers in this state are asked for emotions of
+        weights (B, P)."""
+        asked, manner = self._phrase(weights, state.rank, energy)
+        return asked, self._wish(state, asked, manner + self.sampling.whim * state.whim)
 
     @torch.inference_mode()
     def _plan(

@@ -7,10 +7,15 @@ while the network is trained, and at each of their frames an expert says how rea
 at the speed that were asked for would go on from there. That is imitation learning on the states that the
 learner itself visits (DAgger, Ross et al. 2011, arXiv:1011.0686) with motion matching (`models.expert`) to
 imitate.
+
+That says what to do where the network goes, and the network goes where it does in the emotion that it was asked
+for: it may still take the movement it sees for the emotion that is meant, and a dancer that slips into another
+manner, once in a minute, then stays there. So each piece of a dance is also learnt from as if another emotion
+had been asked for all along, with what the expert says to that: the movement must not be a hint.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +24,14 @@ from models.checkpoint import Checkpoint
 from models.expert import Expert
 from models.generator import DanceState, Generator, Sampling
 from models.skeleton import FRAME_RATE, FloatArray
-from models.windows import Windows
+from models.windows import Windows, joined
 
 DANCERS = 48
 ACT = 2 * FRAME_RATE
 """Frames danced at a time."""
 KEPT = 16 * FRAME_RATE
 """Frames of each dancer that are kept to draw windows from."""
-DANCE_LENGTH = 60 * FRAME_RATE
+DANCE_LENGTH = 120 * FRAME_RATE
 """Frames after which the company begins anew, from other prompts."""
 PROMPT = 2 * FRAME_RATE
 """Frames of movement that a dance begins with."""
@@ -34,6 +39,8 @@ SWITCH_CHANCE = 0.4
 """Chance that a restless dancer is asked for another emotion when an act begins."""
 RESTLESS = 0.5
 """Share of the dancers who are; the others keep one emotion as long as they dance, as most do live."""
+OTHERWISE_CHANCE = 0.25
+"""Chance that the emotion that a dancer might have been asked for changes when an act begins."""
 
 
 @dataclass
@@ -52,13 +59,15 @@ class Rehearsal:
     sampling: Sampling = field(default_factory=Sampling)
     _state: DanceState | None = None
     _emotions: NDArray[np.int64] = field(init=False)
+    _apart: NDArray[np.int64] = field(init=False)
+    """how far in the palette the emotion that might have been asked for is from the one that was"""
     _acts: list[Windows] = field(default_factory=list)
     _kept: Windows | None = None
     """the acts as one"""
 
     def __post_init__(self) -> None:
         self._generator = Generator(self.checkpoint, self.sampling, compiled=False)
-        self._emotions = self._any_emotion()
+        self._emotions, self._apart = self._any_emotion(), self._any_distance()
 
     @property
     def begun(self) -> bool:
@@ -73,36 +82,49 @@ class Rehearsal:
         restless = np.arange(DANCERS) < RESTLESS * DANCERS
         changed = restless & (self.rng.random(DANCERS) < SWITCH_CHANCE)
         self._emotions = np.where(changed, self._any_emotion(), self._emotions)
-        weights = np.eye(len(self.checkpoint.palette), dtype=np.float32)[self._emotions]
+        changed = self.rng.random(DANCERS) < OTHERWISE_CHANCE
+        self._apart = np.where(changed, self._any_distance(), self._apart)
+        count = len(self.checkpoint.palette)
+        otherwise = (self._emotions + self._apart) % count
+        asked, other = np.eye(count, dtype=np.float32)[np.stack([self._emotions, otherwise])]
         energy = float(np.exp(self.rng.uniform(-0.4, 0.4)))
-        poses, steps, wishes = [], [], []
+        poses, steps, wishes, other_wishes = [], [], [], []
         for _ in range(ACT):
             poses.append(self._state.pose)
             steps.append(self._state.step)
-            self._state = self._generator.step(self._state, weights, energy)
+            before, self._state = self._state, self._generator.step(self._state, asked, energy)
             wishes.append(self._state.wish)
-        act = (np.stack(part, axis=1).astype(np.float32) for part in (poses, steps, wishes))
-        self._acts.append(self._answered(*act))
+            phrase = replace(before, rank=self._state.rank, whim=self._state.whim)
+            other_wishes.append(self._generator.wish_of(phrase, other, energy)[1])
+        act = [np.stack(part, axis=1).astype(np.float32) for part in (poses, steps, wishes, other_wishes)]
+        self._acts.append(
+            joined(
+                self._answered(act[0], act[1], act[2], self._emotions),
+                self._answered(act[0], act[1], act[3], otherwise),
+            )
+        )
         del self._acts[: -KEPT // ACT]
         parts = {name: [vars(act)[name] for act in self._acts] for name in vars(self._acts[0])}
         self._kept = Windows(**{name: np.concatenate(part, axis=1) for name, part in parts.items()})
 
-    def _answered(self, poses: FloatArray, steps: FloatArray, wishes: FloatArray) -> Windows:
-        """An act with the expert's answers."""
-        conditions = np.repeat(self._emotions[:, None], ACT, axis=1)
+    def _answered(
+        self, poses: FloatArray, steps: FloatArray, wishes: FloatArray, emotions: NDArray[np.int64]
+    ) -> Windows:
+        """An act as danced with these wishes in these emotions (dancers,), with the expert's answers."""
+        conditions = np.repeat(emotions[:, None], ACT, axis=1)
         plans = np.empty((*poses.shape[:2], self.expert.horizon, steps.shape[-1]), dtype=np.float32)
-        for emotion in np.unique(self._emotions):
-            some = self._emotions == emotion
+        for emotion in np.unique(emotions):
+            some = emotions == emotion
             library = self.expert.library(int(emotion))
             danced = (part[some].reshape(-1, part.shape[-1]) for part in (poses, steps, wishes))
             plans[some] = self.expert.answer(library, *danced).reshape(plans[some].shape)
         return Windows(poses, steps, conditions, wishes, plans)
 
     def draw(self, rng: np.random.Generator, count: int) -> Windows:
-        """`count` windows of the last acts."""
+        """`count` windows of the last acts, half of them as if something else had been asked for."""
         assert self._kept is not None
-        frames = self._kept.poses.shape[1]
-        dancers = rng.integers(DANCERS, size=count)[:, None]
+        rows, frames = self._kept.poses.shape[:2]
+        dancers = rng.integers(rows, size=count)[:, None]
         at = rng.integers(frames - self.length + 1, size=count)[:, None] + np.arange(self.length)
         return Windows(**{name: part[dancers, at] for name, part in vars(self._kept).items()})
 
@@ -113,6 +135,10 @@ class Rehearsal:
         self._state = self._generator.prompt(fresh, np.stack(chosen), seamless=False)
         self._acts.clear()
         self._emotions = self._any_emotion()
+
+    def _any_distance(self) -> NDArray[np.int64]:
+        count = len(self.checkpoint.palette)
+        return self.rng.integers(1, max(count, 2), size=DANCERS)
 
     def _any_emotion(self) -> NDArray[np.int64]:
         return self.rng.integers(len(self.checkpoint.palette), size=DANCERS)
