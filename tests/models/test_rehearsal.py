@@ -75,3 +75,19 @@ def test_a_new_dance_forgets_the_old_one(company: Rehearsal) -> None:
     windows = company.draw(np.random.default_rng(0), 50)
     moved = np.abs(np.diff(windows.poses, axis=1) - windows.steps[:, 1:, :POSE_COUNT])
     assert moved.max() < 1e-5
+
+
+def test_each_dance_is_also_answered_as_if_another_emotion_had_been_asked_for(company: Rehearsal) -> None:
+    company.dance()
+    windows = company.draw(np.random.default_rng(0), 200)
+    asked: dict[bytes, set[int]] = {}
+    for poses, conditions in zip(windows.poses, windows.conditions, strict=True):
+        asked.setdefault(poses.tobytes(), set()).add(int(conditions[0]))
+    assert max(len(emotions) for emotions in asked.values()) == 2, "the same movement, two emotions"
+    for emotion in np.unique(windows.conditions):
+        rows = windows.conditions[:, 0] == emotion
+        told = (
+            part[rows].reshape(-1, part.shape[-1]) for part in (windows.poses, windows.steps, windows.wishes)
+        )
+        answer = company.expert.answer(company.expert.library(int(emotion)), *told)
+        np.testing.assert_allclose(windows.plans[rows].reshape(answer.shape), answer, atol=1e-4)
