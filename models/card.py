@@ -61,7 +61,9 @@ def read_card(checkpoint: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: no such file; a checkpoint is NAME.safetensors with its card NAME.json beside it"
         ) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except CheckpointError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
         raise CheckpointError(f"{path}: expected the checkpoint's card in JSON: {error}") from None
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         found = card.get("format") if isinstance(card, dict) else type(card).__name__

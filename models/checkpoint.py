@@ -66,9 +66,12 @@ def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         conditions = tuple(str(name) for name in card["conditions"])
         if conditions[: len(palette.names)] != palette.names or len(conditions) != config.label_count:
             raise ValueError("the conditions do not begin with the palette or do not match label_count")
+        _same_sizes(config, tensors)
         network = DanceNetwork(config)
         _fill(network, "network.", tensors)
         _fill(space, "space.", tensors)
+        if min(space.pose_scale.min(), space.step_scale.min(), space.metres_moved.min()) <= 0:
+            raise ValueError("its units are not all above zero")
         phrases = _phrases(tensors, len(palette.names))
     except KeyError as error:
         raise CheckpointError(
@@ -136,8 +139,19 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
         ) from None
 
 
+def _same_sizes(config: NetworkConfig, tensors: dict[str, torch.Tensor]) -> None:
+    """Whether the file holds the network that its card speaks of, before memory is taken for it."""
+    with torch.device("meta"):
+        wanted = {f"network.{name}": value.shape for name, value in DanceNetwork(config).state_dict().items()}
+    for name, shape in wanted.items():
+        if name not in tensors or tensors[name].shape != shape:
+            raise ValueError(f"the tensor {name} is missing or not of shape {tuple(shape)}")
+
+
 def _phrases(tensors: dict[str, torch.Tensor], palette_count: int) -> FloatArray:
     """The phrases of each palette entry; they must be there and make sense."""
+    if "phrases" not in tensors:
+        raise ValueError("the tensor phrases is missing")
     phrases = tensors["phrases"].float().numpy()
     if phrases.ndim != 3 or phrases.shape[::2] != (palette_count, PHRASE_COUNT) or phrases.shape[1] < 1:
         raise ValueError(

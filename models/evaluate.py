@@ -47,10 +47,13 @@ from models.skeleton import FRAME_RATE, FloatArray
 
 LOOK_EVERY = 3
 """Frames between two looks of the judge after a switch."""
+LONGEST = 3600.0
+"""Seconds that a dance may last."""
 
 
 def evaluate_rollouts(rollouts: Rollouts, reference: Reference) -> Report:
-    """Measure every dance. Raises RolloutsError if their palette is not the reference's."""
+    """Measure every dance; what an emotion that nobody dances would be is NaN. Raises RolloutsError if their
+    palette is not the reference's, or if none keeps one emotion."""
     if rollouts.palette != reference.emotions:
         raise RolloutsError(f"these dances are of {', '.join(rollouts.palette)}, the judge knows others")
     if not np.isfinite(rollouts.positions).all():
@@ -58,6 +61,8 @@ def evaluate_rollouts(rollouts: Rollouts, reference: Reference) -> Report:
     if rollouts.positions.shape[1] <= LONG:
         raise RolloutsError(f"dances of {rollouts.positions.shape[1]} frames; expected more than {LONG}")
     steady = np.flatnonzero(rollouts.steady)
+    if not len(steady):
+        raise RolloutsError("no dance keeps one emotion from beginning to end, and those are measured")
     values = {
         dance: reference.values_of(rollouts.positions[dance])
         for dance in tqdm(steady.tolist(), unit="dance", desc="measures", disable=None)
@@ -173,8 +178,10 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def evaluate(options: argparse.Namespace) -> Report:
     """Everything the command does. Raises ValueError with one line."""
-    if not (options.seconds >= 2 * SWITCH_EVERY and 1 <= options.seeds <= 64):
-        raise RolloutsError(f"--seconds should be at least {2 * SWITCH_EVERY:g}, --seeds 1 to 64")
+    if not (2 * SWITCH_EVERY <= options.seconds <= LONGEST and 1 <= options.seeds <= 64):
+        raise RolloutsError(f"--seconds should be {2 * SWITCH_EVERY:g} to {LONGEST:g}, --seeds 1 to 64")
+    if not (0 <= options.long <= LONGEST / 60) or (options.long and options.rollouts):
+        raise RolloutsError(f"--long should be 0 to {LONGEST / 60:g} minutes, and there is none of --rollouts")
     clips = read_clips(options.data)
     rollouts = read_rollouts(options.rollouts) if options.rollouts else None
     generator = None if rollouts else Generator(read_checkpoint(options.checkpoint))

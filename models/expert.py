@@ -54,12 +54,17 @@ class Expert:
         assert self._wishes.shape[1] == WISH_COUNT
         self._libraries: dict[int, Library] = {}
 
+    def shown(self, count: int) -> NDArray[np.int64]:
+        """The first `count` conditions but for those that no clip shows for long enough to answer from."""
+        known = [c for c in range(count) if self.sampler.shows(c, 2 + self.horizon)]
+        return np.array(known, dtype=np.int64)
+
     def library(self, condition: int) -> Library:
         """All frames of the clips that show an emotion, but for those too near the end of their clip.
 
         Always all of them: what the dancer sees decides the answer, and what is decided can be learnt. Where
         clips are left out by chance, or followed for a while once chosen, answers to the same differ, and
-        their mean is in no manner and no emotion.
+        their mean is in no manner and no emotion. Raises KeyError for a condition that no clip shows.
         """
         if condition not in self._libraries:
             segments, _ = self.sampler.segments_of(condition)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from models.card import CheckpointError, default_checkpoint
 from models.checkpoint import read_checkpoint
-from models.clips import ClipsError, read_clips
+from models.clips import read_clips
 from models.features import positions_to_features
 from models.generator import Generator
 from models.glide import DEFAULT_GLIDE, EmotionGlide
@@ -102,7 +102,7 @@ def read_prompts(path: Path) -> list[FloatArray]:
         else:
             clips = read_clips(path)
             movements = [clips.clip(i) for i in range(len(clips))]
-    except (OSError, ClipsError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged bytes raise nearly every kind there is
         reason = " ".join(str(error).split())
         raise GenerateError(
             f"{path}: expected movement from models.generate or models.prepare: {reason}"

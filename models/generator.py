@@ -70,7 +70,7 @@ class Sampling:
     patience: float = 0.4
     """the share of the speed asked for under which a dancer is told to move at once"""
     stage_radius: float = 2.5
-    """metres from the middle of the stage beyond which the dancer is turned back"""
+    """metres from the middle of the stage where the dancer is being turned back; it begins at half of that"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +178,9 @@ class Generator:
         """Dance unseen for some frames, so that a dancer who has just been started is already moving."""
         for _ in range(frames):
             state = self.step(state, emotion_weights)
-        return replace(state, place=np.zeros_like(state.place), yaw=np.zeros_like(state.yaw))
+        # What the legs hold and where the pelvis drifts are directions on the stage, which yaw turns.
+        moved = ("place", "yaw", "drift", "holds")
+        return replace(state, **{name: np.zeros_like(getattr(state, name)) for name in moved})
 
     @torch.inference_mode()
     def prompt(self, state: DanceState, features: FloatArray, *, seamless: bool = True) -> DanceState:

@@ -34,3 +34,16 @@ class Recipe:
     average: float = 0.999
     """decay of the running mean of the weights, which is what is shipped"""
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for numbers that no run could use, before the run begins."""
+        limits = {"horizon": 64, "span": 1024, "length": 480, "target_count": 52 * self.horizon}
+        counts = ("batch", "width", "layers", "heads", "components", "rehearsal_every", "steps")
+        for name in (*counts, *limits):
+            value, most = getattr(self, name), limits.get(name, 2**31)
+            if not 1 <= value <= most:
+                raise ValueError(f"{name} is {value}; expected 1 to {most}")
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width is {self.width}; expected a multiple of twice the heads, {2 * self.heads}")
+        if not 0 <= self.rehearsal_share <= 1:
+            raise ValueError(f"rehearsal_share is {self.rehearsal_share}; expected 0 to 1")

@@ -58,14 +58,20 @@ class Rehearsal:
     """frames of the windows to draw"""
     sampling: Sampling = field(default_factory=Sampling)
     _state: DanceState | None = None
+    _shown: NDArray[np.int64] = field(init=False)
+    """the emotions that the expert can answer in"""
     _emotions: NDArray[np.int64] = field(init=False)
+    """places in those of the emotion asked for"""
     _apart: NDArray[np.int64] = field(init=False)
-    """how far in the palette the emotion that might have been asked for is from the one that was"""
+    """how many places further the emotion is that might have been asked for"""
     _acts: list[Windows] = field(default_factory=list)
     _kept: Windows | None = None
     """the acts as one"""
 
     def __post_init__(self) -> None:
+        self._shown = self.expert.shown(len(self.checkpoint.palette))
+        if not len(self._shown):
+            raise ValueError("no clip shows an emotion of the palette for long enough to rehearse it")
         self._generator = Generator(self.checkpoint, self.sampling, compiled=False)
         self._emotions, self._apart = self._any_emotion(), self._any_distance()
 
@@ -84,9 +90,9 @@ class Rehearsal:
         self._emotions = np.where(changed, self._any_emotion(), self._emotions)
         changed = self.rng.random(DANCERS) < OTHERWISE_CHANCE
         self._apart = np.where(changed, self._any_distance(), self._apart)
-        count = len(self.checkpoint.palette)
-        otherwise = (self._emotions + self._apart) % count
-        asked, other = np.eye(count, dtype=np.float32)[np.stack([self._emotions, otherwise])]
+        emotions = self._shown[self._emotions]
+        otherwise = self._shown[(self._emotions + self._apart) % len(self._shown)]
+        asked, other = np.eye(len(self.checkpoint.palette), dtype=np.float32)[np.stack([emotions, otherwise])]
         energy = float(np.exp(self.rng.uniform(-0.4, 0.4)))
         poses, steps, wishes, other_wishes = [], [], [], []
         for _ in range(ACT):
@@ -99,11 +105,13 @@ class Rehearsal:
         act = [np.stack(part, axis=1).astype(np.float32) for part in (poses, steps, wishes, other_wishes)]
         self._acts.append(
             joined(
-                self._answered(act[0], act[1], act[2], self._emotions),
+                self._answered(act[0], act[1], act[2], emotions),
                 self._answered(act[0], act[1], act[3], otherwise),
             )
         )
         del self._acts[: -KEPT // ACT]
+        if self.begun and len(self._acts) * ACT < self.length:
+            return  # until there is enough of the new dance, windows are of the old one
         parts = {name: [vars(act)[name] for act in self._acts] for name in vars(self._acts[0])}
         self._kept = Windows(**{name: np.concatenate(part, axis=1) for name, part in parts.items()})
 
@@ -137,8 +145,7 @@ class Rehearsal:
         self._emotions = self._any_emotion()
 
     def _any_distance(self) -> NDArray[np.int64]:
-        count = len(self.checkpoint.palette)
-        return self.rng.integers(1, max(count, 2), size=DANCERS)
+        return self.rng.integers(1, max(len(self._shown), 2), size=DANCERS)
 
     def _any_emotion(self) -> NDArray[np.int64]:
-        return self.rng.integers(len(self.checkpoint.palette), size=DANCERS)
+        return self.rng.integers(len(self._shown), size=DANCERS)

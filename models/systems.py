@@ -11,7 +11,7 @@ import torch
 
 from models import losses
 from models.checkpoint import Checkpoint
-from models.generator import Generator
+from models.generator import Generator, Sampling
 from models.lstm import LstmNetwork
 from models.network import DanceNetwork, FrameNetwork
 from models.objectives import (
@@ -32,6 +32,8 @@ NEXT_FRAME_COUNT = 36
 """Principal components of the step to the next frame that are kept, one for each thing a body can do in it: two
 turns of each of 16 bones, rise, travel in two directions, and turn."""
 OWN = Rule("own", "the component that fits the speed asked for, as live")
+HEARD = Rule("unpulled", "a component drawn by its weight, whatever speed it moves at")
+"""As OWN, but for the preference of components by speed: what hearing a wish does without it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,11 @@ class System:
 
     def generator(self, checkpoint: Checkpoint, rule: Rule) -> Generator:
         """The dancer, following a rule of this system."""
-        return Generator(checkpoint, compiled=False) if rule is OWN else RuledGenerator(checkpoint, rule)
+        if rule is OWN:
+            return Generator(checkpoint, compiled=False)
+        if rule is HEARD:
+            return Generator(checkpoint, Sampling(pull=0.0), compiled=False)
+        return RuledGenerator(checkpoint, rule)
 
     def label(self, rule: Rule) -> str:
         """What its row is called."""
@@ -161,7 +167,7 @@ SYSTEMS = (
         mixture=True,
         ahead=True,
         wishes=True,
-        rules=(OWN,),
+        rules=(OWN, HEARD),
     ),
     System(
         "default",
@@ -171,6 +177,6 @@ SYSTEMS = (
         ahead=True,
         wishes=True,
         rehearsal=True,
-        rules=(OWN,),
+        rules=(OWN, HEARD),
     ),
 )

@@ -183,11 +183,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = parse_arguments(arguments)
-    recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe())})
     try:
-        train(options, recipe)
-    except (CheckpointError, ClipsError, ValueError) as error:
-        print(f"models.train: {error}", file=sys.stderr)
+        if options.save_every < 1:
+            raise ValueError(f"--save-every is {options.save_every}; expected at least 1")
+        train(options, Recipe(**{name: getattr(options, name) for name in asdict(Recipe())}))
+    except (CheckpointError, ClipsError, ValueError, OSError, RuntimeError, AssertionError) as error:
+        # torch says with an AssertionError that it knows no CUDA
+        print(f"models.train: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
 

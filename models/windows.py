@@ -182,8 +182,13 @@ class WindowSampler:
             groups.append((int(condition), (chosen, weights / weights.sum())))
         return groups
 
+    def shows(self, condition: int, frames: int) -> bool:
+        """Whether some segment of at least so many frames shows a condition."""
+        lengths = np.diff(self.bank.starts)
+        return bool((lengths[self.bank.condition == condition] >= frames).any())
+
     def segments_of(self, condition: int) -> tuple[NDArray[np.int64], FloatArray]:
-        """The segments of the bank that show a condition, and how often each is drawn."""
+        """The segments of the bank that show a condition, and how often each is drawn. Raises KeyError."""
         return dict(self._groups)[condition]
 
     def draw(self, rng: np.random.Generator, count: int) -> Windows:

@@ -14,7 +14,7 @@ from models.judge import Judge, JudgeRecipe, save_judge, train_judge, windows_of
 from models.palette import DEFAULT_PALETTE
 from models.reference import Reference, build_reference
 from models.report import LongDance, Report
-from models.rollouts import Rollouts
+from models.rollouts import Rollouts, RolloutsError
 from models.skeleton import FRAME_RATE, FloatArray
 from tests.synthetic import swinging_figure, synthetic_clips
 
@@ -99,6 +99,14 @@ def test_real_clips_beside_themselves_are_at_one(report: Report) -> None:
 
 def test_an_emotion_that_nobody_danced_is_unknown(report: Report) -> None:
     assert np.isnan(report.everything.generated["speed_m_s"][EMOTIONS.index("timid")])
+
+
+def test_dances_that_all_change_their_emotion_are_refused(clips: Clips, reference: Reference) -> None:
+    real = rollouts_of(clips)
+    weights = real.emotion_weights.copy()
+    weights[:, ::2] = np.roll(weights[:, ::2], 1, axis=2)
+    with pytest.raises(RolloutsError, match="keeps one emotion"):
+        evaluate_rollouts(replace(real, emotion_weights=weights), reference)
 
 
 def test_frozen_dancers_fall_short_of_the_bars(clips: Clips, reference: Reference) -> None:

@@ -11,7 +11,7 @@ from models.expert import Expert
 from models.features import positions_to_features
 from models.motion_space import POSE_COUNT
 from models.rehearsal import ACT, Rehearsal
-from models.windows import WindowSampler, build_bank, condition_names, joined
+from models.windows import WindowSampler, build_bank, condition_names, condition_of, joined
 from models.wish import WISH_COUNT
 from tests.synthetic import swinging_figure, synthetic_clips
 
@@ -91,3 +91,31 @@ def test_each_dance_is_also_answered_as_if_another_emotion_had_been_asked_for(co
         )
         answer = company.expert.answer(company.expert.library(int(emotion)), *told)
         np.testing.assert_allclose(windows.plans[rows].reshape(answer.shape), answer, atol=1e-4)
+
+
+def test_an_emotion_that_no_clip_shows_is_not_rehearsed(dancer: Checkpoint) -> None:
+    clips = synthetic_clips()
+    names = condition_names(dancer.palette.names, clips)
+    all_shown = build_bank(clips, range(len(clips)), names)
+    lost = int(all_shown.condition[0])
+    kept = [i for i, label in enumerate(clips.labels) if condition_of(label, names) != lost]
+    sampler = WindowSampler(
+        build_bank(clips, kept, names), len(dancer.palette), length=LENGTH, horizon=dancer.space.horizon
+    )
+    expert = Expert(sampler)
+    assert lost not in expert.shown(len(dancer.palette)) and len(expert.shown(len(dancer.palette)))
+    prompts = [positions_to_features(swinging_figure(60))]
+    company = Rehearsal(dancer, expert, prompts, np.random.default_rng(0), LENGTH)
+    company.dance()
+    assert not (company.draw(np.random.default_rng(0), 200).conditions == lost).any()
+
+
+def test_there_is_something_to_draw_from_while_a_new_dance_begins(
+    company: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(company, "length", ACT + 1)
+    for _ in range(4):  # a dance is two acts
+        company.dance()
+    for _ in range(2):
+        company.dance()
+        assert company.begun
