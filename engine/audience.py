@@ -17,6 +17,9 @@ SHORTEST_BETWEEN_ANSWERS = 4.0
 LONGEST_GAP = 0.5
 """Seconds without a pose that end a memory: what came before is no movement any more."""
 
+CLOSEST = 0.9 / FRAME_RATE
+"""Seconds between every second pose that is kept: a stream of 240 a second must not fill the memory by half."""
+
 
 class Audience:
     """Collects poses; `features` gives the last second at 30 fps, `calls` says when to take it as context."""
@@ -36,6 +39,8 @@ class Audience:
         if not pose.present:
             self._arrival_answered = False
         elif pose.positions is not None and np.isfinite(pose.positions).all():
+            if len(self._poses) > 1 and pose.captured_at - self._poses[-2].captured_at < CLOSEST:
+                self._poses.pop()
             self._poses.append(pose)
 
     @property

@@ -95,7 +95,7 @@ def load_colours(text: str | None = None) -> Colours:
         tables = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise StartError(f"assets/{FILE_NAME} cannot be read: {error}. Restore the file.") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError of its own
         raise StartError(
             f"assets/{FILE_NAME} is not valid TOML: {error}. Mend it or restore the file."
         ) from error

@@ -124,6 +124,8 @@ class Dance(Room):
             torch.set_num_threads(1)  # one dancer is too small a load to share, and sharing would stall others
             return Generator(read_checkpoint(self._checkpoint))
         except (CheckpointError, ImportError, OSError) as error:
+            if self._index:  # it could be read once: what is wrong with it may pass
+                raise TemporaryFault(f"the checkpoint cannot be read again: {error}") from None
             self.refused = " ".join(str(error).split())
             raise PermanentFault(self.refused) from None
 

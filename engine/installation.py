@@ -103,8 +103,8 @@ class Installation:
             visitor_emotion=self.visitor_emotion,
             loaded=self.dance.opened.is_set,
         )
-        tell = [self.osc_out.beat, tell_systemd, *([tell_watchdog] if watched() else [])]
-        self._heartbeat = Heartbeat(self.frames, tell)
+        self._watchdogs = [tell_systemd, *([tell_watchdog] if watched() else [])]
+        self._heartbeat = Heartbeat(self.frames, [self.osc_out.beat, *self._watchdogs])
         self._interrupted = False
         self.startup_s = 0.0
         self._ends_at: float | None = None
@@ -162,7 +162,9 @@ class Installation:
             self.osc_out.close()
             window.close()
             self._write_figures(seconds)
-            self._recorder.close()
+            # A film of an hour takes long to write: nobody should think that the piece hangs.
+            leaving = Heartbeat(self.frames, self._watchdogs)
+            self._recorder.close(lambda: leaving.beat(time.perf_counter()))
             for number, handler in before.items():
                 signal.signal(number, handler)
         if self.dance.refused is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.audience import LONGEST_GAP, resample
+from engine.audience import CLOSEST, LONGEST_GAP, resample
 from engine.faults import PermanentFault
 from engine.mailbox import Mailbox
 from engine.operator import Operator
@@ -116,6 +116,7 @@ class MovementEmotion(Room):
         self._began = time.perf_counter()
         self._due = self._weighed_at = 0.0
         self._weights: Weights | None = None
+        self._told: Weights | None = None
         self._chances: FloatArray | None = None
         self._forget()
 
@@ -153,6 +154,8 @@ class MovementEmotion(Room):
         if not pose.present:
             self._forget()
         elif pose.positions is not None and np.isfinite(pose.positions).all():
+            if len(self._history) > 1 and pose.captured_at - self._history[-2].captured_at < CLOSEST:
+                self._history.pop()
             self._history.append(pose)
 
     def weigh(self, now: float) -> None:
@@ -182,9 +185,10 @@ class MovementEmotion(Room):
             share = np.float32(1 - np.exp(-min(now - self._weighed_at, EASE) / EASE))
             moved = self._weights + share * (wanted - self._weights)
         self._weighed_at = now
-        if self._weights is None or np.abs(moved - self._weights).sum() >= SMALLEST_CHANGE:
-            self._weights = (moved / moved.sum()).astype(np.float32)
-        self._operator.follow(self._weights)
+        self._weights = (moved / moved.sum()).astype(np.float32)
+        if self._told is None or np.abs(self._weights - self._told).sum() >= SMALLEST_CHANGE:
+            self._told = self._weights
+        self._operator.follow(self._told)
 
     def _judged(self) -> FloatArray | None:
         """Chances (P,) over the palette, None while too little has been seen."""

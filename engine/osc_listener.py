@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 from engine.faults import TemporaryFault
-from engine.osc_packet import LARGEST_PACKET, BadPacket, seconds_of, timed_messages
+from engine.osc_packet import LARGEST_DATAGRAM, BadPacket, seconds_of, timed_messages
 from engine.osc_senders import MOST_PACKETS, Senders
 from engine.rate_limited_log import RateLimitedLog
 from engine.room import Room
@@ -74,9 +74,10 @@ class OscListener(Room):
         self._obey_postponed()
         wait = self._postponed[0][0] - time.perf_counter() if self._postponed else WAIT
         self._socket.settimeout(min(max(wait, 0.0005), WAIT))
+        began = time.perf_counter()
         for count in range(BURST):
             try:
-                packet, sender = self._socket.recvfrom(LARGEST_PACKET + 1)
+                packet, sender = self._socket.recvfrom(LARGEST_DATAGRAM)
             except (TimeoutError, BlockingIOError):
                 if count < CALM:
                     return
@@ -85,6 +86,8 @@ class OscListener(Room):
                 continue  # Windows reports here that an earlier datagram of ours found nobody
             self._take(packet, sender)
             self._socket.settimeout(0.0)
+            if time.perf_counter() - began > WAIT + PAUSE:
+                break
         self.sleep(PAUSE)
 
     def close(self) -> None:

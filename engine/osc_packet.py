@@ -6,6 +6,8 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.parsing import osc_types
 
 LARGEST_PACKET = 8_192
+LARGEST_DATAGRAM = 65_536
+"""Bytes to receive with: where a datagram is larger than the buffer Windows reports an error."""
 MOST_MESSAGES = 256
 """Messages of one packet that are heard; a control surface sends a handful."""
 BUNDLE = b"#bundle\0"

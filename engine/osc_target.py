@@ -45,6 +45,8 @@ def parse_target(text: str) -> Target:
         chosen[kind] = word if kind != "rate" else _rate(word)
     if chosen.get("format") == "poseosc" and chosen.setdefault("frame", "screen") != "screen":
         raise ValueError("poseosc knows no frame but screen")
+    if port == 0:
+        raise ValueError("nothing can be sent to port 0")
     return Target(host, port, **chosen)  # type: ignore[arg-type]
 
 

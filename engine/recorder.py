@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -83,6 +84,11 @@ class Recording:
         """End it; the files are written behind."""
         self._ending.set()
 
+    @property
+    def writing(self) -> bool:
+        """Whether its files are not finished."""
+        return self._thread.is_alive()
+
     def stop(self, timeout: float = 20.0) -> None:
         """End it and wait until the files are written."""
         self._ending.set()
@@ -95,10 +101,15 @@ class Recording:
             self._write_dance()
             log.info("recorded %s (.mp4, .npz, .bvh); %d pictures left out", self.stem, self.left_out)
         except Exception as error:  # whatever fails here must end here
-            self._ending.set()
             fault = Fault("recorder", f"the recording ended: {' '.join(str(error).split())}")
             self._statistics.fault(fault)
             log.warning("%s; the piece goes on", fault.what)
+        finally:
+            self._ending.set()
+            self._frames.clear()
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._pictures.get_nowait()
 
     def _film(self) -> None:
         """Encode pictures until the end; their size is that of the first."""
@@ -153,6 +164,7 @@ class Recorder:
     def __init__(self, folder: Path, palette: tuple[str, ...], statistics: Statistics) -> None:
         self._folder, self._palette, self._statistics = folder, palette, statistics
         self._recording: Recording | None = None
+        self._writing: list[Recording] = []
 
     @property
     def recording(self) -> Recording | None:
@@ -166,6 +178,7 @@ class Recorder:
             running.end()
         else:
             self._recording = Recording(self._folder / _stamped("dance"), self._palette, self._statistics)
+            self._writing = [*(one for one in self._writing if one.writing), self._recording]
 
     def save(self, take: Callable[[Path], None]) -> None:
         """Save a picture by `take(path)`; what fails is a fault."""
@@ -178,10 +191,15 @@ class Recorder:
             self._statistics.fault(Fault("recorder", f"no picture was saved: {error}"))
             log.warning("no picture was saved: %s", error)
 
-    def close(self) -> None:
-        """End a recording that runs and wait for its files."""
-        if self._recording is not None:
-            self._recording.stop()
+    def close(self, beat: Callable[[], None] = lambda: None, timeout: float = 20.0) -> None:
+        """End a recording that runs and wait for the files of all, with a heartbeat now and then."""
+        leave_by = time.perf_counter() + timeout
+        for recording in self._writing:
+            recording.end()
+        for recording in self._writing:
+            while recording.writing and time.perf_counter() < leave_by:
+                recording.stop(0.25)
+                beat()
 
 
 class Film:
@@ -240,4 +258,5 @@ def _fitted(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
 
 
 def _stamped(word: str) -> str:
-    return f"{word}-{time.strftime('%Y%m%d-%H%M%S')}"
+    milliseconds = time.time_ns() // 1_000_000 % 1000
+    return f"{word}-{time.strftime('%Y%m%d-%H%M%S')}-{milliseconds:03d}"

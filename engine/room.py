@@ -165,10 +165,14 @@ class Room(ABC):
         self.log.warning("%s; %s", error or type(error).__name__, what_next, exc_info=not expected)
 
     def _close(self) -> None:
+        self._beat(self.longest_open)
         try:
             self.close()
         except Exception:
             self.log.warning("could not close cleanly", exc_info=True)
+        finally:
+            if not self.superseded:
+                self._patience = math.inf
 
 
 def stop_all(rooms: Sequence[Room], seconds: float) -> None:

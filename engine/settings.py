@@ -182,7 +182,9 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     except OSError as error:
         reason = error.strerror or "cannot be read"
         raise StartError(f"{path}: {reason}; give --config a TOML file that is there") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except StartError:
+        raise
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError of its own
         raise StartError(f"{path}: not valid TOML: {error}; mend that place or leave --config out") from None
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,10 @@ class Statistics:
         with self._lock:
             self._durations.setdefault(name, deque(maxlen=SAMPLES_KEPT)).append(seconds * 1000.0)
 
-    def percentiles(self, name: str) -> dict[str, float] | None:
-        """{p50, p95, p99} in milliseconds of the durations kept under `name`, None if there are none."""
+    def percentiles(self, name: str, newest: int = SAMPLES_KEPT) -> dict[str, float] | None:
+        """{p50, p95, p99} in milliseconds of the newest durations kept under `name`, None if there are none."""
         with self._lock:
-            samples = list(self._durations.get(name, ()))
+            samples = list(islice(reversed(self._durations.get(name, ())), newest))
         if not samples:
             return None
         p50, p95, p99 = np.percentile(samples, (50, 95, 99))

@@ -4,6 +4,7 @@ The heartbeat comes through the standard output of the piece; when its standard 
 Both work on every system, and a watchdog that is killed takes the piece with it.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -116,18 +117,19 @@ class Watchdog:
         finally:
             piece.stdin.close()
 
-    @staticmethod
-    def _end(piece: subprocess.Popen[bytes]) -> int:
-        """Let the piece leave by itself, and kill it if it does not."""
+    def _end(self, piece: subprocess.Popen[bytes]) -> int:
+        """Let the piece leave by itself, and kill it if it does not: while it beats, it writes a recording."""
         assert piece.stdin is not None
         piece.stdin.close()
-        try:
-            return piece.wait(LEAVING)
-        except subprocess.TimeoutExpired:
-            log.warning("the piece does not leave; killing it")
-            piece.kill()
-            piece.wait()
-            return 1
+        beats = -1
+        while beats != self._beats:
+            beats = self._beats
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return piece.wait(LEAVING)
+        log.warning("the piece does not leave; killing it")
+        piece.kill()
+        piece.wait()
+        return 1
 
     def _listen(self, output: IO[bytes]) -> None:
         """Count heartbeats; whatever else comes on standard output goes no further."""

@@ -156,6 +156,8 @@ class Window:
         try:
             pygame.display.quit()
             pygame.display.init()
+            if not self.headless and pygame.display.get_driver() in NO_SCREEN:
+                raise pygame.error("there is no screen yet, only a driver that shows nothing")
             self._open()
         except pygame.error:
             self._lost_at = now

@@ -70,3 +70,10 @@ def test_the_same_pose_twice_and_poses_that_are_not_finite_are_not_remembered() 
     audience.see(Pose(True, 1.1, np.full((17, 3), np.nan, dtype=np.float32), np.ones(17, dtype=np.float32)))
     audience.see(None)
     assert audience.present and audience.features() is None
+
+
+def test_a_stream_of_240_poses_a_second_is_understood_as_well() -> None:
+    audience = Audience()
+    end = watch(audience, swinging_figure(480, rate=0.5), rate=240.0)
+    features = audience.features()
+    assert features is not None and features.shape == (30, 52) and audience.calls(end) is not None

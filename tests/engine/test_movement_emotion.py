@@ -107,6 +107,8 @@ def test_what_the_visitor_shows_becomes_the_emotion() -> None:
     shown = room.shown.latest()
     assert shown is not None and shown.weights[3] > 0.99
     assert room.target[3] > 0.9 and room.target.sum() == pytest.approx(1)
+    room.move(20.0)
+    assert room.target[3] > 0.985, "it arrives"
 
 
 def test_when_the_visitor_has_gone_it_wanders() -> None:

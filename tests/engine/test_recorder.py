@@ -99,3 +99,15 @@ def test_a_picture_that_cannot_be_saved_is_a_fault(tmp_path):
     assert statistics.faults()[0]["room"] == "recorder"
     recorder.save(lambda path: path.write_bytes(b"png"))
     assert len(list(tmp_path.glob("picture-*.png"))) == 1
+
+
+def test_two_recordings_in_one_second_are_two_and_both_are_waited_for(tmp_path):
+    recorder = Recorder(tmp_path, PALETTE, Statistics())
+    beats = []
+    for _ in range(2):
+        recorder.toggle()
+        recorder.recording.dance(frame(0))
+        recorder.toggle()
+        time.sleep(0.002)
+    recorder.close(lambda: beats.append(1))
+    assert len(list(tmp_path.glob("*.npz"))) == 2

@@ -25,3 +25,12 @@ def test_nothing_grows_without_bound() -> None:
         statistics.fault(Fault("room", str(i)))
     assert len(statistics._durations["step"]) == SAMPLES_KEPT
     assert len(statistics.faults()) == FAULTS_KEPT and statistics.faults()[-1]["what"] == str(FAULTS_KEPT + 9)
+
+
+def test_percentiles_of_the_newest_tell_how_it_goes_now() -> None:
+    statistics = Statistics()
+    for milliseconds in [10.0] * 100 + [50.0] * 10:
+        statistics.duration("step", milliseconds / 1000)
+    whole, newest = statistics.percentiles("step"), statistics.percentiles("step", 10)
+    assert whole is not None and whole["p50"] == 10.0
+    assert newest is not None and newest["p50"] == 50.0
