@@ -10,7 +10,7 @@ from typing import Any
 
 from models.palette import Palette
 
-FORMAT = "emotion-dancer-2"
+FORMAT = "emotion-dancer-3"
 LARGEST_CARD = 2**20
 
 

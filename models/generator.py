@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from models.activity import activity_input
+from models.bodies import Bodies
 from models.checkpoint import Checkpoint
 from models.features import (
     DIRECTIONS,
@@ -40,7 +41,7 @@ USUAL_SPEED = 0.3
 """Metres a second that a dancer is taken to have moved before the first frame."""
 MEMORY = 20
 """Frames of the running means of what was asked for and what was danced."""
-RANKS = (0.2, 0.97)
+RANKS = (0.15, 0.95)
 """The calmest and the liveliest phrases that are asked for, as ranks of what the actors did: below are rests
 between two movements, beyond single leaps."""
 GOLDEN = 0.618
@@ -146,6 +147,7 @@ class Generator:
         self.sampling = sampling or Sampling()
         self.network, self.space = checkpoint.network, checkpoint.space
         self.device = next(self.network.parameters()).device
+        self._bodies = Bodies.of(self.space)
         self._planners: dict[int, Any] = {}  # compiled, by the number of dancers
 
     def start(self, count: int = 1, seed: int = 0) -> DanceState:
@@ -314,7 +316,7 @@ class Generator:
             difference = np.asarray(toward, dtype=np.float32)[..., :POSE_COUNT] - moved
             difference[..., HEIGHT] = 0.0  # the height stays the dancer's own: bodies differ
             moved = moved + influence * difference
-        return with_unit_directions(moved), step[:, POSE_COUNT:]
+        return with_unit_directions(self._bodies.led_back(moved)), step[:, POSE_COUNT:]
 
     def _travel(self, state: DanceState, pose: FloatArray, rates: FloatArray) -> tuple[DanceState, FloatArray]:
         """The body moved on the stage, its feet on the floor and turned back at the edge, and its mean joint

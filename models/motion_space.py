@@ -83,6 +83,9 @@ class MotionSpace(nn.Module):
     levers: Tensor
     plan_mean: Tensor
     basis: Tensor
+    body_mean: Tensor
+    body_axes: Tensor
+    body_spread: Tensor
 
     def __init__(self, horizon: int, target_count: int) -> None:
         super().__init__()
@@ -94,6 +97,9 @@ class MotionSpace(nn.Module):
         self.register_buffer("levers", torch.from_numpy(LEVERS), persistent=False)
         self.register_buffer("plan_mean", torch.zeros(horizon * STEP_COUNT))
         self.register_buffer("basis", torch.zeros(target_count, horizon * STEP_COUNT))  # rows: one deviation
+        self.register_buffer("body_mean", torch.zeros(POSE_COUNT))
+        self.register_buffer("body_axes", torch.eye(POSE_COUNT))  # columns: principal axes of real poses
+        self.register_buffer("body_spread", torch.ones(POSE_COUNT))  # deviation of real poses along each
 
     def inputs(self, pose: Tensor, step: Tensor) -> Tensor:
         """What the network sees (..., 101) of a pose (..., 49) and the step (..., 52) that led to it."""
@@ -115,8 +121,14 @@ class MotionSpace(nn.Module):
         turned = steps[..., : BONE_COUNT * 3].unflatten(-1, (BONE_COUNT, 3))
         return (self.levers @ turned).norm(dim=-1).mean(dim=(-1, -2)) * FRAME_RATE
 
-    def fit(self, poses: FloatArray, plans: FloatArray) -> float:
-        """Measure the units on poses (N, 49) and plans (M, horizon, 52); returns the variance share kept."""
+    def fit(self, poses: FloatArray, plans: FloatArray, bodies: FloatArray | None = None) -> float:
+        """Measure the units on poses (N, 49), plans (M, horizon, 52) and `bodies`, poses (K, 49) without errors
+        or, by default, `poses`; returns the variance share kept."""
+        bodies = (poses if bodies is None else bodies).astype(np.float64)
+        spreads, axes = np.linalg.eigh(np.cov(bodies, rowvar=False))
+        self.body_mean.copy_(torch.from_numpy(bodies.mean(axis=0)))
+        self.body_axes.copy_(torch.from_numpy(axes))
+        self.body_spread.copy_(torch.from_numpy(np.sqrt(np.maximum(spreads, 0.0))))
         self.pose_mean.copy_(torch.from_numpy(poses.mean(axis=0)))
         self.pose_scale.copy_(torch.from_numpy(group_scale(poses - poses.mean(axis=0), floor=0.05)))
         self.step_scale.copy_(torch.from_numpy(group_scale(plans.reshape(-1, STEP_COUNT), floor=1e-3)))

@@ -86,9 +86,12 @@ def fit_space(recipe: Recipe, sampler: WindowSampler) -> tuple[MotionSpace, floa
     """Measure the units on windows that no training step sees again."""
     rng = np.random.default_rng([recipe.seed, 0])
     windows = sampler.draw(rng, 384)
+    real = sampler.like(horizon=recipe.horizon, largest_error=0.0, wishes=True)
+    bodies = real.draw(np.random.default_rng([recipe.seed, 5]), 384).poses
     space = MotionSpace(recipe.horizon, recipe.target_count)
     plans = windows.plans[:, ::4].reshape(-1, *windows.plans.shape[2:])
-    kept = space.fit(windows.poses.reshape(-1, windows.poses.shape[-1]), plans)
+    poses, bodies = (part.reshape(-1, part.shape[-1]) for part in (windows.poses, bodies))
+    kept = space.fit(poses, plans, bodies)
     return space, kept
 
 
