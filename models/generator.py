@@ -41,7 +41,7 @@ USUAL_SPEED = 0.3
 """Metres a second that a dancer is taken to have moved before the first frame."""
 MEMORY = 20
 """Frames of the running means of what was asked for and what was danced."""
-RANKS = (0.15, 0.95)
+RANKS = (0.18, 0.97)
 """The calmest and the liveliest phrases that are asked for, as ranks of what the actors did: below are rests
 between two movements, beyond single leaps."""
 GOLDEN = 0.618
