@@ -39,9 +39,7 @@ class Audience:
         if not pose.present:
             self._arrival_answered = False
         elif pose.positions is not None and np.isfinite(pose.positions).all():
-            if len(self._poses) > 1 and pose.captured_at - self._poses[-2].captured_at < CLOSEST:
-                self._poses.pop()
-            self._poses.append(pose)
+            remember(self._poses, pose)
 
     @property
     def present(self) -> bool:
@@ -77,6 +75,13 @@ class Audience:
             return 0.0
         stacked = np.stack([pose.positions for pose in recent if pose.positions is not None])
         return float(joint_speed(stacked).sum() / FRAME_RATE / seconds)
+
+
+def remember(poses: deque[Pose], pose: Pose) -> None:
+    """Append a pose, in place of the newest if that is closer to the one before than any use is made of."""
+    if len(poses) > 1 and pose.captured_at - poses[-2].captured_at < CLOSEST:
+        poses.pop()
+    poses.append(pose)
 
 
 def resample(times: FloatArray, positions: FloatArray, wanted: FloatArray) -> FloatArray:

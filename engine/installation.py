@@ -223,6 +223,7 @@ class Installation:
         settings = self.settings
 
         def opened(headless: bool) -> Window:
+            """The window of the settings, seen or not. Raises what `Window` does."""
             screen = Screen(
                 size=(settings.width, settings.height),
                 fullscreen=settings.fullscreen,

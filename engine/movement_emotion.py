@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.audience import CLOSEST, LONGEST_GAP, resample
+from engine.audience import LONGEST_GAP, remember, resample
 from engine.faults import PermanentFault
 from engine.mailbox import Mailbox
 from engine.operator import Operator
@@ -154,9 +154,7 @@ class MovementEmotion(Room):
         if not pose.present:
             self._forget()
         elif pose.positions is not None and np.isfinite(pose.positions).all():
-            if len(self._history) > 1 and pose.captured_at - self._history[-2].captured_at < CLOSEST:
-                self._history.pop()
-            self._history.append(pose)
+            remember(self._history, pose)
 
     def weigh(self, now: float) -> None:
         """Judge the movement so far and ask the operator for what it shows, or for what the wander wants."""

@@ -74,7 +74,7 @@ class OscListener(Room):
         self._obey_postponed()
         wait = self._postponed[0][0] - time.perf_counter() if self._postponed else WAIT
         self._socket.settimeout(min(max(wait, 0.0005), WAIT))
-        began = time.perf_counter()
+        ends_at = time.perf_counter() + WAIT + PAUSE  # large packets take long to read, others wait meanwhile
         for count in range(BURST):
             try:
                 packet, sender = self._socket.recvfrom(LARGEST_DATAGRAM)
@@ -86,7 +86,7 @@ class OscListener(Room):
                 continue  # Windows reports here that an earlier datagram of ours found nobody
             self._take(packet, sender)
             self._socket.settimeout(0.0)
-            if time.perf_counter() - began > WAIT + PAUSE:
+            if time.perf_counter() > ends_at:
                 break
         self.sleep(PAUSE)
 

@@ -99,6 +99,7 @@ class Show:
             raise ValueError(f"the last cue is at {times[-1]:g} s, when the show of {file.length:g} s is over")
 
         def track(name: str) -> Track:
+            """The cues of one control, in the file's order."""
             cues = [cue for cue in file.cue if getattr(cue, name) is not None]
             values = [
                 weights_of(cue.emotion, palette)

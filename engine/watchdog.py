@@ -31,6 +31,7 @@ HOUR = 3600.0
 LONGEST_START = 120.0
 """Seconds that the first heartbeat may take."""
 LEAVING = 1.7
+LONGEST_LEAVING = 25.0
 """Seconds that the piece has to leave before it is killed."""
 LOOK_EVERY = 0.1
 MEANT = (0, 2)
@@ -121,8 +122,8 @@ class Watchdog:
         """Let the piece leave by itself, and kill it if it does not: while it beats, it writes a recording."""
         assert piece.stdin is not None
         piece.stdin.close()
-        beats = -1
-        while beats != self._beats:
+        beats, leave_by = -1, time.perf_counter() + LONGEST_LEAVING
+        while beats != self._beats and time.perf_counter() < leave_by:
             beats = self._beats
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return piece.wait(LEAVING)

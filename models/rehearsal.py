@@ -102,13 +102,11 @@ class Rehearsal:
             wishes.append(self._state.wish)
             phrase = replace(before, rank=self._state.rank, whim=self._state.whim)
             other_wishes.append(self._generator.wish_of(phrase, other, energy)[1])
-        act = [np.stack(part, axis=1).astype(np.float32) for part in (poses, steps, wishes, other_wishes)]
-        self._acts.append(
-            joined(
-                self._answered(act[0], act[1], act[2], emotions),
-                self._answered(act[0], act[1], act[3], otherwise),
-            )
+        danced, moved, wished, other_wished = (
+            np.stack(part, axis=1).astype(np.float32) for part in (poses, steps, wishes, other_wishes)
         )
+        as_asked = self._answered(danced, moved, wished, emotions)
+        self._acts.append(joined(as_asked, self._answered(danced, moved, other_wished, otherwise)))
         del self._acts[: -KEPT // ACT]
         if self.begun and len(self._acts) * ACT < self.length:
             return  # until there is enough of the new dance, windows are of the old one

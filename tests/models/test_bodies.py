@@ -46,8 +46,7 @@ def test_a_limb_that_reaches_further_than_any_is_led_back_to_the_farthest() -> N
     np.testing.assert_allclose((pose - bodies.mean) @ bodies.axes[:, widest], bodies.reach[widest], rtol=1e-3)
 
 
-def test_the_dancer_that_ships_keeps_its_hips_for_a_minute() -> None:
-    """Without being led back they turn by a fifth of a radian and more, and no actor's do by a hundredth."""
+def test_the_dancer_that_ships_keeps_its_hips() -> None:
     checkpoint = read_checkpoint(default_checkpoint())
     generator = Generator(checkpoint)
     state = generator.start(8, seed=1)
