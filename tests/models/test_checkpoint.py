@@ -106,10 +106,10 @@ def test_a_card_of_another_version_is_refused(copied: Path) -> None:
     assert "emotion-dancer-99" in refused(copied)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, "\udcff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, "\udcff", "9" * 5000])
 def test_a_card_that_is_no_card_is_refused(copied: Path, text: str) -> None:
     card_path(copied).write_bytes(text.encode("utf-8", "surrogateescape"))
-    refused(copied)
+    assert "json" in refused(copied) or "format" in refused(copied)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,7 @@ def test_a_card_that_is_no_card_is_refused(copied: Path, text: str) -> None:
         {"horizon": 10**9},
         {"horizon": "4"},
         {"config": {"width": 2**40}},
+        {"config": {"width": 2048, "layers": 16}},
         {"config": None},
     ],
 )
