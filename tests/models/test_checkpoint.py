@@ -120,13 +120,20 @@ def test_a_card_that_is_no_card_is_refused(copied: Path, text: str) -> None:
         {"horizon": 10**9},
         {"horizon": "4"},
         {"config": {"width": 2**40}},
-        {"config": {"width": 2048, "layers": 16}},
         {"config": None},
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(copied: Path, changes: dict[str, object]) -> None:
     change_card(copied, **changes)
     refused(copied)
+
+
+def test_a_card_that_asks_for_more_memory_than_its_file_holds_is_refused_before_it_is_taken(
+    copied: Path,
+) -> None:
+    config = json.loads(card_path(copied).read_text(encoding="utf-8"))["config"]
+    change_card(copied, config=config | {"width": 2048, "layers": 16})
+    assert "missing or not of shape" in refused(copied)
 
 
 @pytest.mark.parametrize("phrases", [np.zeros((8, 0, 7)), np.zeros((2, 9, 7)), np.full((8, 9, 7), -1.0), None])
