@@ -22,6 +22,7 @@ from models.features import DIRECTIONS, FEATURE_COUNT, HEIGHT, mirror_features, 
 from models.manner import Manners
 from models.motion_space import POSE_COUNT, STEP_COUNT, group_scale
 from models.skeleton import BONE_COUNT, FloatArray, joint_speed, unit_vectors
+from models.telling import telling
 from models.wish import PHRASE_COUNT, PHRASES
 
 FADE = 10
@@ -253,25 +254,34 @@ class WindowSampler:
         return int(at[best]), int(stop[best])
 
     def phrases(self, rng: np.random.Generator, palette_count: int) -> FloatArray:
-        """Phrases (P, 128, 7) that actors showed in each palette entry, as windows are drawn, slowest first.
+        """Phrases (P, 128, 7) that actors showed in each palette entry, as windows are drawn but the likelier
+        the better they tell it (`models.telling`), slowest first.
 
         An entry that no clip shows is asked for a middling speed in the mean manner.
         """
-        second = WINDOWS[0]
         table = np.zeros((palette_count, PHRASES, PHRASE_COUNT), dtype=np.float32)
         table[..., 0] = 0.3
-        for condition, (segments, weights) in self._groups:
-            if condition >= palette_count:
-                continue
-            long = np.diff(self.bank.starts)[segments] > second
-            if not long.any():
-                continue
-            drawn = rng.choice(segments[long], size=PHRASES, p=weights[long] / weights[long].sum())
-            at = rng.integers(self.bank.starts[drawn], self.bank.starts[drawn + 1] - second)
-            speeds = self.bank.speed[at[:, None] + np.arange(second)].mean(axis=1)
-            order = np.argsort(speeds, kind="stable")
-            table[condition] = np.concatenate([speeds[:, None], self.manner[at + second // 2]], axis=1)[order]
+        shown = [c for c in range(palette_count) if self.shows(c, WINDOWS[0] + 1)]
+        if not shown:
+            return table
+        drawn = [self._phrases_of(rng, condition) for condition in shown]
+        phrases, clips = (np.stack(part) for part in zip(*drawn, strict=True))
+        shares = np.square(telling(phrases, clips))
+        for condition, some, share in zip(shown, phrases, shares, strict=True):
+            kept = some[rng.choice(len(some), size=PHRASES, replace=False, p=share / share.sum())]
+            table[condition] = kept[np.argsort(kept[:, 0], kind="stable")]
         return table
+
+    def _phrases_of(self, rng: np.random.Generator, condition: int) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Phrases (N, 7) of a condition, as windows are drawn, and the clips (N,) that they come from."""
+        second = WINDOWS[0]
+        segments, weights = self.segments_of(condition)
+        long = np.diff(self.bank.starts)[segments] > second
+        drawn = rng.choice(segments[long], size=8 * PHRASES, p=weights[long] / weights[long].sum())
+        at = rng.integers(self.bank.starts[drawn], self.bank.starts[drawn + 1] - second)
+        speeds = self.bank.speed[at[:, None] + np.arange(second)].mean(axis=1)
+        phrases = np.concatenate([speeds[:, None], self.manner[at + second // 2]], axis=1)
+        return phrases, drawn
 
     def _forget(self, rng: np.random.Generator, conditions: NDArray[np.int64], wishes: FloatArray) -> None:
         """Leave some windows unlabelled up to some frame, as a visitor's movement is; some without a wish."""

@@ -1,0 +1,50 @@
+"""Which phrases tell their emotion."""
+
+import numpy as np
+
+from models.telling import telling
+
+
+def phrases_at(*speeds: float, count: int = 8) -> np.ndarray:
+    """`count` phrases of one emotion that move at the given speeds in the mean manner."""
+    table = np.zeros((count, 7))
+    table[:, 0] = np.resize(speeds, count)
+    return table
+
+
+def separate(phrases: np.ndarray) -> np.ndarray:
+    """Each phrase from a clip of its own."""
+    return np.arange(phrases.shape[0] * phrases.shape[1]).reshape(phrases.shape[:2])
+
+
+def test_a_movement_that_one_emotion_alone_shows_tells_it() -> None:
+    phrases = np.stack([phrases_at(0.03), phrases_at(1.2)])
+    assert (telling(phrases, separate(phrases)) > 0.99).all()
+
+
+def test_standing_that_two_emotions_share_tells_neither() -> None:
+    phrases = np.stack([phrases_at(0.03, 1.2), phrases_at(0.03, 0.3)])
+    shares = telling(phrases, separate(phrases))
+    np.testing.assert_allclose(shares[:, ::2], 0.45, atol=0.05)
+    assert (shares[:, 1::2] > 0.9).all()
+
+
+def test_a_manner_of_its_own_tells_as_a_speed_does() -> None:
+    phrases = np.stack([phrases_at(0.3), phrases_at(0.3)])
+    phrases[1, :, 3] = 2.0
+    assert (telling(phrases, separate(phrases)) > 0.99).all()
+
+
+def test_a_clip_does_not_vouch_for_itself() -> None:
+    phrases = np.stack([phrases_at(0.3), phrases_at(0.3)])
+    clips = separate(phrases)
+    assert (telling(phrases, clips)[0] > 0.4).all()
+    clips[0] = 0  # one clip only, and all that is like it in other clips is of the other emotion
+    assert (telling(phrases, clips)[0] < 0.01).all()
+
+
+def test_far_from_everything_all_are_as_likely() -> None:
+    phrases = np.stack([phrases_at(0.02), phrases_at(1.2)])
+    clips = separate(phrases)
+    clips[0] = 0
+    np.testing.assert_allclose(telling(phrases, clips)[0], 0.5, atol=0.01)
