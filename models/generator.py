@@ -41,7 +41,7 @@ USUAL_SPEED = 0.3
 """Metres a second that a dancer is taken to have moved before the first frame."""
 MEMORY = 20
 """Frames of the running means of what was asked for and what was danced."""
-RANKS = (0.18, 0.97)
+RANKS = (0.18, 0.95)
 """The calmest and the liveliest phrases that are asked for, as ranks of what the actors did: below are rests
 between two movements, beyond single leaps."""
 GOLDEN = 0.618
@@ -54,7 +54,7 @@ SEAM = 20
 class Sampling:
     """How the mixture is turned into movement."""
 
-    temperature: float = 1.0
+    temperature: float = 1.15
     """share of each Gaussian's deviation that is used, at energy 1"""
     pull: float = 4.0
     """how strongly components are preferred that move as fast as was asked, see `models.planner`"""
@@ -64,7 +64,7 @@ class Sampling:
     """weight of each plan relative to the next newer one when their steps are averaged"""
     bout: float = 4.0
     """mean seconds for which one phrase is asked, as long as actors keep to one"""
-    whim: float = 0.25
+    whim: float = 0.4
     """deviations by which the manner asked for differs from that of the phrase: an actor never does it twice"""
     lowest_speed: float = 0.18
     """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""

@@ -266,7 +266,7 @@ class WindowSampler:
             return table
         drawn = [self._phrases_of(rng, condition) for condition in shown]
         phrases, clips = (np.stack(part) for part in zip(*drawn, strict=True))
-        shares = np.square(telling(phrases, clips))
+        shares = telling(phrases, clips)
         for condition, some, share in zip(shown, phrases, shares, strict=True):
             kept = some[rng.choice(len(some), size=PHRASES, replace=False, p=share / share.sum())]
             table[condition] = kept[np.argsort(kept[:, 0], kind="stable")]
