@@ -277,7 +277,7 @@ class WindowSampler:
         second = WINDOWS[0]
         segments, weights = self.segments_of(condition)
         long = np.diff(self.bank.starts)[segments] > second
-        drawn = rng.choice(segments[long], size=8 * PHRASES, p=weights[long] / weights[long].sum())
+        drawn = rng.choice(segments[long], size=4 * PHRASES, p=weights[long] / weights[long].sum())
         at = rng.integers(self.bank.starts[drawn], self.bank.starts[drawn + 1] - second)
         speeds = self.bank.speed[at[:, None] + np.arange(second)].mean(axis=1)
         phrases = np.concatenate([speeds[:, None], self.manner[at + second // 2]], axis=1)
