@@ -42,7 +42,7 @@ USUAL_SPEED = 0.3
 MEMORY = 20
 """Frames of the running means of what was asked for and what was danced."""
 RANKS = (0.18, 0.95)
-"""The calmest and the liveliest phrases that are asked for, as ranks of what the actors did: below are rests
+"""The calmest and the liveliest phrases that are asked for, as ranks among those of an emotion: below are rests
 between two movements, beyond single leaps."""
 GOLDEN = 0.618
 """By how much the rank goes on from one phrase to the next, from 1 back to 0: each is far from the last few."""

@@ -26,11 +26,10 @@ def telling(phrases: FloatArray, clips: NDArray[np.int64]) -> FloatArray:
     emotions, count = phrases.shape[:2]
     told = np.concatenate([SPEED_WEIGHT * activity_input(phrases[..., :1]), phrases[..., 1:]], axis=-1)
     everyone, sources = told.reshape(emotions * count, -1), clips.reshape(-1)
-    lengths = 0.5 * np.square(everyone).sum(axis=1)
+    lengths = 0.5 * np.square(told).sum(axis=2)  # half the square of each
     shares = np.empty((emotions, count))
     for emotion in range(emotions):
-        own = told[emotion]
-        apart = 0.5 * np.square(own).sum(axis=1)[:, None] + lengths - own @ everyone.T  # half the square
+        apart = lengths[emotion][:, None] + lengths.reshape(-1) - told[emotion] @ everyone.T
         alike = np.exp(-np.maximum(apart, 0.0) / ALIKE**2)
         alike[clips[emotion][:, None] == sources] = 0.0
         by_emotion = alike.reshape(count, emotions, count).sum(axis=2)

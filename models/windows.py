@@ -273,7 +273,7 @@ class WindowSampler:
         return table
 
     def _phrases_of(self, rng: np.random.Generator, condition: int) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Phrases (N, 7) of a condition, as windows are drawn, and the clips (N,) that they come from."""
+        """Phrases (N, 7) of a condition, as windows are drawn, and the segments (N,) that they come from."""
         second = WINDOWS[0]
         segments, weights = self.segments_of(condition)
         long = np.diff(self.bank.starts)[segments] > second

@@ -3,9 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models import windows
 from models.activity import WINDOWS, activity_input, coming_speed
 from models.features import DIRECTIONS, positions_to_features
 from models.motion_space import POSE_COUNT
+from models.skeleton import FloatArray
 from models.windows import WAY_BACK, WindowSampler, build_bank, condition_names, moving_part
 from models.wish import PHRASE_COUNT, PHRASES, WISH_COUNT
 from tests.synthetic import TINY, synthetic_clips, synthetic_sampler
@@ -104,6 +106,19 @@ def test_the_phrases_follow_the_speed_of_each_emotion() -> None:
     assert phrases.shape == (8, PHRASES, PHRASE_COUNT)
     assert (np.diff(phrases[..., 0], axis=1) >= 0).all()
     assert phrases[7, 64, 0] > phrases[0, 64, 0]  # energetic swings faster than neutral
+
+
+def test_phrases_that_do_not_tell_their_emotion_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lively(phrases: FloatArray, clips: FloatArray) -> FloatArray:
+        assert clips.shape == phrases.shape[:2]
+        speeds = phrases[..., 0]
+        return np.where(speeds > np.median(speeds, axis=1, keepdims=True), 1.0, 1e-12)
+
+    sampler, _ = synthetic_sampler()
+    everything = sampler.phrases(np.random.default_rng(0), 8)
+    monkeypatch.setattr(windows, "telling", lively)
+    told = sampler.phrases(np.random.default_rng(0), 8)
+    assert (told[:, 0, 0] > everything[:, 0, 0]).all()
 
 
 def test_an_emotion_that_no_clip_shows_has_middling_phrases() -> None:
