@@ -103,7 +103,7 @@ class OscListener(Room):
             self._ignore("not among those who may send", sender)
             return
         if self.senders.too_many(sender[0]):
-            self._ignore("more packets than are read in a second", sender)
+            self._ignore("more packets than are read of one sender", sender)
             return
         try:
             for time_tag, address, arguments in timed_messages(packet):
@@ -113,6 +113,7 @@ class OscListener(Room):
                 else:
                     self._hear(address, arguments, sender)
         except BadPacket as error:
+            self.senders.garbage(sender[0])
             self._ignore(error, sender)
         self.packet_heard()
 

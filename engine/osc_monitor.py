@@ -6,6 +6,7 @@ that are not fragmented. Exit status 1 if something is not so.
 
 import argparse
 import contextlib
+import select
 import socket
 import sys
 import time
@@ -17,6 +18,8 @@ from engine.osc_message import LARGEST_DATAGRAM
 from engine.osc_packet import BadPacket, messages
 from models.skeleton import BONE_PARENTS
 
+PATIENCE = 30.0
+"""Seconds to wait for the first datagram: the piece may be starting."""
 LONGEST_BONE_CHANGE = 1e-3
 """Share of its length by which a bone may differ from frame to frame."""
 
@@ -77,7 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Listen, print a line a second, and a verdict."""
     parser = argparse.ArgumentParser(prog="python -m engine.osc_monitor", description=__doc__)
     parser.add_argument("--port", type=int, default=9001, help="UDP port to listen on (default: 9001)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long (default: 10)")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="how long from the first datagram on (default: 10)"
+    )
     options = parser.parse_args(arguments)
     check = StreamCheck()
     say = sys.stdout.write
@@ -88,6 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
             say(f"cannot listen on port {options.port}: {error}\n")
             return 2
         listener.settimeout(0.1)
+        _await(listener)
         end = time.perf_counter() + options.seconds
         told, before = time.perf_counter() + 1.0, 0
         while (now := time.perf_counter()) < end:
@@ -104,6 +110,13 @@ def main(arguments: list[str] | None = None) -> int:
         f"int32 and float32 only, 17 joints, bones constant to {check.bone_change:.4%}.\n"
     )
     return 0
+
+
+def _await(listener: socket.socket) -> None:
+    """Let time pass until something comes, but not for ever; what came is read again."""
+    end = time.perf_counter() + PATIENCE
+    while time.perf_counter() < end and not select.select([listener], [], [], 0.1)[0]:
+        pass
 
 
 if __name__ == "__main__":

@@ -7,6 +7,11 @@ from functools import lru_cache
 
 MOST_PACKETS = 1_000
 """Packets a second that are read of one sender; a control surface sends a hundred."""
+AT_ONCE = 0.1
+"""Seconds' worth of packets that are read at once; then one after the other, so that a flood takes as little of
+each picture's time as of every other's."""
+GARBAGE = 8
+"""As how many packets one counts that cannot be read: looking into it costs as much as some that can."""
 MOST_SENDERS = 64
 """Senders that are told apart; all others share one."""
 RECENT = 60.0
@@ -34,8 +39,7 @@ class Senders:
 
         self._may = may
         self._most_packets = most_packets
-        self._second = 0
-        self._packets: dict[str, int] = {}
+        self._left: dict[str, tuple[float, float]] = {}  # packets that each may send, and as of when
         self._recent: dict[tuple[str, int], float] = {}
 
     def admits(self, host: str) -> bool:
@@ -43,14 +47,26 @@ class Senders:
         return self._may(host)
 
     def too_many(self, host: str) -> bool:
-        """Count a packet; whether its sender has had its share of this second."""
-        second = int(time.perf_counter())
-        if second != self._second:
-            self._second = second
-            self._packets.clear()
-        key = host if host in self._packets or len(self._packets) < MOST_SENDERS else ""
-        self._packets[key] = self._packets.get(key, 0) + 1
-        return self._packets[key] > self._most_packets
+        """Count a packet; whether its sender has had its share for now."""
+        key, left = self._share(host)
+        self._left[key] = (left - 1 if left >= 1 else left, time.perf_counter())
+        return left < 1
+
+    def garbage(self, host: str) -> None:
+        """The packet that was counted last, of this sender, could not be read."""
+        key, left = self._share(host)
+        self._left[key] = (left - (GARBAGE - 1), time.perf_counter())
+
+    def _share(self, host: str) -> tuple[str, float]:
+        """What a sender is counted under, and how many packets it may send now."""
+        now = time.perf_counter()
+        if host not in self._left and len(self._left) >= MOST_SENDERS:
+            # Who has been silent for long enough has a whole share again, as if it had never been heard of.
+            self._left = {known: left for known, left in self._left.items() if now - left[1] < 1.0}
+        key = host if host in self._left or len(self._left) < MOST_SENDERS else ""
+        most = AT_ONCE * self._most_packets
+        left, at = self._left.get(key, (most, now))
+        return key, min(left + (now - at) * self._most_packets, most)
 
     def heard(self, sender: tuple[str, int]) -> None:
         """Somebody said something that was understood."""

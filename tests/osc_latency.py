@@ -33,7 +33,8 @@ def main() -> int:
         listener.settimeout(2.0)
         chance = random.Random(0)
         for switch in range(given.switches):
-            settled = _weights(listener, time.perf_counter() + 0.8 + chance.random() / 30)
+            settled = _weights(listener, time.perf_counter() + 0.8)
+            time.sleep(chance.random() / 30)  # a hand on a control knows of no tick
             sent_at = time.perf_counter()
             listener.sendto(ints(EMOTION, switch % 8), ("127.0.0.1", given.to))
             while time.perf_counter() < sent_at + 1.0:

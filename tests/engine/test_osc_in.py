@@ -17,7 +17,7 @@ from engine.operator import Controls, Operator
 from engine.osc_addresses import IN, STATUS
 from engine.osc_in import OscIn
 from engine.osc_packet import LARGEST_PACKET, SECONDS_TO_1970, BadPacket, messages
-from engine.osc_senders import MOST_PACKETS
+from engine.osc_senders import AT_ONCE, MOST_PACKETS, MOST_SENDERS
 from engine.osc_status import StatusReader
 from engine.statistics import Statistics
 from models.palette import DEFAULT_PALETTE
@@ -34,6 +34,14 @@ def packet(address: str, *arguments: object) -> bytes:
 def room() -> OscIn:
     operator = Operator(DEFAULT_PALETTE, Mailbox(), scenes=("figure", "ribbons", "chorus"), quit_word="curtain")
     return OscIn("127.0.0.1", 0, operator, Statistics())
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that senders are counted by, to be set."""
+    now = [100.0]
+    monkeypatch.setattr("engine.osc_senders.time.perf_counter", lambda: now[0])
+    return now
 
 
 def heard(room: OscIn, data: bytes) -> Controls:
@@ -285,8 +293,9 @@ def test_an_inner_bundle_waits_for_the_outer_one(room: OscIn) -> None:
 def test_what_is_postponed_is_bounded_in_number_and_in_time(room: OscIn) -> None:
     assert heard(room, bundle(packet("/energy", 0.5), time.time() + 1000)).energy == 1.0
     assert room.statistics.counted("osc_in.ignored") == 1 and not room._postponed
-    for _ in range(400):
-        room._take(bundle(packet("/energy", 0.5), time.time() + 30), ("127.0.0.1", 5000))
+    for number in range(400):
+        later = bundle(packet("/energy", 0.5), time.time() + 30)
+        room._take(later, (f"127.0.0.{number % 8 + 1}", 5000))
     assert len(room._postponed) == osc_listener.MOST_POSTPONED
 
 
@@ -306,13 +315,42 @@ def test_only_those_who_may_are_heard() -> None:
     assert room.statistics.counted("osc_in.messages") == 2
 
 
-def test_a_sender_who_floods_does_not_silence_another(room: OscIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.osc_senders.time.perf_counter", lambda: 100.5)
+def test_a_sender_who_floods_does_not_silence_another(room: OscIn, clock: list[float]) -> None:
     for _ in range(3000):
         room._take(packet("/energy", 0.5), ("127.0.0.1", 5000))
-    assert room.statistics.counted("osc_in.messages") == MOST_PACKETS
+    assert room.statistics.counted("osc_in.messages") == AT_ONCE * MOST_PACKETS
     room._take(packet("/influence", 0.875), ("127.0.0.2", 5000))
     assert heard(room, b"").influence == 0.875
+
+
+def test_what_is_read_of_a_flood_is_spread_over_the_second(room: OscIn, clock: list[float]) -> None:
+    read = []
+    for tick in range(100):
+        clock[0] = 100 + tick / 100
+        before = room.statistics.counted("osc_in.messages")
+        for _ in range(50):
+            room._take(packet("/energy", 0.5), ("127.0.0.1", 5000))
+        read.append(room.statistics.counted("osc_in.messages") - before)
+    assert set(read[10:]) <= {MOST_PACKETS // 100 - 1, MOST_PACKETS // 100, MOST_PACKETS // 100 + 1}
+
+
+def test_what_cannot_be_read_is_looked_into_less(room: OscIn, clock: list[float]) -> None:
+    for _ in range(20):
+        room._take(b"/energy", ("127.0.0.1", 5000))
+    room._take(packet("/energy", 0.5), ("127.0.0.1", 5000))
+    assert room.statistics.counted("osc_in.messages") == 0
+    clock[0] += 1.0
+    room._take(packet("/energy", 0.5), ("127.0.0.1", 5000))
+    assert room.statistics.counted("osc_in.messages") == 1
+
+
+def test_many_senders_are_forgotten_when_they_have_been_silent(room: OscIn, clock: list[float]) -> None:
+    for number in range(100):
+        room._take(packet("/energy", 0.5), (f"127.0.0.{number + 1}", 5000))
+    assert len(room.senders._left) <= MOST_SENDERS + 1
+    clock[0] += 2.0
+    room._take(packet("/energy", 0.5), ("127.0.1.1", 5000))
+    assert len(room.senders._left) == 1
 
 
 def test_whoever_works_a_control_gets_the_status_back_and_nobody_else() -> None:
