@@ -22,6 +22,11 @@ def activity_input(speed: ArrayLike) -> FloatArray:
     return (np.log(np.asarray(speed) + 0.05) + 1.1) / 0.5
 
 
+def speed_of_input(heard: ArrayLike) -> FloatArray:
+    """The speeds in m/s that are heard like this."""
+    return np.maximum(np.exp(0.5 * np.asarray(heard) - 1.1) - 0.05, 0.0)
+
+
 def coming_speed(speed: FloatArray, window: int) -> FloatArray:
     """Mean of the `window` speeds after each frame; (..., T) gives (..., T - window)."""
     total = np.cumsum(speed, axis=-1, dtype=np.float64)

@@ -6,15 +6,16 @@ to come; the movement that follows it, with the difference dying away, is the an
 learns its answers at the states that the network itself visits (`models.rehearsal`).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.activity import WINDOWS, activity_input
+from models.activity import WINDOWS, activity_input, speed_of_input
 from models.motion_space import POSE_COUNT
 from models.skeleton import FloatArray
-from models.windows import MotionBank, WindowSampler
+from models.windows import TEMPI, MotionBank, WindowSampler
 from models.wish import WISH_COUNT
 
 ACTIVITY_WEIGHT = 3.0
@@ -40,6 +41,7 @@ class Expert:
 
     def __init__(self, sampler: WindowSampler) -> None:
         self.sampler, self.bank, self.horizon = sampler, sampler.bank, sampler.horizon
+        self.reach = math.ceil(self.horizon * TEMPI[1]) + 1
         features = self.bank.features
         self._steps = np.concatenate(
             [
@@ -56,7 +58,7 @@ class Expert:
 
     def shown(self, count: int) -> NDArray[np.int64]:
         """The first `count` conditions but for those that no clip shows for long enough to answer from."""
-        known = [c for c in range(count) if self.sampler.shows(c, 2 + self.horizon)]
+        known = [c for c in range(count) if self.sampler.shows(c, 2 + self.reach)]
         return np.array(known, dtype=np.int64)
 
     def library(self, condition: int) -> Library:
@@ -69,7 +71,7 @@ class Expert:
         if condition not in self._libraries:
             segments, _ = self.sampler.segments_of(condition)
             starts = self.bank.starts
-            clips = [np.arange(starts[i] + 1, starts[i + 1] - self.horizon) for i in segments]
+            clips = [np.arange(starts[i] + 1, starts[i + 1] - self.reach) for i in segments]
             frames = np.concatenate(clips)
             keys = self._keys(self.bank.features[frames], self._steps[frames], self._wishes[frames])
             self._libraries[condition] = Library(keys, frames)
@@ -79,19 +81,29 @@ class Expert:
         """The coming steps (N, horizon, 52) for poses (N, 49) that steps (N, 52) led to, and wishes (N, A)."""
         keys = self._keys(poses, steps, wishes)
         likeness = keys @ library.keys.T - 0.5 * np.square(library.keys).sum(axis=1)
-        return self._way(library.frames[likeness.argmax(axis=1)], poses, steps)
+        frames = library.frames[likeness.argmax(axis=1)]
+        return self._way(frames, self._tempo(frames, wishes), poses, steps)
 
-    def _way(self, frames: NDArray[np.int64], poses: FloatArray, steps: FloatArray) -> FloatArray:
-        """The coming steps (N, horizon, 52) from poses (N, 49) and steps (N, 52) into the clips after `frames`.
+    def _tempo(self, frames: NDArray[np.int64], wishes: FloatArray) -> FloatArray:
+        """How much faster (N,) the movement after frames (N,) should be to be as fast as was wished for."""
+        found, wished = (speed_of_input(part[:, 0]) for part in (self._wishes[frames], wishes))
+        return np.clip(np.nan_to_num(wished / found, nan=1.0), *TEMPI).astype(np.float32)
+
+    def _way(
+        self, frames: NDArray[np.int64], tempo: FloatArray, poses: FloatArray, steps: FloatArray
+    ) -> FloatArray:
+        """The coming steps (N, horizon, 52) from poses (N, 49) and steps (N, 52) into the clips after `frames`,
+        danced at a tempo (N,).
 
         The pose and the step are the dancer's own at first and become the actor's as a critically damped spring
         comes to rest, so nothing leaps, not even the speed (inertialization: Bollo, GDC 2018).
         """
-        coming = self._steps[frames[:, None] + np.arange(1, self.horizon + 1)]  # copies
         ahead = np.arange(self.horizon + 1, dtype=np.float32)
+        movement = self.bank.danced(frames[:, None] + tempo[:, None] * ahead, tempo[:, None])
+        coming = np.concatenate([np.diff(movement[..., :POSE_COUNT], axis=1), movement[:, 1:, POSE_COUNT:]], -1)
         left = np.exp(-RETURN_RATE * ahead)
         apart = (poses[:, :POSE_COUNT] - self.bank.features[frames, :POSE_COUNT])[:, None]
-        faster = (steps - self._steps[frames])[:, None]
+        faster = (steps - tempo[:, None] * self._steps[frames])[:, None]
         drift = faster[..., :POSE_COUNT] + RETURN_RATE * apart
         coming[..., :POSE_COUNT] += np.diff((apart + drift * ahead[:, None]) * left[:, None], axis=1)
         coming[..., POSE_COUNT:] += faster[..., POSE_COUNT:] * left[1:, None]

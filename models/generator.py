@@ -27,13 +27,12 @@ from models.features import (
     turn_back,
 )
 from models.footing import FOLLOWING, STANDING_TOE, TOES, held, planted, rise, slide
-from models.manner import MANNERS
 from models.motion_space import POSE_COUNT, STEP_COUNT, steps_of, unit_directions
 from models.network import Cache
 from models.planner import Planner, traced
 from models.seam import seam_between, sewn
 from models.skeleton import BONE_COUNT, FRAME_RATE, FloatArray, unit_vectors
-from models.wish import WISH_COUNT
+from models.wish import PHRASE_COUNT, WISH_COUNT
 
 TEMPERATURE_RANGE = (0.5, 1.2)
 """What energy may make of the temperature."""
@@ -66,6 +65,8 @@ class Sampling:
     """mean seconds for which one phrase is asked, as long as actors keep to one"""
     whim: float = 0.4
     """deviations by which the manner asked for differs from that of the phrase: an actor never does it twice"""
+    tempo: float = 0.12
+    """deviations of the logarithm of the speed asked for, by which it differs from that of the phrase"""
     lowest_speed: float = 0.18
     """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""
     patience: float = 0.4
@@ -84,7 +85,7 @@ class DanceState:
     plans: FloatArray  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its first step on
     gumbel: FloatArray  # (B, K)
     rank: FloatArray  # (B,) from 0 to 1, of the phrase that is asked for among those of its emotion
-    whim: FloatArray  # (B, 6) standard normal, by which its manner differs from that of the phrase
+    whim: FloatArray  # (B, 7) standard normal, by which its speed and its manner differ from the phrase's
     wish: FloatArray  # (B, A) that the frame was danced with, see `models.wish`
     asked: FloatArray  # (B,) m/s, the activity asked for, a running mean
     moved: FloatArray  # (B,) m/s, the speed danced, the same mean
@@ -162,7 +163,7 @@ class Generator:
             plans=np.zeros((count, 0, horizon, STEP_COUNT), dtype=np.float32),
             gumbel=self._gumbel(rng, count),
             rank=rng.random(count),
-            whim=rng.standard_normal((count, MANNERS)),
+            whim=rng.standard_normal((count, PHRASE_COUNT)),
             wish=np.full((count, WISH_COUNT), np.nan),
             asked=np.full(count, USUAL_SPEED),
             moved=np.full(count, USUAL_SPEED),
@@ -272,7 +273,9 @@ class Generator:
         """The speed in m/s (B,) and the wish (B, A) with which dancers in this state are asked for emotions of
         weights (B, P)."""
         asked, manner = self._phrase(weights, state.rank, energy)
-        return asked, self._wish(state, asked, manner + self.sampling.whim * state.whim)
+        asked = asked * np.exp(self.sampling.tempo * state.whim[:, 0])
+        asked = np.maximum(asked, self.sampling.lowest_speed)
+        return asked, self._wish(state, asked, manner + self.sampling.whim * state.whim[:, 1:])
 
     @torch.inference_mode()
     def _plan(
@@ -375,7 +378,7 @@ class Generator:
         among = RANKS[0] + (RANKS[1] - RANKS[0]) * rank
         chosen = phrases[:, (among * phrases.shape[1]).astype(int)]  # (P, B, 7)
         wanted = np.einsum("bp,pbw->bw", weights, chosen)
-        return np.maximum(energy * wanted[:, 0], self.sampling.lowest_speed), wanted[:, 1:]
+        return energy * wanted[:, 0], wanted[:, 1:]
 
     def _wish(self, state: DanceState, asked: FloatArray, manner: FloatArray) -> FloatArray:
         """What the network hears (B, A) beside the emotion: how much and in what manner to move."""

@@ -4,6 +4,9 @@ Actors come from standing and go back to it, and pause between two movements; wh
 proud or happy alike. A dancer that is asked for such a phrase shows what it was asked for, and nobody sees the
 emotion. So a phrase counts by the share that its own emotion has among the phrases that are like it (a Parzen
 window: Parzen 1962), a mirrored clip's among them, but not those of its own clip, which would vouch for itself.
+
+What tells an emotion best is often its liveliest part, and a dancer that shows nothing else is livelier than
+any actor. So phrases count the less the livelier they are, just so that their mean speed stays what it was.
 """
 
 import numpy as np
@@ -16,6 +19,8 @@ ALIKE = 0.5
 """Deviations of speed and manner over which phrases are alike."""
 SPEED_WEIGHT = 1.5
 """What a difference of one in the activity input counts; one deviation of a number of the manner counts 1."""
+STEEPEST = 50.0
+"""The strongest tilt, over the range of the speeds."""
 LEAST = 1e-12
 """What each emotion counts everywhere, so that far from everything all are as likely."""
 
@@ -35,3 +40,22 @@ def telling(phrases: FloatArray, clips: NDArray[np.int64]) -> FloatArray:
         by_emotion = alike.reshape(count, emotions, count).sum(axis=2)
         shares[emotion] = (by_emotion[:, emotion] + LEAST) / (by_emotion.sum(axis=1) + LEAST * emotions)
     return shares
+
+
+def as_lively(shares: FloatArray, speeds: FloatArray) -> FloatArray:
+    """Probabilities (N,) as `shares` (N,), tilted until the mean of `speeds` (N,) is what it is without them.
+
+    Of all distributions with that mean it is the nearest to the shares (Kullback 1959): each is multiplied by
+    exp(tilt x speed).
+    """
+    spread = float(np.ptp(speeds))
+    if spread == 0.0:
+        return shares / shares.sum()
+    aimed, apart = speeds.mean(), (speeds - speeds.mean()) / spread
+    low, high = -STEEPEST, STEEPEST
+    for _ in range(60):
+        tilt = (low + high) / 2
+        tilted = shares * np.exp(tilt * apart)
+        tilted = tilted / tilted.sum()
+        low, high = (low, tilt) if tilted @ speeds > aimed else (tilt, high)
+    return tilted

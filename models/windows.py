@@ -22,7 +22,7 @@ from models.features import DIRECTIONS, FEATURE_COUNT, HEIGHT, mirror_features, 
 from models.manner import Manners
 from models.motion_space import POSE_COUNT, STEP_COUNT, group_scale
 from models.skeleton import BONE_COUNT, FloatArray, joint_speed, unit_vectors
-from models.telling import telling
+from models.telling import as_lively, telling
 from models.wish import PHRASE_COUNT, PHRASES
 
 FADE = 10
@@ -37,6 +37,10 @@ WAY_BACK = 0.88
 """Share of an error that is left after each frame of the plan that leads back."""
 PERSISTENCE = 0.95
 """Correlation of the error from frame to frame."""
+TEMPI = (0.8, 1.25)
+"""How much slower and faster than the actor a movement may be danced. No two are of one tempo live either."""
+TEMPO_DEVIATION = 0.1
+"""Deviation of the logarithm of the tempo of a piece in a window."""
 
 
 def condition_names(palette_names: Sequence[str], clips: Clips) -> tuple[str, ...]:
@@ -63,6 +67,19 @@ class MotionBank:
     starts: NDArray[np.int64]  # (S + 1,)
     condition: NDArray[np.int64]  # (S,)
     dataset: NDArray[np.str_]  # (S,)
+
+    def danced(self, at: FloatArray, tempo: FloatArray | float) -> FloatArray:
+        """Features (..., 52) at times (...) in frames, inside a clip by a frame or more, of who dances it at a
+        tempo (...). Between frames they are Catmull-Rom splines."""
+        first = np.floor(at).astype(np.int64)
+        t = (at - first)[..., None].astype(np.float32)
+        before, here, there, after = (
+            self.features[np.minimum(first + k, len(self.features) - 1)] for k in (-1, 0, 1, 2)
+        )
+        bend = 2 * before - 5 * here + 4 * there - after + t * (3 * (here - there) + after - before)
+        features = here + 0.5 * t * (there - before + t * bend)
+        features[..., POSE_COUNT:] *= np.asarray(tempo, dtype=np.float32)[..., None]
+        return features
 
 
 def build_bank(clips: Clips, indices: Sequence[int], names: Sequence[str]) -> MotionBank:
@@ -219,16 +236,19 @@ class WindowSampler:
             at, stop = self._entry(rng, group, before)
             if rng.random() < 0.3:
                 stop = int(rng.integers(min(at + SHORTEST // 2, stop), stop + 1))
-            taken = min(stop - at, self.span - filled)
-            piece = bank.features[at : at + taken].copy()
+            tempo = float(np.clip(np.exp(TEMPO_DEVIATION * rng.standard_normal()), *TEMPI))
+            taken = min(int((stop - 2 - at) / tempo) + 1, self.span - filled)
+            times = at + tempo * np.arange(-1, taken)
+            # The clip's own frame before the entry is the one that stands where `before` stands.
+            own, piece = np.split(bank.danced(times, tempo), [1])
             if before is not None:
                 fade = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, FADE + 1) / (FADE + 1))[:taken, None]
-                # The clip's own frame before the entry is the one that stands where `before` stands.
-                piece[:FADE] += fade * (before[-1] - bank.features[at - 1])
+                piece[:FADE] += fade * (before[-1] - own)
+            frames = np.round(times[1:]).astype(np.int64)
             features[filled : filled + taken] = piece
             conditions[filled : filled + taken] = self._groups[group][0]
-            speed[filled : filled + taken] = bank.speed[at : at + taken]
-            manner[filled : filled + taken] = self.manner[at : at + taken]
+            speed[filled : filled + taken] = tempo * bank.speed[frames]
+            manner[filled : filled + taken] = self.manner[frames]
             filled += taken
             if rng.random() < 0.3:
                 group = int(rng.choice(len(self._groups), p=self._condition_weights))
@@ -242,7 +262,7 @@ class WindowSampler:
         segments, weights = self._groups[group][1]
         count = CANDIDATES if before is not None else 1
         chosen = rng.choice(segments, size=count, p=weights)
-        first, stop = self.bank.starts[chosen] + 1, self.bank.starts[chosen + 1]
+        first, stop = self.bank.starts[chosen] + 3, self.bank.starts[chosen + 1]
         at = first + (rng.random(count) * (stop - SHORTEST // 2 - first)).astype(np.int64)
         if before is None:
             return int(at[0]), int(stop[0])
@@ -255,7 +275,7 @@ class WindowSampler:
 
     def phrases(self, rng: np.random.Generator, palette_count: int) -> FloatArray:
         """Phrases (P, 128, 7) that actors showed in each palette entry, as windows are drawn but the likelier
-        the better they tell it (`models.telling`), slowest first.
+        the better they tell it (`models.telling`) and as lively in the mean, slowest first.
 
         An entry that no clip shows is asked for a middling speed in the mean manner.
         """
@@ -268,7 +288,7 @@ class WindowSampler:
         phrases, clips = (np.stack(part) for part in zip(*drawn, strict=True))
         shares = telling(phrases, clips)
         for condition, some, share in zip(shown, phrases, shares, strict=True):
-            kept = some[rng.choice(len(some), size=PHRASES, replace=False, p=share / share.sum())]
+            kept = some[rng.choice(len(some), size=PHRASES, p=as_lively(share, some[:, 0]))]
             table[condition] = kept[np.argsort(kept[:, 0], kind="stable")]
         return table
 

@@ -5,7 +5,7 @@ from models.activity import activity_input
 from models.expert import Expert, coming_speed_in_clip
 from models.motion_space import POSE_COUNT
 from models.skeleton import FloatArray
-from models.windows import WindowSampler, build_bank, condition_names
+from models.windows import TEMPI, WindowSampler, build_bank, condition_names
 from tests.synthetic import synthetic_clips
 
 PALETTE = ("neutral", "happy", "sad", "angry", "timid", "proud", "tired", "energetic")
@@ -85,7 +85,7 @@ def test_an_emotion_is_answered_from_its_own_clips(expert: Expert) -> None:
         segment = np.searchsorted(expert.bank.starts, library.frames, side="right") - 1
         assert (expert.bank.condition[segment] == condition).all()
         within = expert.bank.starts[segment + 1] - library.frames
-        assert (within > HORIZON).all(), "a plan ran on into another clip"
+        assert (within > TEMPI[1] * HORIZON + 1).all(), "a plan ran on into another clip"
 
 
 def test_who_is_asked_for_more_is_answered_with_more(expert: Expert) -> None:
@@ -96,6 +96,29 @@ def test_who_is_asked_for_more_is_answered_with_more(expert: Expert) -> None:
         wishes[..., 0] = activity_input(asked)
         speeds.append(np.abs(expert.answer(library, poses, steps, wishes)[..., :POSE_COUNT]).mean())
     assert speeds[0] <= speeds[1]
+
+
+def test_a_movement_is_danced_at_the_tempo_that_was_asked_for(expert: Expert) -> None:
+    """An eighth faster than the actor, a tenth slower, and never beyond what still looks like it."""
+    library = expert.library(1)
+    frames = library.frames[5::20]
+    poses, steps, wishes = at(expert, frames.tolist())
+    speed = coming_speed_in_clip(expert.bank)[frames]
+    for factor, tempo in ((1.125, 1.125), (0.9, 0.9), (3.0, TEMPI[1]), (0.1, TEMPI[0])):
+        wishes[:, 0] = activity_input(factor * speed)
+        ratio = expert._tempo(frames, wishes)
+        np.testing.assert_allclose(ratio, tempo, rtol=1e-4)
+        plans = expert._way(frames, ratio, poses, tempo * steps)
+        reached = expert.bank.danced(frames + tempo * HORIZON, np.float32(tempo))
+        moved = plans[..., :POSE_COUNT].sum(axis=1)
+        np.testing.assert_allclose(moved, (reached - expert.bank.features[frames])[:, :POSE_COUNT], atol=1e-5)
+        np.testing.assert_allclose(plans[:, -1, POSE_COUNT:], reached[:, POSE_COUNT:], atol=1e-5)
+
+
+def test_any_speed_is_danced_at_the_tempo_of_the_actor(expert: Expert) -> None:
+    library = expert.library(1)
+    wishes = np.full((1, 8), np.nan, dtype=np.float32)
+    assert expert._tempo(library.frames[:1], wishes) == 1.0
 
 
 def test_the_speed_to_come_ends_with_the_clip(expert: Expert) -> None:

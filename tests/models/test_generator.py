@@ -136,8 +136,22 @@ def test_the_asked_speed_lies_in_the_range_of_the_emotion(generator: Generator) 
     phrases = generator.checkpoint.phrases[1]
     for rank in (0.0, 0.5, 0.999):
         speed, manner = generator._phrase(np.stack([HAPPY]), np.array([rank]), 1.0)
-        assert max(phrases[0, 0], generator.sampling.lowest_speed) <= speed.item() <= phrases[-1, 0]
+        assert phrases[0, 0] <= speed.item() <= phrases[-1, 0]
         assert (manner[0] == phrases[:, 1:]).all(axis=1).any(), "no actor moved in that manner"
+
+
+def test_no_phrase_is_danced_twice_at_one_tempo(generator: Generator) -> None:
+    state = replace(generator.start(2), whim=np.array([[-1.0], [1.0]]) * np.eye(1, 7), rank=np.full(2, 0.9))
+    weights = np.stack([HAPPY, HAPPY])
+    (slow, fast), wishes = generator.wish_of(state, weights, 1.0)
+    assert fast / slow == pytest.approx(np.exp(2 * generator.sampling.tempo))
+    assert (wishes[0, 2:] == wishes[1, 2:]).all() and wishes[0, 0] < wishes[1, 0]
+
+
+def test_nobody_is_ever_asked_to_stand(generator: Generator) -> None:
+    state = replace(generator.start(1), whim=np.full((1, 7), -3.0), rank=np.zeros(1))
+    asked, _ = generator.wish_of(state, np.stack([HAPPY]), 0.1)
+    assert asked.item() == generator.sampling.lowest_speed
 
 
 def test_between_two_emotions_the_phrase_lies_between_theirs(generator: Generator) -> None:

@@ -1,8 +1,9 @@
 """Which phrases tell their emotion."""
 
 import numpy as np
+import pytest
 
-from models.telling import telling
+from models.telling import as_lively, telling
 
 
 def phrases_at(*speeds: float, count: int = 8) -> np.ndarray:
@@ -48,3 +49,21 @@ def test_far_from_everything_all_are_as_likely() -> None:
     clips = separate(phrases)
     clips[0] = 0
     np.testing.assert_allclose(telling(phrases, clips)[0], 0.5, atol=0.01)
+
+
+def test_what_tells_is_not_livelier_than_what_actors_do() -> None:
+    speeds = np.linspace(0.1, 1.1, 40)
+    shares = speeds**2  # the livelier, the better it tells
+    chances = as_lively(shares, speeds)
+    assert chances.sum() == pytest.approx(1.0)
+    assert chances @ speeds == pytest.approx(speeds.mean(), rel=1e-6)
+    tilt = np.diff(np.log(chances / shares)) / np.diff(speeds)
+    np.testing.assert_allclose(tilt, tilt[0], rtol=1e-6)  # the shares, times an exponential
+    assert tilt[0] < 0
+
+
+def test_shares_that_ask_for_no_other_speed_stay_as_they_are() -> None:
+    speeds = np.array([0.2, 0.4, 0.4, 0.6])
+    shares = np.array([0.5, 0.1, 0.9, 0.5])
+    np.testing.assert_allclose(as_lively(shares, speeds), shares / 2, rtol=1e-6)
+    np.testing.assert_allclose(as_lively(shares, np.full(4, 0.3)), shares / 2, rtol=1e-6)

@@ -8,7 +8,7 @@ from models.activity import WINDOWS, activity_input, coming_speed
 from models.features import DIRECTIONS, positions_to_features
 from models.motion_space import POSE_COUNT
 from models.skeleton import FloatArray
-from models.windows import WAY_BACK, WindowSampler, build_bank, condition_names, moving_part
+from models.windows import WAY_BACK, MotionBank, WindowSampler, build_bank, condition_names, moving_part
 from models.wish import PHRASE_COUNT, PHRASES, WISH_COUNT
 from tests.synthetic import TINY, synthetic_clips, synthetic_sampler
 
@@ -26,6 +26,32 @@ def test_the_bank_holds_every_clip_and_its_mirror_image() -> None:
     first, mirrored = (bank.features[bank.starts[i] : bank.starts[i + 1]] for i in (0, 1))
     np.testing.assert_allclose(first[:, 1], mirrored[:, 1])  # heights of a bone agree
     np.testing.assert_allclose(first[:, -1], -mirrored[:, -1])  # turning is reversed
+
+
+def test_between_frames_a_movement_is_smooth_and_at_frames_it_is_the_actors() -> None:
+    frames = np.arange(40)
+    features = np.sin(0.3 * frames)[:, None].repeat(52, axis=1).astype(np.float32)
+    none = np.zeros(1, dtype=np.int64)
+    bank = MotionBank(features, features[:, 0], np.array([0, 40]), none, none.astype(str))
+    np.testing.assert_array_equal(bank.danced(frames[1:-2].astype(float), 1.0), features[1:-2])
+    times = np.arange(2.0, 36.0, 0.37)
+    danced = bank.danced(times, 0.5)
+    np.testing.assert_allclose(danced[:, 0], np.sin(0.3 * times), atol=2e-3)
+    np.testing.assert_allclose(danced[:, -1], 0.5 * np.sin(0.3 * times), atol=1e-3)  # of half the rates
+
+
+def test_pieces_of_windows_are_of_many_tempi_and_speeds_go_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pieces(deviation: float) -> tuple[FloatArray, FloatArray]:
+        monkeypatch.setattr(windows, "TEMPO_DEVIATION", deviation)
+        sampler, _ = synthetic_sampler()
+        rows = [sampler._stream(np.random.default_rng(seed)) for seed in range(12)]
+        moved = [np.abs(np.diff(row[0][:, DIRECTIONS], axis=0)).mean() for row in rows]
+        return np.array(moved), np.array([row[2].mean() for row in rows])
+
+    moved, speed = pieces(0.0)
+    varied, other_speed = pieces(0.2)
+    assert (np.abs(varied / moved - 1) > 0.05).sum() > 4
+    np.testing.assert_allclose(varied / moved, other_speed / speed, atol=0.12)
 
 
 def test_a_bank_of_clips_that_are_too_short_is_refused() -> None:
@@ -109,16 +135,18 @@ def test_the_phrases_follow_the_speed_of_each_emotion() -> None:
 
 
 def test_phrases_that_do_not_tell_their_emotion_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lively(phrases: FloatArray, clips: FloatArray) -> FloatArray:
+    def mannered(phrases: FloatArray, clips: FloatArray) -> FloatArray:
         assert clips.shape == phrases.shape[:2]
-        speeds = phrases[..., 0]
-        return np.where(speeds > np.median(speeds, axis=1, keepdims=True), 1.0, 1e-12)
+        manner = phrases[..., 1]
+        return np.where(manner > np.median(manner, axis=1, keepdims=True), 1.0, 1e-12)
 
     sampler, _ = synthetic_sampler()
     everything = sampler.phrases(np.random.default_rng(0), 8)
-    monkeypatch.setattr(windows, "telling", lively)
+    monkeypatch.setattr(windows, "telling", mannered)
     told = sampler.phrases(np.random.default_rng(0), 8)
-    assert (told[:, 0, 0] > everything[:, 0, 0]).all()
+    assert (told[..., 1].min(axis=1) > everything[..., 1].min(axis=1)).all()
+    assert (np.diff(told[..., 0], axis=1) >= 0).all()
+    np.testing.assert_allclose(told[..., 0].mean(axis=1), everything[..., 0].mean(axis=1), rtol=0.2)
 
 
 def test_an_emotion_that_no_clip_shows_has_middling_phrases() -> None:
