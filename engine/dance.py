@@ -14,6 +14,7 @@ from engine.audience import Audience
 from engine.faults import Fault, PermanentFault, TemporaryFault
 from engine.mailbox import Mailbox
 from engine.operator import Controls
+from engine.phase import shift_of_ticks
 from engine.rate_limited_log import RateLimitedLog
 from engine.room import Room
 from engine.statistics import Statistics
@@ -65,6 +66,7 @@ class Dance(Room):
         self._generator: Generator | None = None
         self._state: DanceState
         self._index = 0
+        self._poses_seen = 0
         self._audience = Audience()
         self._complaint = RateLimitedLog(logging.getLogger("engine.inference"))
 
@@ -97,7 +99,7 @@ class Dance(Room):
         if controls.resets != self._resets:
             self._resets = controls.resets
             self._state = self._generator.sew(self._state, self._begin(self._seed + controls.resets))
-        pose = self._poses.latest()
+        pose = self._newest_pose()
         toward = self._listen(pose, controls, started)
         state = self._generator.step(
             self._state, weights, controls.energy, toward, controls.influence * STRONGEST_DRAW
@@ -145,6 +147,14 @@ class Dance(Room):
             self._due += skipped * TICK
         self.sleep(self._due - now)
         self._due += TICK
+
+    def _newest_pose(self) -> Pose | None:
+        """What is known of the visitor; a new pose draws the ticks to the time at which poses come in."""
+        version, came_at = self._poses.version, self._poses.put_at
+        if version != self._poses_seen:
+            self._poses_seen = version
+            self._due += shift_of_ticks(came_at, self._due, TICK)
+        return self._poses.latest()
 
     def _listen(self, pose: Pose | None, controls: Controls, now: float) -> FloatArray | None:
         """Take the visitor in: as new context when they call for it, otherwise as a pose to lean towards."""

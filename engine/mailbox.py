@@ -1,6 +1,8 @@
 """The one way that values pass between threads: the latest value wins, nothing queues, nothing blocks."""
 
+import math
 import threading
+import time
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -9,7 +11,8 @@ Value = TypeVar("Value")
 class Mailbox(Generic[Value]):
     """Holds the newest value that was put. Values must be immutable: every reader gets the same object.
 
-    `version` counts the values put so far; `dropped` counts those that nobody took before the next one came.
+    `version` counts the values put so far, the last one at `put_at` (`time.perf_counter`); `dropped` counts
+    those that nobody took before the next one came.
     """
 
     def __init__(self) -> None:
@@ -17,6 +20,7 @@ class Mailbox(Generic[Value]):
         self._value: Value | None = None
         self._taken = True
         self.version = 0
+        self.put_at = -math.inf
         self.dropped = 0
 
     def put(self, value: Value) -> None:
@@ -27,6 +31,7 @@ class Mailbox(Generic[Value]):
             self._value = value
             self._taken = False
             self.version += 1
+            self.put_at = time.perf_counter()
             self._changed.notify_all()
 
     def latest(self) -> Value | None:

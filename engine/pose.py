@@ -1,5 +1,6 @@
 """The pose room: camera frames in, the visitor's pose out."""
 
+import math
 import os
 import sys
 import threading
@@ -18,6 +19,10 @@ from engine.visitor_body import VisitorBody
 
 NICENESS = 10
 FRAME_TIMEOUT = 0.2
+STALE = 0.25
+"""Share of the time between two frames that one may have lain there when the detector is free again. An older
+one is left for the next, which is answered sooner after it was taken; and where the detector is slow, others
+get a pause to work in."""
 NOBODY_AFTER = 1.0
 """Seconds without a frame after which the visitor counts as gone."""
 
@@ -46,6 +51,7 @@ class PoseRoom(Room):
         self._poses = poses
         self._model = model
         self._version = 0
+        self._answered_at = -math.inf
         self._detector: PoseDetector | None = None
         self._followed: int | None = None
         self._last = Pose(present=False, captured_at=time.perf_counter())
@@ -72,7 +78,7 @@ class PoseRoom(Room):
 
     def step(self) -> None:
         """Wait for a frame, at most 0.2 s, and answer it with a pose."""
-        self._version, frame = self._frames.newer_than(self._version, FRAME_TIMEOUT)
+        frame = self._next_frame(time.perf_counter())
         if frame is not None:
             self._put(self._pose_in(frame))
             return
@@ -80,6 +86,19 @@ class PoseRoom(Room):
         if self._last.present and now - self._last.captured_at > NOBODY_AFTER:
             self._forget()
             self._put(self._nobody(now))
+
+    def _next_frame(self, free_at: float) -> CameraFrame | None:
+        """The frame to answer for a detector that is free since then, None if there is none in 0.2 s."""
+        version, frame = self._frames.newer_than(self._version, FRAME_TIMEOUT)
+        if frame is None:
+            return None
+        passed = max(version - self._version, 1)
+        interval = (frame.captured_at - self._answered_at) / passed
+        if free_at - self._frames.put_at > STALE * interval and interval < FRAME_TIMEOUT:
+            version, fresh = self._frames.newer_than(version, FRAME_TIMEOUT)
+            frame = fresh or frame
+        self._version, self._answered_at = version, frame.captured_at
+        return frame
 
     def close(self) -> None:
         """Free the networks; whoever was there is gone until the room works again."""

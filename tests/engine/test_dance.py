@@ -9,6 +9,7 @@ import pytest
 from engine.dance import TICK, Dance, is_body
 from engine.mailbox import Mailbox
 from engine.operator import Controls, Operator
+from engine.phase import LATER
 from engine.statistics import Statistics
 from engine.values import DancerFrame, Pose
 from models.generator import DanceState
@@ -62,6 +63,19 @@ def test_time_that_was_lost_is_skipped_and_counted(studio: Studio) -> None:
     studio.dance.step()
     assert studio.dance._due > time.perf_counter() - 0.2
     assert studio.dance.statistics.counted("inference.late_ticks") >= 55
+
+
+def test_a_pose_that_just_missed_its_tick_draws_the_ticks_towards_it(studio: Studio) -> None:
+    studio.ticks(1)
+    usual = studio.dance._due - time.perf_counter()
+    due = studio.dance._due = time.perf_counter() + 0.01
+    studio.poses.put(Pose(present=False, captured_at=0.0))
+    studio.poses.put_at = due + 0.001 - TICK
+    studio.dance.step()
+    assert usual < TICK and studio.dance._due == pytest.approx(due + TICK + LATER, abs=1e-9)
+    due = studio.dance._due
+    studio.dance.step()  # nothing new: nothing moves
+    assert studio.dance._due == pytest.approx(due + TICK, abs=1e-9)
 
 
 def test_the_emotion_glides_and_sums_to_one(studio: Studio) -> None:

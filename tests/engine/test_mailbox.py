@@ -1,4 +1,5 @@
 import threading
+import time
 
 from engine.mailbox import Mailbox
 
@@ -27,3 +28,11 @@ def test_a_value_is_given_to_every_reader() -> None:
     value = [1]
     mailbox.put(value)
     assert mailbox.latest() is value and mailbox.newer_than(0, 0.0)[1] is value
+
+
+def test_it_is_known_when_the_newest_value_was_put() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    assert mailbox.put_at < 0
+    before = time.perf_counter()
+    mailbox.put(1)
+    assert before <= mailbox.put_at <= time.perf_counter()

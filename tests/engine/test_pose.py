@@ -1,5 +1,8 @@
 """The pose room: with a made-up detector, and once with the real one where a model is cached."""
 
+import os
+import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +15,7 @@ from engine import pose
 from engine.faults import PermanentFault, TemporaryFault
 from engine.landmarks import BodyLandmarks
 from engine.mailbox import Mailbox
-from engine.pose import PoseRoom
+from engine.pose import NICENESS, PoseRoom, give_way
 from engine.pose_detector import landmarks_of
 from engine.pose_model import MODEL_NAME, PoseModelError, cache_folder
 from engine.statistics import Statistics
@@ -21,6 +24,29 @@ from models.features import heading
 from models.skeleton import INDEX
 
 MEDIA = Path(__file__).resolve().parents[3] / "shared" / "media"
+
+
+@pytest.fixture(autouse=True)
+def no_way_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rooms are opened here in the main thread, and niceness is never given back."""
+    monkeypatch.setattr(pose, "give_way", lambda: None)
+
+
+def test_the_thread_of_the_room_gives_way_and_the_others_do_not() -> None:
+    if sys.platform != "linux":
+        pytest.skip("niceness by thread is Linux's")
+    niceness: list[int] = []
+
+    def room() -> None:
+        give_way()
+        niceness.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    usual = os.getpriority(os.PRIO_PROCESS, os.getpid())
+    thread = threading.Thread(target=room)
+    thread.start()
+    thread.join()
+    assert niceness == [min(usual + NICENESS, 19)]
+    assert os.getpriority(os.PRIO_PROCESS, os.getpid()) == usual
 
 
 PIXELS_PER_METRE = 200.0
@@ -127,6 +153,33 @@ def test_without_frames_the_visitor_is_gone_after_a_second(stage):
     version = stage.poses.version
     stage.room.step()
     assert stage.poses.version == version
+
+
+def blank(taken_at: float) -> CameraFrame:
+    return CameraFrame(np.zeros((64, 64, 3), dtype=np.uint8), taken_at, 0)
+
+
+@pytest.mark.parametrize(("age", "rate", "answered"), [(0.020, 30, 1), (0.004, 30, 0), (0.020, 10, 0)])
+def test_a_frame_that_has_waited_for_long_is_left_for_the_next(stage, monkeypatch, age, rate, answered):
+    """The detector is free again `age` after a frame came: is it better to wait for the next?"""
+    monkeypatch.setattr(pose, "FRAME_TIMEOUT", 5.0)
+    stage.frames.put(blank(stage.now))
+    stage.room.step()
+    old, fresh = blank(stage.now + 1 / rate), blank(stage.now + 2 / rate)
+    stage.frames.put(old)
+    free_at = stage.frames.put_at + age
+    coming = threading.Timer(0.25, stage.frames.put, [fresh])
+    coming.start()
+    assert stage.room._next_frame(free_at) is (old, fresh)[answered]
+    coming.join()
+
+
+def test_an_old_frame_is_answered_when_no_other_comes(stage):
+    stage.frames.put(blank(stage.now))
+    stage.room.step()
+    old = blank(stage.now + 1e-4)  # less after the first than the room waits here for a third
+    stage.frames.put(old)
+    assert stage.room._next_frame(stage.frames.put_at + 0.1) is old
 
 
 def test_what_was_done_is_counted(stage):

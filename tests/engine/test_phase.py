@@ -1,0 +1,35 @@
+"""Where the grid of ticks goes when poses come in."""
+
+import numpy as np
+import pytest
+
+from engine.dance import TICK
+from engine.phase import EARLIER, LATER, shift_of_ticks
+
+
+def waits(came_at: np.ndarray) -> np.ndarray:
+    """Seconds that each pose of the last quarter waits for its tick, the grid moving with each."""
+    due, waited = 0.0, []
+    for came in came_at:
+        due += TICK * np.ceil((came - due) / TICK)
+        waited.append(due - came)
+        due += shift_of_ticks(came, due + TICK, TICK)
+    return np.array(waited[-len(waited) // 4 :])
+
+
+@pytest.mark.parametrize("rate", [30.0, 29.97, 25.0, 15.0])
+def test_ticks_come_to_stand_where_poses_have_just_come_in(rate: float) -> None:
+    chance = np.random.default_rng(0)
+    came_at = 0.021 + np.arange(1800) / rate + np.abs(chance.normal(0.0, 0.003, 1800))
+    waited = waits(came_at)
+    if rate == 25.0:  # beats at every phase of the ticks: no place is better
+        assert waited.mean() == pytest.approx(TICK / 2, rel=0.25)
+    else:
+        assert np.median(waited) < 0.006
+        assert (waited > TICK / 2).mean() < 0.3
+
+
+def test_the_grid_never_moves_far() -> None:
+    shifts = [shift_of_ticks(came, 1.0, TICK) for came in np.linspace(0.0, 1.0, 1000)]
+    assert min(shifts) >= -EARLIER and max(shifts) <= LATER
+    assert shift_of_ticks(1.0, 1.0, TICK) == 0.0
