@@ -54,6 +54,15 @@ def _checked(check: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(kept)
 
 
+def _known_scene(name: str) -> None:
+    """Raises ValueError for what is no scene."""
+    from engine.scenes import SCENES  # with pygame, which only the window needs
+
+    if name not in SCENES:
+        raise ValueError(f"there are {', '.join(SCENES)}")
+
+
+SceneName = Annotated[str, _checked(_known_scene)]
 Address = Annotated[str, _checked(parse_address)]
 TargetText = Annotated[str, _checked(parse_target)]
 
@@ -108,9 +117,7 @@ class Settings(BaseModel):
     seconds: float | None = Field(None, gt=0, description="stop by itself after so many seconds")
     stats: Path | None = Field(None, description="write the figures to this JSON file on exit")
 
-    scene: Literal["figure", "ribbons", "chorus", "constellation"] = Field(
-        "figure", description="the scene at the start"
-    )
+    scene: SceneName = Field("figure", description="the scene at the start")
     kiosk: bool = Field(False, description="full screen, no cursor, quit only by Ctrl+Q or OSC /quit")
     display: int = Field(0, ge=0, le=15, description="the screen to fill, counted from 0")
     rotate: Literal[0, 90, 180, 270] = Field(

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from engine.faults import StartError
+from engine.scenes import SCENES
 from engine.settings import Settings, parse_settings
 
 
@@ -89,3 +90,10 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     config.write_bytes(bytes(range(256)))
     assert "binary.toml" in complaint("--config", str(config))
     assert str(tmp_path) in complaint("--config", str(tmp_path))
+
+
+def test_every_scene_of_the_table_can_be_set_and_no_other() -> None:
+    for name in SCENES:
+        assert parse_settings(["--scene", name]).scene == name
+    said = complaint("--scene", "opera")
+    assert "--scene: 'opera'" in said and ", ".join(SCENES) in said
