@@ -63,8 +63,13 @@ def read_rollouts(path: Path) -> Rollouts:
         reason = "not an npz file" if "pickled" in str(error) else " ".join(str(error).split())
         raise StartError(f"{path}: expected dances from models.generate: {reason}") from error
     shape = rollouts.positions.shape
-    if joints != JOINTS or len(shape) != 4 or shape[1] == 0 or shape[2:] != (JOINT_COUNT, 3):
+    if joints != JOINTS or len(shape) != 4 or 0 in shape or shape[2:] != (JOINT_COUNT, 3):
         raise StartError(f"{path}: positions {shape} with {len(joints)} joints, expected (N, T, 17, 3)")
+    weights = (*shape[:2], len(rollouts.palette))
+    if rollouts.emotion_weights.shape != weights or len(rollouts.emotions) != len(rollouts.positions):
+        raise StartError(f"{path}: expected emotion weights {weights} and an emotion for each dance")
+    if not np.isfinite(rollouts.positions).all() or not 1.0 <= rollouts.rate <= 1000.0:
+        raise StartError(f"{path}: expected finite positions at 1 to 1000 fps")
     return rollouts
 
 
@@ -130,8 +135,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="length of a film (default 10)")
     options = parser.parse_args(arguments)
-    if options.columns < 1 or min(options.cell) < 32:
-        parser.error("--columns must be at least 1 and --cell at least 32 32")
+    if options.columns < 1 or min(options.cell) < 32 or options.seconds <= 0:
+        parser.error("--columns must be at least 1, --cell at least 32 32, --seconds more than 0")
     try:
         rollouts = read_rollouts(options.rollouts)
         if options.strip:
