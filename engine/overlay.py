@@ -81,7 +81,8 @@ def draw_readings(surface: pygame.Surface, readings: Readings) -> None:
 
 
 def draw_keys(surface: pygame.Surface, keys: tuple[tuple[str, str], ...]) -> None:
-    """Draw the list of keys, (label, meaning) each, into the upper right corner."""
+    """Draw the list of keys, (label, meaning) each, on the right: at the top, or on an upright screen at the
+    bottom, where the readings leave room."""
     height = _line_height(surface)
     labels = [_text(label, height, INK) for label, _ in keys]
     step, column = round(height * 1.3), 2 * height + max(label.get_width() for label in labels)
@@ -93,7 +94,9 @@ def draw_keys(surface: pygame.Surface, keys: tuple[tuple[str, str], ...]) -> Non
     for row, (label, meaning) in enumerate(zip(labels, meanings, strict=True)):
         panel.blit(label, (height, height // 2 + row * step))
         panel.blit(meaning, (column, height // 2 + row * step))
-    surface.blit(panel, (surface.get_width() - width - height, height))
+    upright = surface.get_height() > surface.get_width()
+    top = surface.get_height() - panel.get_height() - height if upright else height
+    surface.blit(panel, (surface.get_width() - width - height, top))
 
 
 def draw_caption(surface: pygame.Surface, caption: Caption, time: float) -> None:

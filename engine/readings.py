@@ -1,5 +1,7 @@
 """What the overlay says: the state of every room in words and figures."""
 
+import math
+
 from engine.mailbox import Mailbox
 from engine.operator import MOST_ENERGY, Controls
 from engine.overlay import Readings
@@ -8,6 +10,8 @@ from engine.statistics import Statistics
 from engine.values import DancerFrame, Pose, VisitorEmotion
 from models.palette import Palette
 
+SILENT = 2.0
+"""Seconds after which a source that sends nothing is said to."""
 NEWEST = 120
 """Durations that the figures are of: what is shown is how it goes now."""
 
@@ -65,7 +69,10 @@ def read(
 def _source_state(statistics: Statistics, settings: Settings) -> str:
     if settings.source == "none":
         return "no visitor"
-    return "frames come" if statistics.counted("capture.frames") else "no frame yet"
+    silent = statistics.since("pose.frames" if settings.source.startswith("osc") else "capture.frames")
+    if silent < SILENT:
+        return "frames come"
+    return "no frame yet" if silent == math.inf else f"no frame for {silent:.0f} s"
 
 
 class Waiting:

@@ -1,6 +1,8 @@
 """What the installation measures about itself: counters, durations and faults, in constant memory."""
 
+import math
 import threading
+import time
 from collections import deque
 from itertools import islice
 from typing import Any
@@ -21,6 +23,7 @@ class Statistics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[str, int] = {}
+        self._counted_at: dict[str, float] = {}
         self._durations: dict[str, deque[float]] = {}
         self._faults: deque[Fault] = deque(maxlen=FAULTS_KEPT)
 
@@ -28,11 +31,17 @@ class Statistics:
         """Add to the counter `name`."""
         with self._lock:
             self._counts[name] = self._counts.get(name, 0) + by
+            self._counted_at[name] = time.perf_counter()
 
     def counted(self, name: str) -> int:
         """The counter `name`, 0 if nothing was counted."""
         with self._lock:
             return self._counts.get(name, 0)
+
+    def since(self, name: str) -> float:
+        """Seconds since something was counted under `name`, infinite if nothing was."""
+        with self._lock:
+            return time.perf_counter() - self._counted_at.get(name, -math.inf)
 
     def duration(self, name: str, seconds: float) -> None:
         """Record one duration under `name`."""
@@ -52,6 +61,7 @@ class Statistics:
         """Forget counters and durations; faults stay."""
         with self._lock:
             self._counts.clear()
+            self._counted_at.clear()
             self._durations.clear()
 
     def fault(self, fault: Fault) -> None:

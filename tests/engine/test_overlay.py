@@ -6,8 +6,11 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 import numpy as np
 import pygame
+import pytest
 
-from engine.overlay import Caption, Readings, draw_caption, draw_progress, draw_readings
+from engine.keys import listing
+from engine.overlay import Caption, Readings, draw_caption, draw_keys, draw_progress, draw_readings
+from models.palette import DEFAULT_PALETTE
 
 LONG = "camera: " + "the cable was pulled, it is being looked for, " * 20
 
@@ -32,6 +35,17 @@ def test_the_panel_stays_in_the_picture_however_long_the_fault():
     image = lit(lambda surface: draw_readings(surface, Readings((), (("fps", "60"),), fault=LONG)))
     assert image[:, -10:].max() == 0.0
     assert image[:100].max() > 0.0
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (3440, 1440), (720, 1280)])
+def test_keys_and_readings_can_be_read_side_by_side(size):
+    emotion = tuple((name, 0.125) for name in DEFAULT_PALETTE.names)
+    lines = tuple((f"line {number}", "the longest value there is") for number in range(14))
+    levels = (("influence", 0.3, 1.0),)
+    readings = lit(lambda surface: draw_readings(surface, Readings(emotion, lines, levels, LONG)), size)
+    keys = lit(lambda surface: draw_keys(surface, listing()), size)
+    assert readings.any() and keys.any()
+    assert not ((readings > 0.0) & (keys > 0.0)).any()
 
 
 def test_the_panel_works_in_a_tiny_window():

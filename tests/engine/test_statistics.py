@@ -1,5 +1,14 @@
+import math
+
+import pytest
+
 from engine.faults import Fault
+from engine.mailbox import Mailbox
+from engine.operator import Controls, Operator
+from engine.readings import read
+from engine.settings import Settings
 from engine.statistics import FAULTS_KEPT, SAMPLES_KEPT, Statistics
+from models.palette import DEFAULT_PALETTE
 
 
 def test_percentiles_are_in_milliseconds() -> None:
@@ -15,6 +24,40 @@ def test_counters_count() -> None:
     statistics.count("frames")
     statistics.count("frames", 4)
     assert statistics.counted("frames") == 5 and statistics.counted("other") == 0
+
+
+def test_it_is_known_how_long_nothing_was_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [5.0]
+    monkeypatch.setattr("engine.statistics.time.perf_counter", lambda: now[0])
+    statistics = Statistics()
+    assert statistics.since("frames") == math.inf
+    statistics.count("frames")
+    now[0] = 8.0
+    assert statistics.since("frames") == 3.0
+    statistics.clear()
+    assert statistics.since("frames") == math.inf
+
+
+@pytest.mark.parametrize(("source", "counter"), [("camera:0", "capture.frames"), ("osc:9003", "pose.frames")])
+def test_the_operator_reads_whether_frames_come(
+    monkeypatch: pytest.MonkeyPatch, source: str, counter: str
+) -> None:
+    now = [5.0]
+    monkeypatch.setattr("engine.statistics.time.perf_counter", lambda: now[0])
+    statistics, controls = Statistics(), Mailbox[Controls]()
+    Operator(DEFAULT_PALETTE, controls)
+
+    def said() -> str:
+        latest = controls.latest()
+        assert latest is not None
+        lines = read(Settings(source=source), statistics, DEFAULT_PALETTE, latest, None, None, None).lines
+        return dict(lines)["source"]
+
+    assert said() == f"{source}, no frame yet"
+    statistics.count(counter)
+    assert said() == f"{source}, frames come"
+    now[0] += 61.0
+    assert said() == f"{source}, no frame for 61 s"
 
 
 def test_nothing_grows_without_bound() -> None:
