@@ -32,6 +32,7 @@ from models.network import Cache
 from models.planner import Planner, traced
 from models.seam import seam_between, sewn
 from models.skeleton import BONE_COUNT, FRAME_RATE, FloatArray, unit_vectors
+from models.telling import scarcity
 from models.wish import PHRASE_COUNT, WISH_COUNT
 
 TEMPERATURE_RANGE = (0.5, 1.2)
@@ -40,7 +41,7 @@ USUAL_SPEED = 0.3
 """Metres a second that a dancer is taken to have moved before the first frame."""
 MEMORY = 20
 """Frames of the running means of what was asked for and what was danced."""
-RANKS = (0.18, 0.95)
+RANKS = (0.15, 0.95)
 """The calmest and the liveliest phrases that are asked for, as ranks among those of an emotion: below are rests
 between two movements, beyond single leaps."""
 GOLDEN = 0.618
@@ -53,7 +54,7 @@ SEAM = 20
 class Sampling:
     """How the mixture is turned into movement."""
 
-    temperature: float = 1.15
+    temperature: float = 1.0
     """share of each Gaussian's deviation that is used, at energy 1"""
     pull: float = 4.0
     """how strongly components are preferred that move as fast as was asked, see `models.planner`"""
@@ -63,9 +64,12 @@ class Sampling:
     """weight of each plan relative to the next newer one when their steps are averaged"""
     bout: float = 4.0
     """mean seconds for which one phrase is asked, as long as actors keep to one"""
-    whim: float = 0.4
+    whim: float = 0.25
     """deviations by which the manner asked for differs from that of the phrase: an actor never does it twice"""
-    tempo: float = 0.12
+    invention: float = 0.25
+    """by how much whim, and by which share temperature, grows in emotions that few phrases are known of: what
+    is known would soon be danced again"""
+    tempo: float = 0.15
     """deviations of the logarithm of the speed asked for, by which it differs from that of the phrase"""
     lowest_speed: float = 0.18
     """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""
@@ -149,6 +153,7 @@ class Generator:
         self.network, self.space = checkpoint.network, checkpoint.space
         self.device = next(self.network.parameters()).device
         self._bodies = Bodies.of(self.space)
+        self._scarcity = scarcity(checkpoint.phrases)
         self._planners: dict[int, Any] = {}  # compiled, by the number of dancers
 
     def start(self, count: int = 1, seed: int = 0) -> DanceState:
@@ -249,7 +254,7 @@ class Generator:
         rng = self._random(state.seed, state.tick)
         noise, gumbel, rank, whim = self._wander(state, rng)
         asked, wish = self.wish_of(replace(state, rank=rank, whim=whim), weights, energy)
-        hot = self._temperature(state, energy)
+        hot = self._temperature(state, energy, weights)
         given = (weights, wish, asked, gumbel, hot * noise)
         plan, cache = self._plan(state, *given)
         plans = np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon]
@@ -275,7 +280,8 @@ class Generator:
         asked, manner = self._phrase(weights, state.rank, energy)
         asked = asked * np.exp(self.sampling.tempo * state.whim[:, 0])
         asked = np.maximum(asked, self.sampling.lowest_speed)
-        return asked, self._wish(state, asked, manner + self.sampling.whim * state.whim[:, 1:])
+        whim = self.sampling.whim + self._invention(weights)
+        return asked, self._wish(state, asked, manner + whim[:, None] * state.whim[:, 1:])
 
     @torch.inference_mode()
     def _plan(
@@ -302,9 +308,14 @@ class Generator:
     def _planner(self) -> Planner:
         return Planner(self.network, self.space, self.sampling.pull)
 
-    def _temperature(self, state: DanceState, energy: float) -> float:
-        """The share of each Gaussian's deviation that is used in this frame."""
-        return self.sampling.temperature * float(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
+    def _temperature(self, state: DanceState, energy: float, weights: FloatArray) -> FloatArray:
+        """The share of each Gaussian's deviation that is used in this frame, (B, 1)."""
+        hot = self.sampling.temperature * (1.0 + self._invention(weights)[:, None])
+        return hot * np.float32(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
+
+    def _invention(self, weights: FloatArray) -> FloatArray:
+        """By which share temperature grows, and by how much whim, (B,), in emotions of weights (B, P)."""
+        return np.asarray(self.sampling.invention * (weights @ self._scarcity), dtype=np.float32)
 
     def _dance(
         self, pose: FloatArray, plans: FloatArray, toward: FloatArray | None, influence: float

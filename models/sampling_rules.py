@@ -112,8 +112,8 @@ class RuledGenerator(Generator):
     def _planner(self) -> Planner:
         return RuledPlanner(super()._planner(), self.rule)
 
-    def _temperature(self, state: DanceState, energy: float) -> float:
-        return self.rule.deviation(state.tick / FRAME_RATE)
+    def _temperature(self, state: DanceState, energy: float, weights: FloatArray) -> FloatArray:
+        return np.full((len(weights), 1), self.rule.deviation(state.tick / FRAME_RATE), dtype=np.float32)
 
     def _wish(self, state: DanceState, asked: FloatArray, manner: FloatArray) -> FloatArray:
         return np.full_like(super()._wish(state, asked, manner), np.nan)

@@ -78,6 +78,11 @@ class Study:
         return split_data(self.clips, self.budget.recipe)
 
     @cached_property
+    def data_with_rest(self) -> TrainingData:
+        """The same with the rest at the ends of clips."""
+        return split_data(self.clips, self.budget.recipe, keep_rest=True)
+
+    @cached_property
     def reference(self) -> Reference:
         """Real motion, and the judge, who is trained first if need be."""
         emotions = DEFAULT_PALETTE.names
@@ -143,7 +148,8 @@ class Study:
     def train(self, system: System, recipe: Recipe) -> Checkpoint:
         """The trained dancer. Raises Diverged."""
         torch.manual_seed(recipe.seed)
-        sampler = self.data.training.like(
+        seen = self.data_with_rest if system.rest else self.data
+        sampler = seen.training.like(
             horizon=recipe.horizon, largest_error=recipe.largest_error, wishes=system.wishes
         )
         space, _ = fit_space(recipe, sampler)
@@ -153,12 +159,12 @@ class Study:
         if isinstance(objective, nn.Module):
             objective.to(self.device)
             trainee.optimizer.add_param_group({"params": list(objective.parameters()), "weight_decay": 0.0})
-        data = replace(self.data, training=sampler)
+        data = replace(seen, training=sampler)
         rehearsal = new_rehearsal(recipe, data, space, trainee, 0) if system.rehearsal else None
         losses = steps(trainee, trainee.network, space, sampler, recipe, rehearsal, objective)
         for _ in tqdm(losses, total=recipe.steps, desc=system.name, leave=False, disable=None):
             pass
-        phrases = self.data.training.phrases(np.random.default_rng([recipe.seed, 3]), len(DEFAULT_PALETTE))
+        phrases = seen.training.phrases(np.random.default_rng([recipe.seed, 3]), len(DEFAULT_PALETTE))
         return Checkpoint(trainee.average, space, DEFAULT_PALETTE, self.data.conditions, phrases, {})
 
     def measure(self, system: System, checkpoint: Checkpoint) -> list[dict[str, Any]]:

@@ -51,6 +51,8 @@ class System:
     wishes: bool = False
     """hears how much and in what manner to move"""
     rehearsal: bool = False
+    rest: bool = False
+    """learns from clips with the rest at their ends, which is cut for all others"""
     emotion_head: float = 0.0
     """weight of an auxiliary loss: the emotion is to be told from the predicted movement"""
     rules: tuple[Rule, ...] = (MEAN,)
@@ -128,6 +130,7 @@ _DRAWN = (DRAWN,)
 
 SYSTEMS = (
     System("mse", "transformer, squared error of the next frame", regression),
+    System("mse-rest", "mse, from clips that begin and end at rest", regression, rest=True),
     System("mae", "transformer, absolute error of the next frame", absolute_regression),
     *(_weights_l1(strength) for strength in (1e-6, 1e-5, 1e-4)),
     *(_weights_l2(strength) for strength in (1e-5, 1e-4, 1e-3)),
@@ -143,6 +146,14 @@ SYSTEMS = (
         rules=_DRAWN,
     ),
     System("mdn", "mixture likelihood of the next frame", likelihood, mixture=True, rules=RULES),
+    System(
+        "mdn-rest",
+        "mdn, from clips that begin and end at rest",
+        likelihood,
+        mixture=True,
+        rest=True,
+        rules=_DRAWN,
+    ),
     System("lstm-mse", "LSTM, squared error of the next frame", regression, LstmNetwork),
     System(
         "lstm-mdn",

@@ -19,6 +19,10 @@ ALIKE = 0.5
 """Deviations of speed and manner over which phrases are alike."""
 SPEED_WEIGHT = 1.5
 """What a difference of one in the activity input counts; one deviation of a number of the manner counts 1."""
+SHARPNESS = 2
+"""A phrase like which as many are of other emotions counts a quarter of one that no other emotion shows."""
+PLENTY = 0.35
+"""Deviations from a phrase to the next one of its emotion where there are as many as one could want."""
 STEEPEST = 50.0
 """The strongest tilt, over the range of the speeds."""
 LEAST = 1e-12
@@ -26,10 +30,11 @@ LEAST = 1e-12
 
 
 def telling(phrases: FloatArray, clips: NDArray[np.int64]) -> FloatArray:
-    """The share (P, N), 0 to 1, of each phrase's own emotion among those alike, of phrases (P, N, 7) as in
-    `models.wish`, N of each of P emotions, that come from the clips (P, N)."""
+    """How well each phrase tells its own emotion, (P, N) in 0..1: its emotion's share among those alike, to the
+    power of SHARPNESS, of phrases (P, N, 7) as in `models.wish`, N of each of P emotions, that come from the
+    clips (P, N)."""
     emotions, count = phrases.shape[:2]
-    told = np.concatenate([SPEED_WEIGHT * activity_input(phrases[..., :1]), phrases[..., 1:]], axis=-1)
+    told = _compared(phrases)
     everyone, sources = told.reshape(emotions * count, -1), clips.reshape(-1)
     lengths = 0.5 * np.square(told).sum(axis=2)  # half the square of each
     shares = np.empty((emotions, count))
@@ -39,7 +44,23 @@ def telling(phrases: FloatArray, clips: NDArray[np.int64]) -> FloatArray:
         alike[clips[emotion][:, None] == sources] = 0.0
         by_emotion = alike.reshape(count, emotions, count).sum(axis=2)
         shares[emotion] = (by_emotion[:, emotion] + LEAST) / (by_emotion.sum(axis=1) + LEAST * emotions)
-    return shares
+    return shares**SHARPNESS
+
+
+def scarcity(phrases: FloatArray) -> FloatArray:
+    """How few different phrases each emotion has, (P,) in 0..1, of phrases (P, N, 7): the nearer each is to
+    another of its own, the fewer there are."""
+    scarce = np.zeros(len(phrases))
+    for emotion, own in enumerate(_compared(phrases)):
+        apart = np.sqrt(np.square(own[:, None] - own[None]).sum(axis=-1))
+        apart[apart < 1e-6] = np.inf  # itself, and the same again
+        if np.isfinite(nearest := apart.min(axis=1)).any():
+            scarce[emotion] = max(1.0 - float(np.median(nearest[np.isfinite(nearest)])) / PLENTY, 0.0)
+    return scarce
+
+
+def _compared(phrases: FloatArray) -> FloatArray:
+    return np.concatenate([SPEED_WEIGHT * activity_input(phrases[..., :1]), phrases[..., 1:]], axis=-1)
 
 
 def as_lively(shares: FloatArray, speeds: FloatArray) -> FloatArray:

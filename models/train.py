@@ -210,8 +210,11 @@ class TrainingData:
     """how many to train on, how many held out"""
 
 
-def split_data(clips: Clips, recipe: Recipe) -> TrainingData:
-    """Windows of the clips to train on and of those held out. Raises ValueError."""
+def split_data(clips: Clips, recipe: Recipe, *, keep_rest: bool = False) -> TrainingData:
+    """Windows of the clips to train on and of those held out; `keep_rest` is that of `build_bank`.
+
+    Raises ValueError.
+    """
     names = condition_names(DEFAULT_PALETTE.names, clips)
     if unseen := [n for n in DEFAULT_PALETTE.names if not set(PALETTE_LABELS[n]) & set(clips.labels)]:
         print(f"models.train: no clip shows {', '.join(unseen)}; those keys will mean nothing", file=sys.stderr)
@@ -220,7 +223,7 @@ def split_data(clips: Clips, recipe: Recipe) -> TrainingData:
     def sampler(indices: NDArray[np.int64], manners: Manners | None = None) -> WindowSampler:
         """Windows of some of the clips, their manners in the given units or in their own."""
         return WindowSampler(
-            build_bank(clips, indices.tolist(), names),
+            build_bank(clips, indices.tolist(), names, keep_rest=keep_rest),
             len(DEFAULT_PALETTE.names),
             length=recipe.length,
             horizon=recipe.horizon,

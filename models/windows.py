@@ -60,7 +60,7 @@ def condition_of(label: str, names: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class MotionBank:
-    """Clips as features with rest cut off, each also mirrored, end to end."""
+    """Clips as features, usually with rest cut off, each also mirrored, end to end."""
 
     features: FloatArray  # (N, 52)
     speed: FloatArray  # (N,) m/s of each frame, relative to the pelvis
@@ -82,8 +82,10 @@ class MotionBank:
         return features
 
 
-def build_bank(clips: Clips, indices: Sequence[int], names: Sequence[str]) -> MotionBank:
-    """Features of the chosen clips."""
+def build_bank(
+    clips: Clips, indices: Sequence[int], names: Sequence[str], *, keep_rest: bool = False
+) -> MotionBank:
+    """Features of the chosen clips; `keep_rest` leaves the rest at their ends as it is."""
     features, speeds, starts, conditions, datasets = [], [], [0], [], []
     for i in indices:
         positions = clips.clip(i)
@@ -91,7 +93,7 @@ def build_bank(clips: Clips, indices: Sequence[int], names: Sequence[str]) -> Mo
             continue
         speed = joint_speed(positions)
         speed = np.concatenate([speed[:1], speed]).astype(np.float32)
-        first, last = moving_part(speed)
+        first, last = (0, len(speed)) if keep_rest else moving_part(speed)
         if last - first < SHORTEST:
             continue
         whole = positions_to_features(positions)[first:last]

@@ -148,6 +148,23 @@ def test_no_phrase_is_danced_twice_at_one_tempo(generator: Generator) -> None:
     assert (wishes[0, 2:] == wishes[1, 2:]).all() and wishes[0, 0] < wishes[1, 0]
 
 
+def test_where_phrases_are_scarce_the_dancer_invents_more(dancer: Checkpoint) -> None:
+    phrases = np.random.default_rng(0).uniform(0.1, 2.0, dancer.phrases.shape).astype(np.float32)
+    phrases[1] = phrases[1, :1] + 1e-3 * phrases[1]  # happy: nearly the same, over and over
+    generator = Generator(replace(dancer, phrases=phrases))
+    state = generator.start(2)
+    weights = np.eye(8, dtype=np.float32)[:2]
+    usual, happy = generator._temperature(state, 1.0, weights)[:, 0]
+    assert usual == pytest.approx(generator.sampling.temperature)
+    assert happy == pytest.approx(usual + generator.sampling.invention, abs=0.02)
+    between = generator._temperature(state, 1.0, weights.mean(axis=0, keepdims=True))
+    assert between.item() == pytest.approx((usual + happy) / 2)
+    other = replace(state, whim=-state.whim)
+    wishes = (generator.wish_of(one, weights, 1.0)[1][:, 2:] for one in (state, other))
+    apart = np.abs(np.subtract(*wishes)).mean(axis=1) / np.abs(2 * state.whim[:, 1:]).mean(axis=1)
+    assert apart[0] == pytest.approx(generator.sampling.whim) and apart[1] > apart[0] + 0.2
+
+
 def test_nobody_is_ever_asked_to_stand(generator: Generator) -> None:
     state = replace(generator.start(1), whim=np.full((1, 7), -3.0), rank=np.zeros(1))
     asked, _ = generator.wish_of(state, np.stack([HAPPY]), 0.1)

@@ -83,6 +83,8 @@ def test_a_window_does_not_rest_where_its_clip_does() -> None:
     rested = replace(clips, positions=np.concatenate(resting), starts=starts)
     bank = build_bank(rested, range(len(rested)), condition_names(PALETTE, rested))
     sampler = WindowSampler(bank, 8, length=60, horizon=4, largest_error=0.0)
+    whole = build_bank(rested, range(len(rested)), condition_names(PALETTE, rested), keep_rest=True)
+    assert len(whole.features) == 2 * len(rested.positions) > len(bank.features)
     moved = np.abs(sampler.draw(np.random.default_rng(0), 32).steps[..., DIRECTIONS]).sum(axis=-1)
     still = np.lib.stride_tricks.sliding_window_view(moved < 1e-4, 15, axis=1).all(axis=-1)
     assert not still.any()
