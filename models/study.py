@@ -265,6 +265,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("study"), metavar="FOLDER")
     parser.add_argument("--systems", nargs="+", default=[], metavar="NAME", help="these alone")
     parser.add_argument("--seeds", type=int, metavar="N", help="another number than the budget's")
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="another number of each training than the budget's"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of a process, 0 for all")
     return parser.parse_args(arguments)
@@ -279,6 +282,10 @@ def study(options: argparse.Namespace) -> None:
         if not 1 <= options.seeds <= 64:
             raise StudyError(f"--seeds should be 1 to 64, not {options.seeds}")
         budget = replace(budget, seeds=options.seeds)
+    if options.steps is not None:
+        if options.steps < 1:
+            raise StudyError(f"--steps should be 1 or more, not {options.steps}")
+        budget = replace(budget, recipe=replace(budget.recipe, steps=options.steps))
     if options.threads:
         torch.set_num_threads(options.threads)
     whole = Study(read_or_make(options), budget, options.out, pick_device(options.device))

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from models.measures import FROZEN_SPEED
 from models.skeleton import FRAME_RATE
 from models.study_results import COLUMNS, EVERY, Row
 
@@ -66,7 +67,8 @@ def coupling(rows: Sequence[Row]) -> Figure:
 
 
 def speed_over_time(rows: Sequence[Row], real_speed: float) -> Figure:
-    """Mean joint speed of all dances of a system, one line a seed, beside the real mean."""
+    """Mean joint speed of all dances of a system, one line a seed, beside the real mean, dashed, and the speed
+    under which a body counts as frozen, dotted. The scale is logarithmic: some leap and some stand."""
     columns = 5
     lines = -(-len(rows) // columns)
     figure = Figure(figsize=(16, 2.2 * lines), layout="constrained")
@@ -75,9 +77,13 @@ def speed_over_time(rows: Sequence[Row], real_speed: float) -> Figure:
         for curve in row.speeds:
             axis.plot(np.arange(len(curve)) * EVERY / FRAME_RATE, curve, linewidth=1)
         axis.axhline(real_speed, color="black", linestyle="--", linewidth=1)
+        axis.axhline(FROZEN_SPEED, color="black", linestyle=":", linewidth=1)
         axis.set_title(row.label, fontsize=9)
-    # One that leaps must not make all others look frozen.
-    axes[0].set_ylim(0, 3 * real_speed)
+    axes[0].set_yscale("log")
+    axes[0].set_ylim(FROZEN_SPEED / 2, 6 * real_speed)
+    axes[0].set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2], ["0.05", "0.1", "0.2", "0.5", "1", "2"])
+    for axis in axes[len(rows) :]:
+        axis.set_axis_off()
     figure.supxlabel("s")
     figure.supylabel("m/s")
     return figure

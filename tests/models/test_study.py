@@ -200,6 +200,13 @@ def test_results_of_other_data_are_refused(
     assert "another data" in capsys.readouterr().err
 
 
+def test_results_of_another_number_of_steps_are_refused(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(copied, "--steps", "25") == 2
+    assert "another" in capsys.readouterr().err
+
+
 def test_a_broken_result_is_one_line(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (copied / "results" / "mse-1.json").write_text("{")
     assert run(copied) == 2
@@ -212,6 +219,7 @@ def test_a_broken_result_is_one_line(copied: Path, capsys: pytest.CaptureFixture
     [
         (("--systems", "dream"), "dream"),
         (("--seeds", "0"), "--seeds"),
+        (("--steps", "0"), "--steps"),
         (("--data", "nowhere.npz"), "nowhere.npz"),
     ],
 )
