@@ -264,3 +264,9 @@ def test_numbers_that_are_not_finite_are_kept_as_none(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"made_with": {"a": (1, 2)}, "x": float("nan")})
     assert read_json(tmp_path / "a.json", made_with={"a": [1, 2]})["x"] is None
     assert differences({"a": {"b": 1}, "c": 2}, {"a": {"b": 2}, "d": 3}) == ["a.b", "c", "d"]
+
+
+def test_the_published_tables_have_a_row_for_every_system_and_rule() -> None:
+    page = Path(module.__file__).with_name("STUDY.md").read_text(encoding="utf-8")
+    published = {line.split("|")[1].strip() for line in page.splitlines() if line.count("|") > 10}
+    assert {system.label(rule) for system in SYSTEMS for rule in system.rules} <= published
