@@ -16,12 +16,13 @@ from engine.statistics import Statistics
 
 LOOPBACK_ONLY = ("127.0.0.0/8",)
 WAIT = 0.2
-BURST = 32
+BURST = 128
 """Packets that are read without a pause."""
 CALM = 4
 """Packets at once that are no burst: a frame of a skeleton is one or two."""
-PAUSE = 0.004
-"""Seconds of pause after a burst: a flood must not take the interpreter from the dance and the picture."""
+PAUSE, LONG_PAUSE = 0.004, 0.02
+"""Seconds of pause after a burst, and after one in which somebody sent more than is read: a flood must not take
+the interpreter from the dance and the picture, and whoever wakes seldom takes it seldom."""
 MOST_POSTPONED = 256
 FARTHEST_AHEAD = 60.0
 """Messages for later that are kept, and how many seconds ahead they may be."""
@@ -75,6 +76,7 @@ class OscListener(Room):
         wait = self._postponed[0][0] - time.perf_counter() if self._postponed else WAIT
         self._socket.settimeout(min(max(wait, 0.0005), WAIT))
         ends_at = time.perf_counter() + WAIT + PAUSE  # large packets take long to read, others wait meanwhile
+        crowded = False
         for count in range(BURST):
             try:
                 packet, sender = self._socket.recvfrom(LARGEST_DATAGRAM)
@@ -84,11 +86,11 @@ class OscListener(Room):
                 break
             except ConnectionError:
                 continue  # Windows reports here that an earlier datagram of ours found nobody
-            self._take(packet, sender)
+            crowded |= not self._take(packet, sender)
             self._socket.settimeout(0.0)
             if time.perf_counter() > ends_at:
                 break
-        self.sleep(PAUSE)
+        self.sleep(LONG_PAUSE if crowded else PAUSE)
 
     def close(self) -> None:
         """Let go of the port, and of what was to be done later."""
@@ -97,14 +99,14 @@ class OscListener(Room):
             self._socket.close()
             self._socket = None
 
-    def _take(self, packet: bytes, sender: Sender) -> None:
-        """Hear one packet."""
+    def _take(self, packet: bytes, sender: Sender) -> bool:
+        """Hear one packet; False if it was not read, for whoever sent it may not or sent too many."""
         if not self.senders.admits(sender[0]):
             self._ignore("not among those who may send", sender)
-            return
+            return False
         if self.senders.too_many(sender[0]):
             self._ignore("more packets than are read of one sender", sender)
-            return
+            return False
         try:
             for time_tag, address, arguments in timed_messages(packet):
                 ahead = seconds_of(time_tag) - time.time()
@@ -116,6 +118,7 @@ class OscListener(Room):
             self.senders.garbage(sender[0])
             self._ignore(error, sender)
         self.packet_heard()
+        return True
 
     def _hear(self, address: str, arguments: list[object], sender: Sender) -> None:
         """Hear one message; one that means nothing does not silence its neighbours."""
