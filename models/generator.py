@@ -41,7 +41,7 @@ USUAL_SPEED = 0.3
 """Metres a second that a dancer is taken to have moved before the first frame."""
 MEMORY = 20
 """Frames of the running means of what was asked for and what was danced."""
-RANKS = (0.15, 0.95)
+RANKS = (0.18, 0.965)
 """The calmest and the liveliest phrases that are asked for, as ranks among those of an emotion: below are rests
 between two movements, beyond single leaps."""
 GOLDEN = 0.618
@@ -66,10 +66,10 @@ class Sampling:
     """mean seconds for which one phrase is asked, as long as actors keep to one"""
     whim: float = 0.25
     """deviations by which the manner asked for differs from that of the phrase: an actor never does it twice"""
-    invention: float = 0.25
+    invention: float = 0.28
     """by how much whim, and by which share temperature, grows in emotions that few phrases are known of: what
     is known would soon be danced again"""
-    tempo: float = 0.15
+    tempo: float = 0.12
     """deviations of the logarithm of the speed asked for, by which it differs from that of the phrase"""
     lowest_speed: float = 0.18
     """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""

@@ -19,8 +19,6 @@ ALIKE = 0.5
 """Deviations of speed and manner over which phrases are alike."""
 SPEED_WEIGHT = 1.5
 """What a difference of one in the activity input counts; one deviation of a number of the manner counts 1."""
-SHARPNESS = 2
-"""A phrase like which as many are of other emotions counts a quarter of one that no other emotion shows."""
 PLENTY = 0.35
 """Deviations from a phrase to the next one of its emotion where there are as many as one could want."""
 STEEPEST = 50.0
@@ -30,9 +28,8 @@ LEAST = 1e-12
 
 
 def telling(phrases: FloatArray, clips: NDArray[np.int64]) -> FloatArray:
-    """How well each phrase tells its own emotion, (P, N) in 0..1: its emotion's share among those alike, to the
-    power of SHARPNESS, of phrases (P, N, 7) as in `models.wish`, N of each of P emotions, that come from the
-    clips (P, N)."""
+    """The share (P, N), 0 to 1, of each phrase's own emotion among those alike, of phrases (P, N, 7) as in
+    `models.wish`, N of each of P emotions, that come from the clips (P, N)."""
     emotions, count = phrases.shape[:2]
     told = _compared(phrases)
     everyone, sources = told.reshape(emotions * count, -1), clips.reshape(-1)
@@ -44,7 +41,7 @@ def telling(phrases: FloatArray, clips: NDArray[np.int64]) -> FloatArray:
         alike[clips[emotion][:, None] == sources] = 0.0
         by_emotion = alike.reshape(count, emotions, count).sum(axis=2)
         shares[emotion] = (by_emotion[:, emotion] + LEAST) / (by_emotion.sum(axis=1) + LEAST * emotions)
-    return shares**SHARPNESS
+    return shares
 
 
 def scarcity(phrases: FloatArray) -> FloatArray:
@@ -63,8 +60,9 @@ def _compared(phrases: FloatArray) -> FloatArray:
     return np.concatenate([SPEED_WEIGHT * activity_input(phrases[..., :1]), phrases[..., 1:]], axis=-1)
 
 
-def as_lively(shares: FloatArray, speeds: FloatArray) -> FloatArray:
-    """Probabilities (N,) as `shares` (N,), tilted until the mean of `speeds` (N,) is what it is without them.
+def as_lively(shares: FloatArray, speeds: FloatArray, livelier: float = 1.0) -> FloatArray:
+    """Probabilities (N,) as `shares` (N,), tilted until the mean of `speeds` (N,) is what it is without them,
+    times `livelier`.
 
     Of all distributions with that mean it is the nearest to the shares (Kullback 1959): each is multiplied by
     exp(tilt x speed).
@@ -72,7 +70,7 @@ def as_lively(shares: FloatArray, speeds: FloatArray) -> FloatArray:
     spread = float(np.ptp(speeds))
     if spread == 0.0:
         return shares / shares.sum()
-    aimed, apart = speeds.mean(), (speeds - speeds.mean()) / spread
+    aimed, apart = livelier * speeds.mean(), (speeds - speeds.mean()) / spread
     low, high = -STEEPEST, STEEPEST
     for _ in range(60):
         tilt = (low + high) / 2

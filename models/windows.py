@@ -275,9 +275,12 @@ class WindowSampler:
         best = int((np.square(pose).sum(axis=1) + np.square(step).sum(axis=1)).argmin())
         return int(at[best]), int(stop[best])
 
-    def phrases(self, rng: np.random.Generator, palette_count: int) -> FloatArray:
+    def phrases(
+        self, rng: np.random.Generator, palette_count: int, *, livelier: FloatArray | None = None
+    ) -> FloatArray:
         """Phrases (P, 128, 7) that actors showed in each palette entry, as windows are drawn but the likelier
-        the better they tell it (`models.telling`) and as lively in the mean, slowest first.
+        the better they tell it (`models.telling`) and as lively in the mean, or `livelier` (P,) times as much,
+        slowest first.
 
         An entry that no clip shows is asked for a middling speed in the mean manner.
         """
@@ -290,7 +293,8 @@ class WindowSampler:
         phrases, clips = (np.stack(part) for part in zip(*drawn, strict=True))
         shares = telling(phrases, clips)
         for condition, some, share in zip(shown, phrases, shares, strict=True):
-            kept = some[rng.choice(len(some), size=PHRASES, p=as_lively(share, some[:, 0]))]
+            chances = as_lively(share, some[:, 0], 1.0 if livelier is None else float(livelier[condition]))
+            kept = some[rng.choice(len(some), size=PHRASES, p=chances)]
             table[condition] = kept[np.argsort(kept[:, 0], kind="stable")]
         return table
 
