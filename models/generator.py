@@ -66,7 +66,7 @@ class Sampling:
     """mean seconds for which one phrase is asked, as long as actors keep to one"""
     whim: float = 0.25
     """deviations by which the manner asked for differs from that of the phrase: an actor never does it twice"""
-    invention: float = 0.28
+    invention: float = 0.32
     """by how much whim, and by which share temperature, grows in emotions that few phrases are known of: what
     is known would soon be danced again"""
     tempo: float = 0.12
