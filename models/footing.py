@@ -11,7 +11,7 @@ floor and moves slower than 2 cm/s in nine frames of ten.
 
 import numpy as np
 
-from models.skeleton import INDEX, FloatArray
+from models.skeleton import INDEX, FloatArray, lengths_of
 
 STANDING_TOE = 0.0425
 """Metres above the floor of the ball of a standing foot."""
@@ -30,7 +30,9 @@ STRAIGHTEST = 0.995
 """How straight a leg may become to reach its foot, as a share of its length."""
 
 TOES = [INDEX["left_toe"], INDEX["right_toe"]]
-LEGS = [[INDEX[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle", "toe")] for side in ("left", "right")]
+LEGS = np.array(
+    [[INDEX[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle", "toe")] for side in ("left", "right")]
+)
 
 
 def rise(positions: FloatArray) -> FloatArray:
@@ -78,26 +80,20 @@ def held(before: FloatArray, after: FloatArray, pelvis: FloatArray, holds: Float
 def planted(positions: FloatArray, holds: FloatArray) -> FloatArray:
     """Positions (..., 17, 3) with each foot moved by `holds` (..., 2 feet, 2) in x and z, and the knees bent so
     that no bone changes its length. A leg that cannot reach so far is stretched as far as it goes."""
+    hip, knee, ankle, toe = np.moveaxis(positions[..., LEGS, :], -2, 0)  # each (..., 2 feet, 3)
+    thigh, shin = lengths_of(knee - hip), lengths_of(ankle - knee)
+    wanted = ankle - hip
+    usual = lengths_of(wanted)
+    wanted[..., [0, 2]] += holds
+    reach = lengths_of(wanted)
+    line = wanted / np.maximum(reach, 1e-9)
+    reach = np.clip(reach, np.abs(thigh - shin) + 1e-3, np.maximum(usual, STRAIGHTEST * (thigh + shin)))
+    along = (np.square(thigh) - np.square(shin) + np.square(reach)) / (2 * np.maximum(reach, 1e-9))
+    bend = knee - hip
+    bend = bend - (bend * line).sum(axis=-1, keepdims=True) * line
+    bend = bend / np.maximum(lengths_of(bend), 1e-9)
     moved = positions.copy()
-    for side, (hip, knee, ankle, toe) in enumerate(LEGS):
-        thigh, shin = (
-            np.linalg.norm(positions[..., b, :] - positions[..., a, :], axis=-1, keepdims=True)
-            for a, b in ((hip, knee), (knee, ankle))
-        )
-        root, old = positions[..., hip, :], positions[..., ankle, :]
-        wanted = old - root
-        usual = np.linalg.norm(wanted, axis=-1, keepdims=True)
-        wanted[..., [0, 2]] += holds[..., side, :]
-        reach = np.linalg.norm(wanted, axis=-1, keepdims=True)
-        line = wanted / np.maximum(reach, 1e-9)
-        reach = np.clip(reach, np.abs(thigh - shin) + 1e-3, np.maximum(usual, STRAIGHTEST * (thigh + shin)))
-        along = (np.square(thigh) - np.square(shin) + np.square(reach)) / (2 * np.maximum(reach, 1e-9))
-        bend = positions[..., knee, :] - root
-        bend = bend - (bend * line).sum(axis=-1, keepdims=True) * line
-        bend = bend / np.maximum(np.linalg.norm(bend, axis=-1, keepdims=True), 1e-9)
-        moved[..., knee, :] = (
-            root + along * line + np.sqrt(np.maximum(np.square(thigh) - np.square(along), 0.0)) * bend
-        )
-        moved[..., ankle, :] = root + reach * line
-        moved[..., toe, :] = moved[..., ankle, :] + positions[..., toe, :] - old
+    bent = hip + along * line + np.sqrt(np.maximum(np.square(thigh) - np.square(along), 0.0)) * bend
+    reached = hip + reach * line
+    moved[..., LEGS[:, 1:], :] = np.stack([bent, reached, reached + (toe - ankle)], axis=-2)
     return moved

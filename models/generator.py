@@ -8,6 +8,7 @@ ensembling: Zhao et al. 2023, arXiv:2304.13705).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -118,8 +119,15 @@ class DanceState:
     @property
     def positions(self) -> FloatArray:
         """The present frame as joint positions (B, 17, 3) float32 in metres on the stage."""
-        standing = pose_positions(self.shown_features.astype(float), self.place, self.yaw)
-        return planted(standing, self.holds).astype(np.float32)
+        shown = self.danced
+        if self.seam_age < SEAM:
+            shown = pose_positions(self.shown_features.astype(float), self.place, self.yaw)
+        return planted(shown, self.holds).astype(np.float32)
+
+    @cached_property
+    def danced(self) -> FloatArray:
+        """Joint positions (B, 17, 3) of the danced pose, whose feet may slide: what the next frame begins from."""
+        return pose_positions(self.features.astype(float), self.place, self.yaw)
 
 
 def on_the_floor(features: FloatArray) -> FloatArray:
@@ -338,7 +346,7 @@ class Generator:
 
         Whatever moved the body is written into the step, so that the network knows what it did.
         """
-        before = pose_positions(state.features, state.place, state.yaw)
+        before = state.danced
         features = np.concatenate([pose, rates], axis=-1)
         place, yaw = advance(features, state.place, state.yaw)
         after = pose_positions(features, place, yaw)

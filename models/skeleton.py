@@ -84,20 +84,35 @@ def bone_directions(positions: FloatArray) -> FloatArray:
 
 def unit_vectors(vectors: FloatArray) -> FloatArray:
     """Normalise (..., 3) vectors; a vector too short to have a direction becomes straight up."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    length = lengths_of(vectors)
+    if length.size and length.min() > 1e-6:
+        return vectors / length
     up = np.array([0.0, 1.0, 0.0], dtype=vectors.dtype)
     return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), up)
+
+
+def lengths_of(vectors: FloatArray) -> FloatArray:
+    """Lengths (..., 1) of vectors (..., D): numpy's own norm spends most of its time on axes."""
+    return np.sqrt(np.einsum("...d,...d->...", vectors, vectors))[..., None]
 
 
 def forward_kinematics(
     pelvis: FloatArray, directions: FloatArray, lengths: FloatArray = BONE_LENGTHS
 ) -> FloatArray:
     """Positions (..., 17, 3) from pelvis (..., 3), unit bone directions (..., 16, 3) and lengths (16,)."""
-    bones = directions * lengths[:, None]
-    joints = [pelvis]
+    return pelvis[..., None, :] + _CHAINS.astype(directions.dtype) @ (directions * lengths[:, None])
+
+
+def _chains() -> FloatArray:
+    """(17, 16): 1 for each bone on the way from the pelvis to a joint."""
+    chains = np.zeros((JOINT_COUNT, BONE_COUNT), dtype=np.float32)
     for bone, parent in enumerate(PARENTS[1:]):
-        joints.append(joints[parent] + bones[..., bone, :])
-    return np.stack(joints, axis=-2)
+        chains[bone + 1] = chains[parent]
+        chains[bone + 1, bone] = 1.0
+    return chains
+
+
+_CHAINS = _chains()
 
 
 def joint_speed(positions: FloatArray) -> FloatArray:
