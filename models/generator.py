@@ -126,7 +126,7 @@ class DanceState:
 
     @cached_property
     def danced(self) -> FloatArray:
-        """Joint positions (B, 17, 3) of the danced pose, whose feet may slide: what the next frame begins from."""
+        """Joint positions (B, 17, 3) of the danced pose, whose feet may slide: the next frame begins there."""
         return pose_positions(self.features.astype(float), self.place, self.yaw)
 
 

@@ -1,7 +1,8 @@
 """What a dancer was ever trained to make small, one idea a function, each a number or a tensor to add up.
 
 Shapes: B sequences, T frames, Z target dimensions, L labels. A delta is how far the joints move from one frame
-to the next, the mean over the joints in metres, as the network predicts it.
+to the next, relative to the pelvis, the mean over the joints in metres, as the network predicts it. Training
+answers every other frame of a window, so a cumulative delta is the sum over half of its frames.
 """
 
 from collections.abc import Iterable
@@ -34,7 +35,8 @@ def weight_l1(weights: Iterable[Tensor]) -> Tensor:
 
 
 def weight_l2(weights: Iterable[Tensor]) -> Tensor:
-    """Sum of the squared weights: weight decay as a part of the loss (Krogh & Hertz 1991)."""
+    """Sum of the squared weights, a penalty in the loss (Krogh & Hertz 1991); under Adam that is another thing
+    than weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101)."""
     return torch.stack([weight.square().sum() for weight in weights]).sum()
 
 

@@ -1,7 +1,8 @@
 """The network to compare the transformer with: an LSTM with the same inputs, head and interface.
 
 Stacked LSTMs with a mixture-density head made dance in chor-rnn (Crnkovic-Friis & Crnkovic-Friis 2016,
-arXiv:1605.06921) and in Pettee et al. 2019, arXiv:1907.05297. The cell is Hochreiter & Schmidhuber 1997.
+arXiv:1605.06921) and in Pettee et al. 2019, arXiv:1907.05297. The cell is that of
+Hochreiter & Schmidhuber 1997 with the forget gate of Gers, Schmidhuber & Cummins 2000.
 """
 
 import torch

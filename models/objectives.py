@@ -15,7 +15,10 @@ from models.skeleton import FRAME_RATE
 
 @dataclass(frozen=True)
 class Answer:
-    """All that an objective may look at: what the network says of the frames of a batch, and what came."""
+    """All that an objective may look at: what the network says of the frames of a batch, and what came.
+
+    T counts the frames that are answered: every other one of a window, see `train.train_step`.
+    """
 
     network: FrameNetwork
     space: MotionSpace
@@ -64,12 +67,12 @@ def regression_then_likelihood(answer: Answer) -> Tensor:
     return regression(answer) + losses.mixture_share(answer.done) * likelihood(answer)
 
 
-def light(penalty: Callable[[Iterable[Tensor]], Tensor], strength: float) -> Objective:
+def with_weight_penalty(penalty: Callable[[Iterable[Tensor]], Tensor], strength: float) -> Objective:
     """Mean squared error and a penalty on the weights."""
     return lambda answer: regression(answer) + strength * penalty(answer.matrices)
 
 
-def lively(penalty: Callable[[Tensor], Tensor], strength: float) -> Objective:
+def with_movement_penalty(penalty: Callable[[Tensor], Tensor], strength: float) -> Objective:
     """Mean squared error and a penalty on the deltas of a batch (B, T)."""
     return lambda answer: regression(answer) + strength * penalty(answer.deltas)
 

@@ -113,15 +113,21 @@ def steady_dances(
     seconds: float,
     seeds: int,
     rng: np.random.Generator,
+    dance_seed: int = 1,
 ) -> Rollouts:
-    """`seeds` dances of each emotion, half of them prompted with another emotion's movement."""
+    """`seeds` dances of each emotion, half of them prompted with another emotion's movement.
+
+    `rng` chooses the prompts, `dance_seed` is what the dancers' own chance begins with.
+    """
     palette = generator.checkpoint.palette.names
     frames, size = round(seconds * FRAME_RATE), len(palette)
     emotions = np.repeat(np.arange(size), seeds)
     mismatched = np.tile(np.arange(seeds) % 2 == 1, size)
     shown = np.where(mismatched, (emotions + rng.integers(1, size, len(emotions))) % size, emotions)
     movement = [prompts[emotion][int(rng.integers(len(prompts[emotion])))] for emotion in shown]
-    start = generator.prompt(generator.start(len(emotions), seed=1), np.stack(movement), seamless=False)
+    start = generator.prompt(
+        generator.start(len(emotions), seed=dance_seed), np.stack(movement), seamless=False
+    )
     weights = np.repeat(np.eye(size, dtype=np.float32)[emotions][:, None], frames, axis=1)
     return Rollouts(danced(generator, start, weights, "dances"), weights, tuple(palette), mismatched)
 

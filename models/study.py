@@ -12,7 +12,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -25,13 +25,12 @@ from tqdm import tqdm
 
 from models.budgets import BUDGETS, Budget
 from models.checkpoint import Checkpoint
-from models.clips import Clips, ClipsError, read_clips, split_clips
+from models.clips import Clips, read_clips, split_clips
 from models.evaluate import evaluate_rollouts, find_judge
-from models.judge import JudgeError
 from models.palette import DEFAULT_PALETTE
 from models.recipe import Recipe
 from models.reference import Reference, build_reference
-from models.rollouts import RolloutsError, prompts_for, steady_dances
+from models.rollouts import prompts_for, steady_dances
 from models.skeleton import FloatArray
 from models.study_plots import draw_study
 from models.study_results import (
@@ -71,6 +70,8 @@ class Study:
     budget: Budget
     out: Path
     device: torch.device
+    revision: str = field(default_factory=git_revision)
+    """of the code that is running: asked for at the start, before anybody can change the tree"""
 
     @cached_property
     def data(self) -> TrainingData:
@@ -167,14 +168,14 @@ class Study:
         phrases = seen.training.phrases(np.random.default_rng([recipe.seed, 3]), len(DEFAULT_PALETTE))
         return Checkpoint(trainee.average, space, DEFAULT_PALETTE, self.data.conditions, phrases, {})
 
-    def measure(self, system: System, checkpoint: Checkpoint) -> list[dict[str, Any]]:
-        """A row for each rule by which the system dances."""
+    def measure(self, system: System, checkpoint: Checkpoint, seed: int) -> list[dict[str, Any]]:
+        """A row for each rule by which the system dances; prompts and chance are those of the seed."""
         rows = []
         for rule in system.rules:
             generator = system.generator(checkpoint, rule)
-            chance = np.random.default_rng(0)
+            chance = np.random.default_rng(seed)
             budget = self.budget
-            rollouts = steady_dances(generator, self.prompts, budget.seconds, budget.dances, chance)
+            rollouts = steady_dances(generator, self.prompts, budget.seconds, budget.dances, chance, seed)
             figures: Figures = {}
             speeds: list[float] = []
             if np.isfinite(rollouts.positions).all():
@@ -190,7 +191,7 @@ class Study:
         try:
             checkpoint = self.train(system, recipe)
             trained = time.monotonic() - began
-            rows = self.measure(system, checkpoint)
+            rows = self.measure(system, checkpoint, seed)
             count = sum(parameter.numel() for parameter in checkpoint.network.parameters())
         except Diverged:
             trained, count = time.monotonic() - began, 0
@@ -199,7 +200,9 @@ class Study:
             "made_with": self.described(system, recipe),
             "parameters": count,
             "training_s": trained,
-            "git_revision": git_revision(),
+            "git_revision": self.revision,
+            "torch": torch.__version__,
+            "device": self.device.type,
             "rows": rows,
         }
         write_json(self.file(system, seed), result)
@@ -286,6 +289,8 @@ def study(options: argparse.Namespace) -> None:
         if options.steps < 1:
             raise StudyError(f"--steps should be 1 or more, not {options.steps}")
         budget = replace(budget, recipe=replace(budget.recipe, steps=options.steps))
+    if options.threads < 0:
+        raise StudyError(f"--threads should be 0 or more, not {options.threads}")
     if options.threads:
         torch.set_num_threads(options.threads)
     whole = Study(read_or_make(options), budget, options.out, pick_device(options.device))
@@ -340,8 +345,9 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     try:
         study(parse_arguments(arguments))
-    except (StudyError, ClipsError, RolloutsError, JudgeError, ValueError, OSError) as error:
-        print(f"models.study: {error}", file=sys.stderr)
+    except (ValueError, OSError, RuntimeError, AssertionError) as error:
+        # torch says with an AssertionError that it knows no CUDA
+        print(f"models.study: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
 

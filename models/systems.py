@@ -18,11 +18,11 @@ from models.objectives import (
     Objective,
     Recognisable,
     absolute_regression,
-    light,
     likelihood,
-    lively,
     regression,
     regression_then_likelihood,
+    with_movement_penalty,
+    with_weight_penalty,
 )
 from models.recipe import Recipe
 from models.sampling_rules import DRAWN, MEAN, RULES, Rule, RuledGenerator
@@ -33,7 +33,8 @@ NEXT_FRAME_COUNT = 36
 turns of each of 16 bones, rise, travel in two directions, and turn."""
 OWN = Rule("own", "the component that fits the speed asked for, as live")
 HEARD = Rule("unpulled", "a component drawn by its weight, whatever speed it moves at")
-"""As OWN, but for the preference of components by speed: what hearing a wish does without it."""
+"""As OWN, but for the preference of components by speed, and as hot in all emotions: what hearing a wish does
+without them."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class System:
         if rule is OWN:
             return Generator(checkpoint, compiled=False)
         if rule is HEARD:
-            return Generator(checkpoint, Sampling(pull=0.0), compiled=False)
+            return Generator(checkpoint, Sampling(pull=0.0, invention=0.0), compiled=False)
         return RuledGenerator(checkpoint, rule)
 
     def label(self, rule: Rule) -> str:
@@ -99,22 +100,24 @@ def parameter_count(kind: type[FrameNetwork], recipe: Recipe, label_count: int) 
 
 def _weights_l1(strength: float) -> System:
     idea = f"squared error + {strength:g} x sum of absolute weights"
-    return System(f"mse-l1-{strength:g}", idea, light(losses.weight_l1, strength))
+    return System(f"mse-l1-{strength:g}", idea, with_weight_penalty(losses.weight_l1, strength))
 
 
 def _weights_l2(strength: float) -> System:
     idea = f"squared error + {strength:g} x sum of squared weights"
-    return System(f"mse-l2-{strength:g}", idea, light(losses.weight_l2, strength))
+    return System(f"mse-l2-{strength:g}", idea, with_weight_penalty(losses.weight_l2, strength))
 
 
 def _small_movement(strength: float) -> System:
     idea = f"squared error + {strength:g} x inverse of the cumulative delta of each sequence, in 1/m"
-    return System(f"mse-move-{strength:g}", idea, lively(losses.small_movement, strength))
+    return System(f"mse-move-{strength:g}", idea, with_movement_penalty(losses.small_movement, strength))
 
 
 def _small_movement_of_batch(strength: float) -> System:
     idea = f"squared error + {strength:g} x inverse of the batch's mean cumulative delta, in 1/m"
-    return System(f"mse-move-batch-{strength:g}", idea, lively(losses.small_movement_of_batch, strength))
+    return System(
+        f"mse-move-batch-{strength:g}", idea, with_movement_penalty(losses.small_movement_of_batch, strength)
+    )
 
 
 def _masked(strength: float, threshold: float) -> System:
@@ -122,7 +125,7 @@ def _masked(strength: float, threshold: float) -> System:
     return System(
         f"mse-mask-{strength:g}",
         idea,
-        lively(lambda deltas: losses.masked_small_movement(deltas, threshold), strength),
+        with_movement_penalty(lambda deltas: losses.masked_small_movement(deltas, threshold), strength),
     )
 
 

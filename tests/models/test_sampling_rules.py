@@ -71,6 +71,9 @@ def test_a_planner_blends_the_plans_as_the_rule_says(dancer: Checkpoint) -> None
         mixture, torch.full((1,), torch.nan), STILL, torch.zeros(1, dancer.space.target_count)
     )
     torch.testing.assert_close(plan, dancer.space.decode(means[:, 1]))
+    blend = RuledPlanner(planner, Rule("half", "", lambda *_: torch.tensor([[0.5, 0.0, 0.5]])))
+    plan = blend.pick(mixture, torch.zeros(1), STILL, torch.zeros(1, dancer.space.target_count))
+    torch.testing.assert_close(plan, dancer.space.decode(0.5 * (means[:, 0] + means[:, 2])))
 
 
 def danced(dancer: Checkpoint, rule: Rule, seed: int) -> DanceState:
