@@ -27,11 +27,17 @@ LONGEST_LOADING = 300.0
 class Heartbeat:
     """Calls each of `tell` with the number of whole seconds since the first `beat`, once a second at most.
 
-    `beat` is called by whoever draws the pictures; while no new frames come, nobody is told.
+    `beat` is called by whoever draws the pictures; while no new frames come, nobody is told. Those of
+    `tell_of_dance` hear nothing before the first frame either, while the piece loads.
     """
 
-    def __init__(self, frames: Mailbox[DancerFrame], tell: Sequence[Callable[[int], None]]) -> None:
-        self._frames, self._tell = frames, tuple(tell)
+    def __init__(
+        self,
+        frames: Mailbox[DancerFrame],
+        tell: Sequence[Callable[[int], None]],
+        tell_of_dance: Sequence[Callable[[int], None]] = (),
+    ) -> None:
+        self._frames, self._tell, self._tell_of_dance = frames, tuple(tell), tuple(tell_of_dance)
         self._stillness = Silence()
         self._began: float | None = None
         self._count = -1
@@ -45,7 +51,7 @@ class Heartbeat:
         self._count = count
         version = self._frames.version
         if self._stillness.since(version, now) <= (LONGEST_STILL if version else LONGEST_LOADING):
-            for tell in self._tell:
+            for tell in (*self._tell, *(self._tell_of_dance if version else ())):
                 tell(count)
 
 

@@ -104,7 +104,7 @@ class Installation:
             loaded=self.dance.opened.is_set,
         )
         self._watchdogs = [tell_systemd, *([tell_watchdog] if watched() else [])]
-        self._heartbeat = Heartbeat(self.frames, [self.osc_out.beat, *self._watchdogs])
+        self._heartbeat = Heartbeat(self.frames, self._watchdogs, [self.osc_out.beat])
         self._interrupted = False
         self.startup_s = 0.0
         self._ends_at: float | None = None
@@ -202,7 +202,9 @@ class Installation:
         if settings.source == "none":
             return []
         if (port := osc_port(settings.source)) is not None:
-            host = "127.0.0.1" if settings.osc_in == "off" else parse_address(settings.osc_in)[0]
+            host, controls = ("127.0.0.1", None) if settings.osc_in == "off" else parse_address(settings.osc_in)
+            if port == controls:
+                raise StartError(f"--source: port {port} is that of --osc-in; give one of them another port")
             return [
                 OscSource(
                     host,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.values import DancerFrame, Pose
-from models.skeleton import FRAME_RATE
+from models.skeleton import BONE_PARENTS, FRAME_RATE, bone_directions, forward_kinematics, lengths_of
 
 DELAY = 1.3
 """Generated frames (43 ms) by which the picture trails: one to interpolate in, a third against jitter."""
@@ -46,8 +46,8 @@ def moment_at(frames: Sequence[DancerFrame], index: float) -> Moment:
     """The dancer at a fractional frame index, from frames in order of their index.
 
     Cubic Hermite between frames, whose tangent at a frame is the step that led to it. That is C1-continuous and
-    needs no frame from the future, so what was shown is never revised when the next frame arrives. Before the
-    first frame its pose holds; after the newest the last step goes on.
+    needs no frame from the future, so what was shown is never revised when the next frame arrives. Bones keep
+    their lengths. Before the first frame its pose holds; after the newest the last step goes on.
     """
     if index <= frames[0].index or len(frames) == 1:
         return _moment(frames[0])
@@ -55,7 +55,7 @@ def moment_at(frames: Sequence[DancerFrame], index: float) -> Moment:
     if after == len(frames):
         newest = frames[-1]
         positions = newest.positions + _step(frames, after - 1) * np.float32(index - newest.index)
-        return Moment(positions, newest.emotion_weights, newest.visitor)
+        return Moment(_kept_long(positions, _lengths(newest.positions)), newest.emotion_weights, newest.visitor)
     start, end = frames[after - 1], frames[after]
     span = end.index - start.index
     share = np.float32((index - start.index) / span)
@@ -69,7 +69,8 @@ def moment_at(frames: Sequence[DancerFrame], index: float) -> Moment:
     weights = start.emotion_weights
     if weights.shape == end.emotion_weights.shape:
         weights = weights + (end.emotion_weights - weights) * share
-    return Moment(positions, weights, _visitor(start.visitor, end.visitor, share))
+    lengths = _lengths(start.positions) * rest + _lengths(end.positions) * share
+    return Moment(_kept_long(positions, lengths), weights, _visitor(start.visitor, end.visitor, share))
 
 
 class FrameInterpolator:
@@ -120,6 +121,17 @@ class FrameInterpolator:
         correction = min(max(ahead * CORRECTION_RATE / FRAME_RATE, -CORRECTION_LIMIT), CORRECTION_LIMIT)
         room = newest + OVERRUN - self._playhead
         return max(min(played * (1.0 + correction), room * (1.0 - np.exp(-2.0 * played))), 0.0)
+
+
+def _lengths(positions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lengths (16,) of the bones of positions (17, 3)."""
+    return lengths_of(positions[1:] - positions[BONE_PARENTS])[:, 0]
+
+
+def _kept_long(positions: NDArray[np.float32], lengths: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Positions (17, 3) with bones of these lengths (16,): a point between two places of a wrist that turns
+    about its elbow lies nearer to the elbow than both."""
+    return forward_kinematics(positions[0], bone_directions(positions), lengths)
 
 
 def _step(frames: Sequence[DancerFrame], i: int) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -112,6 +113,17 @@ class Operator:
             blend = weight * entry + (1.0 - weight) * others / total if total else entry
             self._touch("emotion")
             self._aim((blend / blend.sum()).astype(np.float32))
+
+    def set_weights(self, weights: Sequence[float]) -> None:
+        """All weights of the palette at once, 0 to 1 in its order, as they stand on a row of faders: they are
+        scaled to sum to 1, and all at 0 is neutral."""
+        if len(weights) != len(self.palette):
+            raise ValueError(f"{len(weights)} weights where the palette has {len(self.palette)} entries")
+        blend = np.array([_within("a weight", weight, 0.0, 1.0) for weight in weights])
+        total = float(blend.sum())
+        with self._lock:
+            self._touch("emotion")
+            self._aim((blend / total if total > 0.0 else self._neutral).astype(np.float32))
 
     def set_valence_arousal(self, valence: float, arousal: float) -> None:
         """A point in the plane, each coordinate -1 to 1."""

@@ -41,6 +41,7 @@ POSE_COUNT, VIDEO_WIDTH, VIDEO_HEIGHT, POSE_ARRAY = "/nPoses", "/videoWidth", "/
 POSITIONS_WORLD, ROTATIONS_LOCAL = "/mocap/{}/joint/pos_world", "/mocap/{}/joint/rot_local"
 
 EMOTION = "/emotion"
+EMOTION_WEIGHTS = "/emotion/weights"
 EMOTION_PLANE = "/emotion/va"
 EMOTION_GLIDE = "/emotion/glide"
 EMOTION_INTENSITY = "/emotion/intensity"
@@ -122,6 +123,11 @@ ALWAYS = (
 IN = (
     Address(EMOTION, "name or index", "glide to an emotion; indices count from 0 in the palette's order"),
     Address("/emotion/<name>", "float 0 to 1", "weight of one emotion; the others share the rest"),
+    Address(
+        EMOTION_WEIGHTS,
+        "P floats 0 to 1",
+        "all weights at once, in the palette's order, scaled to sum to 1; all 0: neutral",
+    ),
     Address(EMOTION_PLANE, "2 floats, -1 to 1", "a point in the plane of valence and arousal"),
     Address(EMOTION_GLIDE, "float, 0 to 60", "seconds that a change takes"),
     Address(EMOTION_INTENSITY, "float 0 to 1", "how far from neutral the emotion goes"),
@@ -151,9 +157,7 @@ SOURCE = (
     Address("/visitor/0/array", "51 floats", "x y z of each joint in order"),
     Address(PRESENT, "int", "0: nobody is there"),
     Address("/poses/<n>/<part>/position", "2 floats: x y", "pixels, y down, as PoseOSC's page has it"),
-    Address(
-        "/poses/<n>/keypoints/<part>/x", "float", "pixels, as PoseOSC and BlazePoseOSC send it; y and score too"
-    ),
+    Address("/poses/<n>/keypoints/<part>/x", "float", "pixels, as PoseOSC sends it; y and score too"),
     Address(
         "/poses/arr", "3 ints, then 52 floats a person", "width, height, people; score and 17 times x y score"
     ),

@@ -19,6 +19,7 @@ class OscControls:
         set_weight = operator.set_weight
         self._controls: dict[str, Callable[[Arguments], None]] = {
             osc.EMOTION: lambda given: operator.set_emotion(_name_or_index(_one(given))),
+            osc.EMOTION_WEIGHTS: lambda given: operator.set_weights([number(value) for value in given]),
             osc.EMOTION_PLANE: lambda given: operator.set_valence_arousal(*_numbers(2, given)),
             osc.EMOTION_GLIDE: lambda given: operator.set_glide(*_numbers(1, given)),
             osc.EMOTION_INTENSITY: lambda given: operator.set_intensity(*_numbers(1, given)),

@@ -1,7 +1,7 @@
 """See what the installation streams, without TouchDesigner: `python -m engine.osc_monitor --seconds 10`.
 
-Checks what a receiver relies on: only int32 and float32, all 17 joints, bones of constant length, datagrams
-that are not fragmented. Exit status 1 if something is not so.
+Checks what a receiver of `channels` in metres at 30 a second relies on: only int32 and float32, all 17 joints,
+bones of constant length, datagrams that are not fragmented. Exit status 1 if something is not so.
 """
 
 import argparse

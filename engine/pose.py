@@ -2,9 +2,11 @@
 
 import math
 import os
+import statistics as figures
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 
 from engine.faults import PermanentFault, TemporaryFault
@@ -23,6 +25,14 @@ STALE = 0.25
 """Share of the time between two frames that one may have lain there when the detector is free again. An older
 one is left for the next, which is answered sooner after it was taken; and where the detector is slow, others
 get a pause to work in."""
+QUICK_ENOUGH = 0.045
+"""Seconds that a detection may take on a machine that has time for all of them."""
+REST = 1.5
+"""Seconds of rest after each detection for each second that detections take longer: on a slow machine a visitor
+is looked for less often, so that the dance and the picture keep their time."""
+LONGEST_REST = 0.2
+JUDGED = 15
+"""Detections whose median says how long they take."""
 NOBODY_AFTER = 1.0
 """Seconds without a frame after which the visitor counts as gone."""
 
@@ -54,6 +64,7 @@ class PoseRoom(Room):
         self._answered_at = -math.inf
         self._detector: PoseDetector | None = None
         self._followed: int | None = None
+        self._took: deque[float] = deque(maxlen=JUDGED)
         self._last = Pose(present=False, captured_at=time.perf_counter())
         self._forget()
 
@@ -77,7 +88,8 @@ class PoseRoom(Room):
         return PermanentFault(what) if self._model else TemporaryFault(what)
 
     def step(self) -> None:
-        """Wait for a frame, at most 0.2 s, and answer it with a pose."""
+        """Wait for a frame, at most 0.2 s, and answer it with a pose; on a slow machine rest first."""
+        self.sleep(self._rest())
         frame = self._next_frame(time.perf_counter())
         if frame is not None:
             self._put(self._pose_in(frame))
@@ -86,6 +98,12 @@ class PoseRoom(Room):
         if self._last.present and now - self._last.captured_at > NOBODY_AFTER:
             self._forget()
             self._put(self._nobody(now))
+
+    def _rest(self) -> float:
+        """Seconds to leave the machine to others after a detection."""
+        if len(self._took) < JUDGED:
+            return 0.0
+        return min(REST * max(figures.median(self._took) - QUICK_ENOUGH, 0.0), LONGEST_REST)
 
     def _next_frame(self, free_at: float) -> CameraFrame | None:
         """The frame to answer for a detector that is free since then, None if there is none in 0.2 s."""
@@ -126,7 +144,9 @@ class PoseRoom(Room):
                 detector.close()
         if self.superseded:
             raise TemporaryFault("the pose came too late")
-        self.statistics.duration("pose.detect", time.perf_counter() - began)
+        took = time.perf_counter() - began
+        self._took.append(took)
+        self.statistics.duration("pose.detect", took)
         self.statistics.count("pose.frames")
 
         height, width = frame.image.shape[:2]

@@ -4,7 +4,14 @@ import numpy as np
 
 from engine.interpolation import DELAY, FrameInterpolator, moment_at
 from engine.values import DancerFrame
-from models.skeleton import FRAME_RATE, JOINT_COUNT
+from models.skeleton import (
+    BONE_COUNT,
+    BONE_LENGTHS,
+    BONE_PARENTS,
+    FRAME_RATE,
+    JOINT_COUNT,
+    forward_kinematics,
+)
 
 SPEED = np.array([0.9, 0.0, -0.4], dtype=np.float32)
 """Metres per second of the walking dancer of these tests."""
@@ -75,6 +82,20 @@ def test_motion_between_frames_is_smooth_where_the_frames_are():
     index = np.arange(5.0, 50.0, 0.25)
     shown = np.array([moment_at(frames, i).positions[0, 0] for i in index])
     assert np.abs(shown - np.sin(2 * np.pi * 1.5 * index / FRAME_RATE)).max() < 0.01
+
+
+def test_bones_keep_their_lengths_between_frames():
+    """An arm that swings by 40 degrees a frame."""
+    swings = []
+    for index in range(6):
+        directions = np.tile(np.array([0.0, 1.0, 0.0], dtype=np.float32), (BONE_COUNT, 1))
+        directions[3:5] = np.cos(0.7 * index), np.sin(0.7 * index), 0.0
+        positions = forward_kinematics(np.zeros(3, dtype=np.float32), directions)
+        swings.append(DancerFrame(index, index / FRAME_RATE, positions, np.ones(1, dtype=np.float32)))
+    for moment in np.arange(0.0, 5.45, 0.05):
+        shown = moment_at(swings, moment).positions
+        lengths = np.linalg.norm(shown[1:] - shown[BONE_PARENTS], axis=-1)
+        np.testing.assert_allclose(lengths, BONE_LENGTHS, rtol=1e-5)
 
 
 def test_emotion_weights_glide_with_the_frames():

@@ -93,10 +93,29 @@ def test_one_weight_and_a_point_in_the_plane(room: OscIn) -> None:
     np.testing.assert_allclose(target, DEFAULT_PALETTE.one_hot(1), atol=1e-3)
 
 
+def test_a_row_of_faders_is_one_message(room: OscIn) -> None:
+    faders = [0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]
+    for _ in range(2):  # the same again changes nothing
+        np.testing.assert_allclose(heard(room, packet("/emotion/weights", *faders)).emotion_target, faders)
+    target = heard(room, packet("/emotion/weights", *[0.2] * 8)).emotion_target
+    np.testing.assert_allclose(target, np.full(8, 1 / 8))
+    target = heard(room, packet("/emotion/weights", *[0] * 8)).emotion_target
+    np.testing.assert_allclose(target, DEFAULT_PALETTE.resolve("neutral").weights)
+
+
+@pytest.mark.parametrize("weights", [(), (0.5,) * 7, (0.5,) * 9, (1.5,) + (0.0,) * 7, ("a",) * 8])
+def test_weights_that_are_no_row_of_faders_are_ignored(room: OscIn, weights: tuple[object, ...]) -> None:
+    before = heard(room, packet("/emotion", "sad")).emotion_target
+    after = heard(room, packet("/emotion/weights", *weights)).emotion_target
+    clamped = weights[:1] == (1.5,)
+    np.testing.assert_allclose(after, DEFAULT_PALETTE.one_hot(0) if clamped else before)
+
+
 def test_every_address_of_the_table_is_understood(room: OscIn) -> None:
     arguments = {
         "/emotion": ("sad",),
         "/emotion/<name>": (0.5,),
+        "/emotion/weights": (0.1,) * 8,
         "/emotion/va": (0.1, 0.1),
         "/mode": ("solo",),
         "/automatic": (1,),

@@ -114,6 +114,28 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     return Stage()
 
 
+@pytest.mark.parametrize(("takes", "rests"), [(0.0, False), (0.06, True)])
+def test_a_slow_detector_rests_so_that_others_can_work(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, takes: float, rests: bool
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(stage.room, "sleep", waits.append)
+    clock = [time.perf_counter()]
+    monkeypatch.setattr(pose.time, "perf_counter", lambda: clock[0])
+
+    def detect(self: FakeDetector, frame: CameraFrame) -> list[BodyLandmarks]:
+        clock[0] += takes
+        return FakeDetector.found
+
+    monkeypatch.setattr(FakeDetector, "detect", detect)
+    for _ in range(pose.JUDGED):
+        stage.show(standing())
+    assert not any(waits), "one slow picture is chance"
+    stage.show(standing())
+    assert (waits[-1] == pytest.approx(pose.REST * (takes - pose.QUICK_ENOUGH))) == rests
+    assert waits[-1] == 0.0 or rests
+
+
 def test_a_visitor_stands_on_the_floor_where_the_picture_shows_them(stage):
     seen = stage.show(standing(middle=(840.0, 360.0)))
     assert seen.present and seen.captured_at == stage.now

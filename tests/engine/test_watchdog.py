@@ -107,6 +107,18 @@ def test_the_heart_beats_once_a_second_while_frames_come() -> None:
     assert told == list(range(21))  # ten seconds of dance, ten of patience
 
 
+def test_a_show_controller_hears_the_heart_only_once_the_dancer_dances() -> None:
+    watchdog: list[int] = []
+    controller: list[int] = []
+    frames: Mailbox = Mailbox()
+    heart = Heartbeat(frames, [watchdog.append], [controller.append])
+    for second in range(6):
+        if second >= 3:
+            frames.put(object())
+        heart.beat(100.0 + second)
+    assert watchdog == [0, 1, 2, 3, 4, 5] and controller == [3, 4, 5]
+
+
 def test_silence_counts_only_while_somebody_listens() -> None:
     silence = Silence()
     assert [silence.since(0, now) for now in (5.0, 5.5, 6.0)] == [0.0, 0.5, 1.0]
