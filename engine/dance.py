@@ -32,6 +32,9 @@ MOST_CATCHING_UP = 5
 """Ticks that are made good after a delay; more are skipped, so that time is kept."""
 STRONGEST_DRAW = 0.15
 """Share of the way to the visitor's pose that full influence goes in one frame."""
+MOST_COMPILED = 4
+"""Times that a checkpoint is compiled. Torch never gives back what it has compiled, 30 MB each time; whoever
+has to read it more often steps without, a third slower."""
 SANE_HEIGHT = (0.1, 2.0)
 """Metres of the pelvis outside which a body is no body."""
 LONGEST_WAY = 0.5
@@ -66,6 +69,7 @@ class Dance(Room):
         self._generator: Generator | None = None
         self._state: DanceState
         self._index = 0
+        self._loads = 0
         self._poses_seen = 0
         self._audience = Audience()
         self._complaint = RateLimitedLog(logging.getLogger("engine.inference"))
@@ -124,7 +128,8 @@ class Dance(Room):
                 from models.generator import Generator
 
             torch.set_num_threads(1)  # one dancer is too small a load to share, and sharing would stall others
-            return Generator(read_checkpoint(self._checkpoint))
+            self._loads += 1
+            return Generator(read_checkpoint(self._checkpoint), compiled=self._loads <= MOST_COMPILED)
         except (CheckpointError, ImportError, OSError) as error:
             if self._index:  # it could be read once: what is wrong with it may pass
                 raise TemporaryFault(f"the checkpoint cannot be read again: {error}") from None
@@ -163,7 +168,9 @@ class Dance(Room):
         if controls.mode != "follow" or controls.influence == 0:
             return None
         if (context := self._audience.calls(now)) is not None:
-            self._state = self._generator.prompt(self._state, context)
+            prompted = self._generator.prompt(self._state, context)
+            if is_body(prompted.positions[0]):
+                self._state = prompted
         features = self._audience.features()
         return None if features is None else features[-1]
 
@@ -180,7 +187,8 @@ class Dance(Room):
         if not is_body(fresh.positions[0]):
             self._generator = None
             raise TemporaryFault("the network gives no bodies any more; reading the checkpoint again")
-        self._state = self._generator.sew(self._state, fresh)
+        # a seam to what is no body would hand it on for ever
+        self._state = self._generator.sew(self._state, fresh) if is_whole(self._state) else fresh
         fault.recover()
 
     def _publish(
@@ -201,6 +209,12 @@ class Dance(Room):
         self.statistics.count("inference.ticks")
         if time.perf_counter() > self._due:  # the next tick is due already
             self.statistics.count("inference.late_ticks")
+
+
+def is_whole(state: DanceState) -> bool:
+    """Whether what a seam takes over from a state is finite."""
+    parts = (state.pose, state.step, state.seam, state.place, state.yaw, state.drift, state.holds)
+    return all(np.isfinite(part).all() for part in parts)
 
 
 def is_body(positions: FloatArray) -> bool:

@@ -136,6 +136,26 @@ def test_a_new_start_does_not_jump(studio: Studio) -> None:
     assert np.linalg.norm(np.diff(positions, axis=0), axis=-1).max() < 0.2
 
 
+@pytest.mark.parametrize("part", ["pose", "step", "holds", "drift"])
+def test_a_state_that_is_no_body_is_not_handed_on_by_its_seam(studio: Studio, part: str) -> None:
+    studio.ticks(3)
+    state = studio.dance._state
+    studio.dance._state = replace(state, **{part: getattr(state, part) * np.nan})
+    studio.ticks(4)
+    assert all(is_body(frame.positions) for frame in studio.sent[-3:])
+    assert len(studio.dance.statistics.faults()) == 1, "once is enough"
+
+
+def test_a_context_that_is_no_movement_is_not_taken_up(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio.ticks(2)
+    nonsense = np.full((30, 52), np.nan, dtype=np.float32)
+    monkeypatch.setattr(studio.dance._audience, "calls", lambda now: nonsense)
+    monkeypatch.setattr(studio.dance._audience, "features", lambda: None)
+    studio.ticks(3)
+    assert all(is_body(frame.positions) for frame in studio.sent)
+    assert not studio.dance.statistics.faults()
+
+
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), 1e6])
 def test_a_network_that_leaves_the_range_of_bodies_is_begun_anew(studio: Studio, poison: float) -> None:
     studio.ticks(10)
