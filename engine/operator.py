@@ -121,9 +121,7 @@ class Operator:
             raise ValueError(f"{len(weights)} weights where the palette has {len(self.palette)} entries")
         blend = np.array([_within("a weight", weight, 0.0, 1.0) for weight in weights])
         total = float(blend.sum())
-        with self._lock:
-            self._touch("emotion")
-            self._aim((blend / total if total > 0.0 else self._neutral).astype(np.float32))
+        self._choose((blend / total if total > 0.0 else self._neutral).astype(np.float32), None)
 
     def set_valence_arousal(self, valence: float, arousal: float) -> None:
         """A point in the plane, each coordinate -1 to 1."""

@@ -144,6 +144,7 @@ class Block(nn.Module):
         hidden: Tensor,
         turns: Turns,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """x (B, T, C) under a condition (B, T, C), and keys and values to keep; the rest as in `Attention`."""
         scale_a, shift_a, scale_m, shift_m = self.modulation(condition).chunk(4, dim=-1)
         attended, kept = self.attention(self.attention_norm(x) * (1 + scale_a) + shift_a, past, hidden, turns)
         x = x + attended

@@ -100,7 +100,7 @@ def forward_kinematics(
     pelvis: FloatArray, directions: FloatArray, lengths: FloatArray = BONE_LENGTHS
 ) -> FloatArray:
     """Positions (..., 17, 3) from pelvis (..., 3), unit bone directions (..., 16, 3) and lengths (16,)."""
-    return pelvis[..., None, :] + _CHAINS.astype(directions.dtype) @ (directions * lengths[:, None])
+    return pelvis[..., None, :] + _CHAINS @ (directions * lengths[:, None])
 
 
 def _chains() -> FloatArray:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.dance import TICK, Dance, is_body
+from engine.dance import MOST_COMPILED, TICK, Dance, is_body
 from engine.mailbox import Mailbox
 from engine.operator import Controls, Operator
 from engine.phase import LATER
@@ -193,6 +193,11 @@ def test_a_checkpoint_that_will_not_do_is_refused_in_one_line(tmp_path: Path) ->
         time.sleep(0.01)
     studio.dance.stop()
     assert "absent" in (studio.dance.refused or "") and "\n" not in (studio.dance.refused or "")
+
+
+def test_a_checkpoint_that_is_read_again_and_again_is_compiled_a_few_times_only(studio: Studio) -> None:
+    compiled = [studio.dance._load().compiled for _ in range(5)]  # it was read once before
+    assert compiled == [True] * (MOST_COMPILED - 1) + [False] * (6 - MOST_COMPILED)
 
 
 def test_what_is_no_body() -> None:

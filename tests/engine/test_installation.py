@@ -48,6 +48,14 @@ def run(config: Path, checkpoint: Path, *arguments: str, seconds: float = 1.0) -
     return status, json.loads(stats.read_text()) if stats.exists() else {}
 
 
+def test_a_source_on_the_port_of_the_controls_is_refused_in_one_line(
+    config: Path, checkpoint_file: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _ = run(config, checkpoint_file, "--source", "osc:19000", "--osc-in", "127.0.0.1:19000")
+    assert status == 2
+    assert "19000" in capsys.readouterr().err + caplog.text
+
+
 def test_with_nobody_and_no_screen_it_dances_and_streams(config: Path, checkpoint_file: Path) -> None:
     port = int(config.read_text().split('"]')[0].rsplit(":", 1)[1])
     check, stop = StreamCheck(), threading.Event()
