@@ -29,6 +29,7 @@ from engine.osc_addresses import FRAME, HEARTBEAT
 from engine.osc_message import floats, ints, message_head, strings
 from engine.scenes import SCENES
 from models.palette import DATASET_EMOTIONS, DEFAULT_PALETTE
+from models.skeleton import FRAME_RATE
 
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media" / "pose_1.mp4"
 LONGEST_GAP = 1.0
@@ -39,6 +40,9 @@ WARM_UP = 0.25
 """Share of the run that is not counted in the slope, nor compared in threads and files."""
 LONG_ENOUGH = 30.0
 """Minutes under which a slope by the hour says nothing."""
+FEWEST_FRAMES = 0.75
+"""Share of 30 frames a second that has to be heard: a dancer who now and then gets one through leaves no gap of
+a second, and does not dance."""
 SPARE = 2
 """Threads and files more at the end than in the middle that are chance and no growth."""
 GROWN = ("recorder",)
@@ -244,6 +248,7 @@ class Report:
             ("pictures", str(frames)),
             ("longest gap on screen", self._gap(self._screen_gap())),
             ("frames and heartbeats over OSC", f"{counts.get('frames', 0)}, {counts.get('heartbeats', 0)}"),
+            ("share of 30 frames a second", self._share_of_frames(counts.get("frames", 0))),
             ("longest gap over OSC", self._gap(self._osc_gap())),
             ("restarts of the process", f"{self.soak.lives - 1}{self._absence()}"),
             ("faults put in", str(sum(self.injected.values()))),
@@ -295,6 +300,12 @@ class Report:
             if name == "frames" and not self._across(at, gap) and self._is_settled(at)
         ]
         return max(gaps, default=(SHORT_GAP, self.begins[0]))
+
+    def _share_of_frames(self, heard: int) -> str:
+        share = heard / (FRAME_RATE * max(len(self.settled()), 1))
+        if share < FEWEST_FRAMES:
+            self.missed.append(f"{share:.0%} of the frames over OSC")
+        return f"{share:.0%}"
 
     def _across(self, at: float, gap: float) -> bool:
         return any(at - gap < began <= at for began in self.begins)
