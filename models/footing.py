@@ -20,10 +20,12 @@ LIFTED_TOE = 0.060
 HIGHEST_FLIGHT = 0.11
 """Metres that the lower foot may leave the floor without being pulled down hard: the 99.9th percentile."""
 
-FOLLOWING = 0.25
+FOLLOWING = 0.15
 """Share of a change of the feet's slide that the pelvis follows in a frame."""
-FARTHEST_HELD = 0.08
+FARTHEST_HELD = 0.12
 """Metres that a leg may hold a foot back."""
+TAKING_HOLD = 0.85
+"""Share of the slide of a standing foot that its leg takes up: all of it is felt as a jerk in the knee."""
 STILL_HELD, LETTING_GO = 0.98, 0.85
 """What is left of that after a frame, for a foot that stands and one that is lifted."""
 STRAIGHTEST = 0.995
@@ -72,7 +74,7 @@ def held(before: FloatArray, after: FloatArray, pelvis: FloatArray, holds: Float
     """
     stands = standing(before, after)[..., None]
     moved = (after - before)[..., TOES, :][..., [0, 2]] + pelvis[..., None, :]
-    new = (LETTING_GO + (STILL_HELD - LETTING_GO) * stands) * holds - stands * moved
+    new = (LETTING_GO + (STILL_HELD - LETTING_GO) * stands) * holds - TAKING_HOLD * stands * moved
     length = np.linalg.norm(new, axis=-1, keepdims=True)
     return new * np.minimum(1.0, FARTHEST_HELD / np.maximum(length, 1e-9))
 
