@@ -24,6 +24,10 @@ LONGEST_GLIDE = 60.0
 MOST_ENERGY = 2.0
 DEFAULT_HOLD = 30.0
 """Seconds for which a control that a hand has touched is left alone by the show and by automatic."""
+RETURN_RATE = 0.1
+"""Most that influence and energy change in a second on their way from where a hand left them to the show's."""
+LONGEST_RETURN = 0.5
+"""Seconds between two cues that count for that."""
 ABSENT = 1e-3
 """A weight below this is not part of a blend."""
 
@@ -72,8 +76,14 @@ class Operator:
         self._neutral = palette.resolve("neutral").weights
         self._blend = palette.one_hot(0)
         self._touched_at: dict[str, float] = {}
+        self._cued_at = -math.inf
         self._controls = Controls(self._blend, scene=scenes[0])
         mailbox.put(self._controls)
+
+    def present(self) -> tuple[Weights, Controls]:
+        """The blend (P,) that was chosen, before intensity, and all controls."""
+        with self._lock:
+            return self._blend, self._controls
 
     def set_emotion(self, emotion: str | int) -> None:
         """A palette entry by index from 0, or an emotion by name (see `Palette.resolve`)."""
@@ -132,7 +142,6 @@ class Operator:
         """How far the emotion goes, from 0 (neutral) to 1 (all the way)."""
         intensity = _within("the intensity", intensity, 0.0, 1.0)
         with self._lock:
-            self._touch("emotion")
             self._controls = replace(self._controls, intensity=intensity)
             self._aim(self._blend, f"intensity {100 * intensity:.0f} %")
 
@@ -171,11 +180,15 @@ class Operator:
             raise ValueError(f"no mode is called {mode[:40]!r}; there are {', '.join(MODES)}")
         self._change(mode=wanted)
 
-    def set_scene(self, scene: str | None) -> None:
-        """A scene by its name, or the next one."""
+    def set_scene(self, scene: str | int | None) -> None:
+        """A scene by its name or its index from 0, or the next one."""
         with self._lock:
             if scene is None:
                 place = (self.scenes.index(self._controls.scene) + 1) % len(self.scenes)
+            elif isinstance(scene, int):
+                if not 0 <= scene < len(self.scenes):
+                    raise ValueError(f"there is no scene {scene}; there are 0 to {len(self.scenes) - 1}")
+                place = scene
             else:
                 wanted = scene.strip().casefold()
                 if wanted not in self.scenes:
@@ -200,18 +213,19 @@ class Operator:
             self._put(replace(self._controls, resets=self._controls.resets + 1))
 
     def release(self) -> None:
-        """Let go of every control, as if no hand had touched it."""
+        """Let go of every control, as if the hand had left it long ago."""
         with self._lock:
-            self._touched_at.clear()
+            self._touched_at = dict.fromkeys(self._touched_at, -math.inf)
 
     def cue(self, weights: Weights | None, influence: float | None = None, energy: float | None = None) -> None:
         """What the show asks for now: done where no hand is, and the emotion only while not automatic."""
         with self._lock:
             changes = {
-                name: value
+                name: self._returning(name, value)
                 for name, value in (("influence", influence), ("energy", energy))
                 if value is not None and value != getattr(self._controls, name) and not self._held(name)
             }
+            self._cued_at = time.perf_counter()
             if changes:
                 self._put(replace(self._controls, **changes))  # type: ignore[arg-type]
             if weights is not None and not self._controls.automatic:
@@ -222,6 +236,15 @@ class Operator:
         with self._lock:
             if self._controls.automatic:
                 self._suggest(weights)
+
+    def _returning(self, control: str, value: float) -> float:
+        """A value that is asked for; where a hand was, as far as the control has come back to it by now."""
+        present = float(getattr(self._controls, control))
+        farthest = RETURN_RATE * min(time.perf_counter() - self._cued_at, LONGEST_RETURN)
+        if control not in self._touched_at or abs(value - present) <= farthest:
+            self._touched_at.pop(control, None)
+            return value
+        return present + math.copysign(farthest, value - present)
 
     def _suggest(self, weights: Weights) -> None:
         if not self._held("emotion") and not np.array_equal(weights, self._blend):

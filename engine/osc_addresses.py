@@ -51,6 +51,7 @@ ENERGY = "/energy"
 MODE = "/mode"
 RESET = "/reset"
 SCENE = "/scene"
+NEXT_SCENE = "/scene/next"
 QUIT = "/quit"
 
 HEARTBEAT = "/heartbeat"
@@ -60,6 +61,8 @@ STATUS_INTENSITY = "/status/intensity"
 STATUS_AUTOMATIC = "/status/automatic"
 STATUS_INFLUENCE = "/status/influence"
 STATUS_ENERGY = "/status/energy"
+STATUS_MODE = "/status/mode"
+STATUS_SCENE = "/status/scene"
 STATUS_FPS = "/status/fps"
 
 OUT = {
@@ -136,7 +139,8 @@ IN = (
     Address(ENERGY, "float 0 to 2", "how much the dancer moves; 1 is as the actors did"),
     Address(MODE, "follow or solo", "answer the visitor, or dance alone"),
     Address(RESET, "none", "begin a new dance"),
-    Address(SCENE, "name, or none for the next", "figure, ribbons, chorus or constellation"),
+    Address(SCENE, "name or index", "0 figure, 1 ribbons, 2 chorus or 3 constellation; with none the next"),
+    Address(NEXT_SCENE, "none, or 1", "the next scene"),
     Address(QUIT, "the word of `quit_word`", "end the piece; without a word in the settings it is ignored"),
 )
 
@@ -148,6 +152,8 @@ STATUS = (
     Address(STATUS_AUTOMATIC, "int32", "1 while the visitor's movement sets the emotion"),
     Address(STATUS_INFLUENCE, "float32", "0 to 1"),
     Address(STATUS_ENERGY, "float32", "0 to 2"),
+    Address(STATUS_MODE, "string", "follow or solo"),
+    Address(STATUS_SCENE, "string", "name of the scene"),
     Address(STATUS_FPS, "float32", "pictures a second"),
 )
 

@@ -27,10 +27,11 @@ class OscControls:
             osc.INFLUENCE: lambda given: operator.set_influence(*_numbers(1, given)),
             osc.ENERGY: lambda given: operator.set_energy(*_numbers(1, given)),
             osc.MODE: lambda given: operator.set_mode(_text(_one(given))),
-            osc.SCENE: lambda given: operator.set_scene(_text(_one(given)) if given else None),
+            osc.SCENE: lambda given: operator.set_scene(_name_or_index(_one(given)) if given else None),
             osc.QUIT: lambda given: operator.quit(_text(_one(given))),
             # Buttons of control surfaces send 1 when pressed and 0 when let go.
-            osc.RESET: lambda given: operator.reset() if not given or _switch(given[0]) else None,
+            osc.RESET: lambda given: operator.reset() if _pressed(given) else None,
+            osc.NEXT_SCENE: lambda given: operator.set_scene(None) if _pressed(given) else None,
         }
         for index, name in enumerate(operator.palette.names):
             address = f"{osc.EMOTION}/{name.casefold()}"
@@ -97,6 +98,10 @@ def _numbers(count: int, arguments: Arguments) -> list[float]:
 
 def _switch(value: object) -> bool:
     return value if isinstance(value, bool) else number(value) != 0
+
+
+def _pressed(arguments: Arguments) -> bool:
+    return not arguments or _switch(_one(arguments))
 
 
 def _text(value: object) -> str:

@@ -44,7 +44,9 @@ class OscOut:
         self.frames: Mailbox[DancerFrame] = Mailbox()
         """the newest frame, for `OscRates`"""
         self.visitor_emotion: Mailbox[VisitorEmotion | None] = visitor_emotion or Mailbox()
-        self._complaint = RateLimitedLog(logging.getLogger("engine.osc_out"))
+        log = logging.getLogger("engine.osc_out")
+        self._complaint = RateLimitedLog(log)
+        self._complaints = {target: RateLimitedLog(log) for target in self.targets}
         self._found: dict[Target, tuple[str, int]] = {}
         self._wanted = set(self.targets)
         """targets whose address is to be looked up, again where nothing could be sent to it"""
@@ -97,7 +99,7 @@ class OscOut:
             return False
         except OSError as error:
             self.statistics.count("osc.send_errors")
-            self._complaint.warning("cannot send to %s:%d: %s", target.host, target.port, error)
+            self._complaints[target].warning("cannot send to %s:%d: %s", target.host, target.port, error)
             # one that has not been looked up yet, at the start, is in no trouble
             if not self._closing.is_set() and (found is not None or target not in self._wanted):
                 trouble.begins(f"cannot send to {target.host}:{target.port}: {error}")

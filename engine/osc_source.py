@@ -27,6 +27,8 @@ MOST_PACKETS = 10_000
 STANDING = (0.2, 1.6)
 """Metres of a pelvis above the floor; where it is elsewhere the sender's floor is not ours."""
 FARTHEST_PLACE = 50.0
+HEARTBEAT_EVERY = 1.0
+"""Seconds between two heartbeats of a dancer, who sends them whatever the format."""
 
 OSC_SOURCE = re.compile(r"osc(?::(\d{1,5}))?")
 _JOINTS = {
@@ -34,9 +36,7 @@ _JOINTS = {
     for person, addresses in osc.JOINT_ADDRESSES.items()
     for joint, address in enumerate(addresses)
 }
-_BESIDES = re.compile(
-    r"/heartbeat|/(dancer|visitor)/0/(frame|emotion)|/mocap/\d/.*|/poses/(xml|json)|/visitor/0/array"
-)
+_BESIDES = re.compile(r"/(dancer|visitor)/0/(frame|emotion)|/mocap/\d/.*|/poses/(xml|json)|/visitor/0/array")
 
 
 def osc_port(source: str) -> int | None:
@@ -68,7 +68,7 @@ class OscSource(OscListener):
         super().__init__(host, port, statistics, allowed, MOST_PACKETS)
         self._poses, self._mirror = poses, mirror
         self._last = Pose(present=False, captured_at=time.perf_counter())
-        self._dancer_at = -np.inf
+        self._dancer_at = self._dancer_beat_at = -np.inf
         self._followed: int | None = None
         self._forget()
 
@@ -106,6 +106,8 @@ class OscSource(OscListener):
         elif address == osc.ARRAYS["dancer"]:
             if self._is_the_visitor("dancer"):
                 self._stand(np.reshape(numbers(arguments[2:53], 3 * JOINT_COUNT), (JOINT_COUNT, 3)))
+        elif address == osc.HEARTBEAT:
+            self._dancer_beat_at = time.perf_counter()
         elif address == osc.POSITIONS_WORLD.format(0):
             values = numbers(arguments, 3 * JOINT_COUNT)
             self._stand(in_metres(np.reshape(values, (JOINT_COUNT, 3))))
@@ -156,6 +158,8 @@ class OscSource(OscListener):
         if people is None:
             return
         now = time.perf_counter()
+        if now - self._dancer_beat_at < 2 * HEARTBEAT_EVERY:
+            people = people[:1]  # another dancer's stream: the second is that dancer's visitor
         width, height = self._keypoints.size
         bodies = [body for body in map(body_landmarks, people) if is_person(body)]
         index = self._visitors.choose([sighting_of(body, width, height) for body in bodies], now)

@@ -66,6 +66,8 @@ def status_datagrams(status: Status) -> list[bytes]:
             ints(osc.STATUS_AUTOMATIC, int(controls.automatic)),
             floats(osc.STATUS_INFLUENCE, [controls.influence]),
             floats(osc.STATUS_ENERGY, [controls.energy]),
+            strings(osc.STATUS_MODE, [controls.mode]),
+            strings(osc.STATUS_SCENE, [controls.scene]),
             floats(osc.STATUS_FPS, [status.fps]),
         ]
     )

@@ -66,16 +66,17 @@ class Track:
     values: tuple[Weights, ...]
     length: float | None
 
-    def at(self, moment: float) -> Weights | None:
-        """The value at a moment in seconds from the beginning; None if the track has none."""
-        if not self.times:
+    def at(self, moment: float, initial: Weights) -> Weights | None:
+        """The value at a moment in seconds from the beginning, when it was `initial`; None as long as there
+        has been no cue."""
+        if not self.times or moment < self.times[0]:
             return None
         looped = self.length is not None and moment >= self.length
         moment = moment % self.length if self.length is not None else moment
         index = bisect_right(self.times, moment) - 1
         if index < 0:
-            return self.values[-1] if looped else self.values[0]
-        before = self.values[index - 1] if index > 0 or looped else self.values[index]
+            return self.values[-1]
+        before = self.values[index - 1] if index > 0 or looped else initial
         past = moment - self.times[index]
         share = 1.0 if past >= self.seconds[index] else past / self.seconds[index]
         return (before + np.float32(share) * (self.values[index] - before)).astype(np.float32)
@@ -153,6 +154,11 @@ class ShowRoom(Room):
         super().__init__(statistics)
         self._show, self._operator = show, operator
         self._began: float | None = None
+        # what the first cues glide from
+        self._emotion, controls = operator.present()
+        self._influence, self._energy = (
+            np.array([value], dtype=np.float32) for value in (controls.influence, controls.energy)
+        )
 
     def open(self) -> None:
         """Begin; after a fault go on."""
@@ -166,9 +172,10 @@ class ShowRoom(Room):
 
     def play(self, moment: float) -> None:
         """Ask for what a moment in seconds wants."""
-        influence, energy = self._show.influence.at(moment), self._show.energy.at(moment)
+        show = self._show
+        influence, energy = show.influence.at(moment, self._influence), show.energy.at(moment, self._energy)
         self._operator.cue(
-            self._show.emotion.at(moment),
+            show.emotion.at(moment, self._emotion),
             None if influence is None else float(influence[0]),
             None if energy is None else float(energy[0]),
         )

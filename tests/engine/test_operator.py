@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from engine.mailbox import Mailbox
-from engine.operator import Controls, Operator
+from engine.operator import RETURN_RATE, Controls, Operator
 from models.palette import DEFAULT_PALETTE
 
 
@@ -156,7 +156,30 @@ def test_a_hand_goes_over_show_and_automatic_for_the_hold_and_no_longer() -> Non
     time.sleep(0.06)
     operator.cue(SAD, influence=0.9, energy=0.2)
     np.testing.assert_array_equal(now(operator).emotion_target, SAD)
-    assert now(operator).energy == 0.2
+    assert now(operator).energy < 1.5
+
+
+def test_what_a_hand_has_left_comes_back_to_the_show_little_by_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = 100.0
+    monkeypatch.setattr(time, "perf_counter", lambda: moment)
+    operator = Operator(DEFAULT_PALETTE, Mailbox(), hold=30.0)
+    operator.cue(None, energy=1.0)
+    operator.set_energy(2.0)
+    seen = []
+    for _ in range(100):
+        moment += 0.5
+        operator.cue(None, energy=1.0)
+        seen.append(now(operator).energy)
+    assert seen[:59] == [2.0] * 59 and seen[-1] == 1.0
+    assert max(-np.diff(seen)) <= RETURN_RATE * 0.5 + 1e-9
+    operator.cue(None, energy=0.3)  # what no hand has touched since follows at once
+    assert now(operator).energy == 0.3
+
+
+def test_a_hand_on_the_intensity_leaves_the_emotion_to_the_show(operator: Operator) -> None:
+    operator.set_intensity(0.5)
+    operator.cue(SAD)
+    np.testing.assert_allclose(now(operator).emotion_target[[0, 2]], 0.5)
 
 
 def test_automatic_goes_over_the_emotion_of_the_show_but_not_over_its_energy(operator: Operator) -> None:

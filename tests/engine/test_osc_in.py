@@ -75,6 +75,10 @@ def test_an_emotion_by_name_or_index(room: OscIn, argument: object) -> None:
         (packet("/emotion/intensity", 0.25), "intensity", 0.25),
         (packet("/scene", "Chorus"), "scene", "chorus"),
         (packet("/scene"), "scene", "ribbons"),
+        (packet("/scene", 2.0), "scene", "chorus"),
+        (packet("/scene", "1"), "scene", "ribbons"),
+        (packet("/scene/next", 1), "scene", "ribbons"),
+        (packet("/scene/next", 0.0), "scene", "figure"),
         (packet("/quit", "curtain"), "quitting", True),
         (packet("/infl*", 0.5), "influence", 0.5),
         (packet("/{energy,power}", 0.5), "energy", 0.5),
@@ -179,7 +183,10 @@ def test_bundles_within_bundles_are_heard_in_order(room: OscIn) -> None:
         packet("/emotion/bored", 0.1),
         packet("/mode", 3),
         packet("/scene", "party"),
-        packet("/scene", 1),
+        packet("/scene", 3),
+        packet("/scene", 0.5),
+        packet("/scene/next", 1, 1),
+        packet("/reset", "again"),
         packet("/quit"),
         packet("/quit", "please"),
         packet("/quit", 1),
@@ -401,6 +408,7 @@ def test_whoever_works_a_control_gets_the_status_back_and_nobody_else() -> None:
     assert answer["/status/palette"] == list(DEFAULT_PALETTE.names)
     assert answer["/status/emotion"] == DEFAULT_PALETTE.one_hot(2).tolist()
     assert answer["/status/emotion/sad"] == [1.0] and answer["/status/automatic"] == [0]
+    assert answer["/status/mode"] == ["follow"] and answer["/status/scene"] == ["figure"]
     names = {entry.address.replace("<name>", "sad") for entry in STATUS}
     assert names <= set(answer)
 

@@ -74,6 +74,17 @@ def test_chained_the_dancer_is_the_visitor_and_the_dancers_own_visitor_is_not() 
     assert outside.poses.version == 5
 
 
+@pytest.mark.parametrize("beats", [False, True])
+def test_chained_over_keypoints_the_first_body_of_a_dancers_stream_is_followed(beats: bool) -> None:
+    dancer, visitor = FIGURE[0] + np.float32((1.2, 0, 0)), FIGURE[0]
+    outside = Outside()
+    heartbeat = [packet("/heartbeat", 7)] if beats else []
+    for _ in range(3):
+        outside.feed(*heartbeat, *FORMATS["poseosc"](now(dancer, visitor), FRAMES["screen"]))
+    (person,) = (p for p in outside.room._visitors._people if p.number == outside.room._visitors.visitor)
+    assert (person.sighting.x > 0.1) is beats and outside.ignored == 0
+
+
 def test_joints_that_come_one_by_one_make_whole_poses() -> None:
     outside = Outside()
     for positions in FIGURE[:4]:

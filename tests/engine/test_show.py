@@ -12,7 +12,8 @@ from engine.show import Show, ShowFile, ShowRoom, read_show
 from engine.statistics import Statistics
 from models.palette import DEFAULT_PALETTE
 
-HAPPY, SAD = DEFAULT_PALETTE.one_hot(1), DEFAULT_PALETTE.one_hot(2)
+NEUTRAL, HAPPY, SAD = (DEFAULT_PALETTE.one_hot(i) for i in range(3))
+ONE = np.ones(1, dtype=np.float32)
 ROOT = Path(__file__).parents[2]
 
 
@@ -34,29 +35,43 @@ emotion = "sad"
 
 def test_a_cue_comes_over_its_glide() -> None:
     emotion = show_of(TWO).emotion
-    for moment, share in ((0, 0.0), (15, 0.0), (20, 0.0), (25, 0.5), (30, 1.0), (1000, 1.0)):
-        weights = emotion.at(moment)
+    for moment, share in ((20, 0.0), (20, 0.0), (25, 0.5), (30, 1.0), (1000, 1.0)):
+        weights = emotion.at(moment, NEUTRAL)
         assert weights is not None
         np.testing.assert_allclose(weights, (1 - share) * HAPPY + share * SAD, atol=1e-6)
 
 
 def test_what_a_cue_leaves_out_stays() -> None:
     show = show_of(TWO)
-    assert show.energy.at(100) == 1.0 and show.influence.at(100) is None
+    assert show.energy.at(100, ONE) == 1.0 and show.influence.at(100, ONE) is None
+
+
+def test_the_first_cue_comes_at_its_time_and_over_its_glide_from_what_was_before() -> None:
+    emotion = show_of(TWO).emotion
+    assert emotion.at(9.9, NEUTRAL) is None
+    for moment, share in ((10, 0.0), (15, 0.5), (19.9, 0.99)):
+        expected = (1 - share) * NEUTRAL + share * HAPPY
+        np.testing.assert_allclose(emotion.at(moment, NEUTRAL), expected, atol=1e-5)
 
 
 def test_a_loop_comes_back_from_where_it_was() -> None:
     emotion = show_of("length = 40\n" + TWO.replace("at = 10", "at = 0\nglide = 4")).emotion
-    np.testing.assert_allclose(emotion.at(0), HAPPY)  # the first time there is nothing before
-    np.testing.assert_allclose(emotion.at(40), SAD)
-    np.testing.assert_allclose(emotion.at(42), (HAPPY + SAD) / 2)
-    np.testing.assert_allclose(emotion.at(44 + 400), HAPPY)
+    np.testing.assert_allclose(emotion.at(0, NEUTRAL), NEUTRAL)
+    np.testing.assert_allclose(emotion.at(40, NEUTRAL), SAD)
+    np.testing.assert_allclose(emotion.at(42, NEUTRAL), (HAPPY + SAD) / 2)
+    np.testing.assert_allclose(emotion.at(44 + 400, NEUTRAL), HAPPY)
+
+
+def test_a_loop_whose_first_cue_is_late_keeps_the_last_one_until_then() -> None:
+    emotion = show_of("length = 40\n" + TWO).emotion
+    np.testing.assert_allclose(emotion.at(45, NEUTRAL), SAD)
+    np.testing.assert_allclose(emotion.at(55, NEUTRAL), (HAPPY + SAD) / 2)
 
 
 def test_weights_sum_to_one_at_every_moment() -> None:
     show = read_show(ROOT / "assets" / "show.toml", DEFAULT_PALETTE)
     for moment in np.linspace(0, 1300, 500):
-        weights = show.emotion.at(float(moment))
+        weights = show.emotion.at(float(moment), NEUTRAL)
         assert weights is not None and weights.sum() == pytest.approx(1, abs=1e-5) and (weights >= 0).all()
 
 

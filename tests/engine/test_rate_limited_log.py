@@ -1,0 +1,40 @@
+import logging
+import time
+
+import pytest
+
+from engine.rate_limited_log import LONGEST, RateLimitedLog
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    return now
+
+
+def lines_of(clock: list[float], caplog: pytest.LogCaptureFixture, until: float, every: float) -> list[float]:
+    """When a line is logged, if there is something to say every so many seconds."""
+    complaint = RateLimitedLog(logging.getLogger("engine.test"), 10.0)
+    times = []
+    while clock[0] < until:
+        before = len(caplog.records)
+        complaint.warning("packet %d is bad", 7)
+        if len(caplog.records) > before:
+            times.append(clock[0])
+        clock[0] += every
+    return times
+
+
+def test_what_goes_on_is_told_ever_more_seldom(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    times = lines_of(clock, caplog, until=24 * 3600.0, every=1.0)
+    assert times[:5] == [0.0, 10.0, 30.0, 70.0, 150.0]
+    assert times[-1] - times[-2] == LONGEST
+    assert caplog.messages[:2] == ["packet 7 is bad", "packet 7 is bad (9 more since the last line)"]
+
+
+def test_what_comes_now_and_then_is_told_each_time(
+    clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert len(lines_of(clock, caplog, until=600.0, every=60.0)) == 10
+    assert not any("more" in message for message in caplog.messages)
