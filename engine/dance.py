@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from models.generator import DanceState, Generator
 
 TICK = 1.0 / FRAME_RATE
+EARLY = TICK / 3
+"""Seconds before its time that a tick may begin, where a new pose is there already: it is answered sooner, and
+the frame still counts as one of its time, so that the picture keeps its pace."""
 MOST_CATCHING_UP = 5
 """Ticks that are made good after a delay; more are skipped, so that time is kept."""
 STRONGEST_DRAW = 0.15
@@ -92,7 +95,7 @@ class Dance(Room):
 
     def step(self) -> None:
         """Wait for the tick and dance one frame."""
-        self._wait_for_tick()
+        early = self._wait_for_tick()
         controls = self._controls.latest()
         assert controls is not None and self._generator is not None
         started = time.perf_counter()
@@ -115,7 +118,7 @@ class Dance(Room):
             positions = self._state.positions[0]
         else:
             self._state = state
-        self._publish(positions, weights, pose, controls)
+        self._publish(positions, weights, pose, controls, time.perf_counter() + early)
         self.statistics.duration("inference.step", time.perf_counter() - started)
 
     def _load(self) -> Generator:
@@ -143,15 +146,20 @@ class Dance(Room):
             self._generator.start(1, seed % 2**63), self._glide.weights_at(time.perf_counter())
         )
 
-    def _wait_for_tick(self) -> None:
-        """Sleep until the next tick is due. Time that was lost is skipped, not danced in a hurry."""
+    def _wait_for_tick(self) -> float:
+        """Sleep until the next tick is due, or a new pose is there shortly before. Returns by how many seconds
+        it is early. Time that was lost is skipped, not danced in a hurry."""
         now = time.perf_counter()
         if now > self._due + MOST_CATCHING_UP * TICK:
             skipped = int((now - self._due) / TICK)
             self.statistics.count("inference.late_ticks", skipped)
             self._due += skipped * TICK
-        self.sleep(self._due - now)
+        self.sleep(self._due - EARLY - now)
+        if (left := self._due - time.perf_counter()) > 0 and not self.stopping:
+            self._poses.newer_than(self._poses_seen, min(left, EARLY))
+        early = max(self._due - time.perf_counter(), 0.0)
         self._due += TICK
+        return early
 
     def _newest_pose(self) -> Pose | None:
         """What is known of the visitor; a new pose draws the ticks to the time at which poses come in."""
@@ -192,12 +200,17 @@ class Dance(Room):
         fault.recover()
 
     def _publish(
-        self, positions: FloatArray, weights: FloatArray, pose: Pose | None, controls: Controls
+        self,
+        positions: FloatArray,
+        weights: FloatArray,
+        pose: Pose | None,
+        controls: Controls,
+        generated_at: float,
     ) -> None:
         changed_at = controls.emotion_changed_at
         frame = DancerFrame(
             index=self._index,
-            generated_at=time.perf_counter(),
+            generated_at=generated_at,
             positions=positions.astype(np.float32),
             emotion_weights=weights,
             visitor=pose,

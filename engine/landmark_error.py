@@ -73,7 +73,9 @@ def joints_in_video(video: Path, model: Path) -> FloatArray:
     while (picture := capture.read()[1]) is not None:
         image = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         at = len(joints) / rate
-        bodies = detector.detect(CameraFrame(image, at, len(joints)))
+        frame = CameraFrame(image, at, len(joints))
+        bodies = detector.detect(frame)
+        detector.look_around(frame)
         height, width = image.shape[:2]
         index = visitors.choose([sighting_of(body, width, height) for body in bodies], at)
         joints.append(np.full((17, 2), np.nan) if index is None else joints_in_picture(bodies[index]))

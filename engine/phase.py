@@ -2,13 +2,13 @@
 
 A camera and the dance both beat thirty times a second, and nothing says that they beat together: a pose may lie
 there for a whole tick before anybody looks. So the grid of ticks is moved, a fraction of a millisecond at a
-time, to where four of five poses have come in. That is stochastic approximation of a quantile (Robbins & Monro
+time, to where nine of ten poses have come in. That is stochastic approximation of a quantile (Robbins & Monro
 1951); nobody can see it in the dance.
 """
 
-EARLIER, LATER = 0.0001, 0.0004
+EARLIER, LATER = 0.0001, 0.0009
 """Seconds by which the grid moves for a pose that came in time, and for one that just missed its tick: one of
-five may miss."""
+ten may miss."""
 
 
 def shift_of_ticks(came_at: float, due: float, period: float) -> float:

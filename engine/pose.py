@@ -7,7 +7,9 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from engine.faults import PermanentFault, TemporaryFault
 from engine.mailbox import Mailbox
@@ -18,6 +20,8 @@ from engine.statistics import Statistics
 from engine.values import CameraFrame, Pose
 from engine.visitor import Visitors, sighting_of
 from engine.visitor_body import VisitorBody
+
+Answer = TypeVar("Answer")
 
 NICENESS = 10
 FRAME_TIMEOUT = 0.2
@@ -92,7 +96,10 @@ class PoseRoom(Room):
         self.sleep(self._rest())
         frame = self._next_frame(time.perf_counter())
         if frame is not None:
-            self._put(self._pose_in(frame))
+            detector = self._detector
+            assert detector is not None
+            self._put(self._pose_in(frame, detector))
+            self._asked(detector, detector.look_around, frame)
             return
         now = time.perf_counter()
         if self._last.present and now - self._last.captured_at > NOBODY_AFTER:
@@ -131,17 +138,9 @@ class PoseRoom(Room):
         self._detector = None
         self.close()
 
-    def _pose_in(self, frame: CameraFrame) -> Pose:
-        detector = self._detector
-        assert detector is not None
+    def _pose_in(self, frame: CameraFrame, detector: PoseDetector) -> Pose:
         began = time.perf_counter()
-        try:
-            bodies = detector.detect(frame)
-        except (RuntimeError, ValueError) as error:
-            raise TemporaryFault(f"the pose detector failed on a frame: {error}") from error
-        finally:
-            if self.superseded:
-                detector.close()
+        bodies = self._asked(detector, detector.detect, frame)
         if self.superseded:
             raise TemporaryFault("the pose came too late")
         took = time.perf_counter() - began
@@ -163,6 +162,18 @@ class PoseRoom(Room):
             self.statistics.count("pose.found")
             positions, confidence = self._body.see(bodies[index], width, at)
         return Pose(True, at, positions, confidence)
+
+    def _asked(
+        self, detector: PoseDetector, question: Callable[[CameraFrame], Answer], frame: CameraFrame
+    ) -> Answer:
+        """What the detector says to a question; one that is left behind meanwhile is closed."""
+        try:
+            return question(frame)
+        except (RuntimeError, ValueError) as error:
+            raise TemporaryFault(f"the pose detector failed on a frame: {error}") from error
+        finally:
+            if self.superseded:
+                detector.close()
 
     def _nobody(self, at: float) -> Pose:
         return Pose(False, at, self._last.positions, self._last.confidence)

@@ -1,5 +1,6 @@
 """MediaPipe's pose landmarker: a picture in, the landmarks of everybody in it out."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ from engine.landmarks import BodyLandmarks, is_person
 from engine.values import CameraFrame
 
 NUM_POSES = 3
-"""The visitor and two others: whoever is not found cannot be told apart. On two busy cores a picture with one
-person costs 17 ms with 2 or 3 (the detector looks for more in every picture) against 11 ms with 1; three people
-cost 27 ms, still within a frame."""
+"""The visitor and two others: whoever is not found cannot be told apart."""
+LOOK_AROUND = 0.5
+"""Seconds between two looks for others, while one person is in view. Where more people are looked for than
+there are, MediaPipe searches all of every picture, 29 ms on two cores and not 17, and smooths nothing."""
+COMPANY = 2.0
+"""Seconds for which everybody is looked for in each picture, after nobody or more than one was seen."""
 
 
 class PoseDetector:
@@ -22,7 +26,7 @@ class PoseDetector:
     nothing).
     """
 
-    def __init__(self, model: Path, num_poses: int = NUM_POSES) -> None:
+    def __init__(self, model: Path) -> None:
         # Imported here: it takes a second, and whoever needs no camera needs no MediaPipe.
         import mediapipe
         from mediapipe.tasks.python import vision
@@ -30,28 +34,71 @@ class PoseDetector:
 
         self._picture_of: Any = mediapipe.Image
         self._format = mediapipe.ImageFormat.SRGB
-        options = vision.PoseLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(model)),
-            running_mode=vision.RunningMode.VIDEO,
-            num_poses=num_poses,
-        )
-        self._landmarker = vision.PoseLandmarker.create_from_options(options)
+
+        def landmarker(num_poses: int) -> Any:
+            options = vision.PoseLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(model)),
+                running_mode=vision.RunningMode.VIDEO,
+                num_poses=num_poses,
+            )
+            return vision.PoseLandmarker.create_from_options(options)
+
+        self._of_one, self._of_everybody = landmarker(1), landmarker(NUM_POSES)
+        self._turns = Turns()
         self._timestamp = -1
 
     def detect(self, frame: CameraFrame) -> list[BodyLandmarks]:
-        """Everybody who was found; what cannot be a person is left out."""
+        """Everybody who was found; what cannot be a person is left out. More than one is only looked for where
+        somebody else was seen lately: see `look_around`."""
         # MediaPipe refuses a timestamp that is not later than the one before.
         self._timestamp = max(self._timestamp + 1, int(frame.captured_at * 1000))
-        picture = self._picture_of(image_format=self._format, data=frame.image)
-        result = self._landmarker.detect_for_video(picture, self._timestamp)
+        alone = self._turns.alone(frame.captured_at)
+        result = self._search(self._of_one if alone else self._of_everybody, frame)
+        self._turns.found(len(result.pose_landmarks), frame.captured_at, everybody=not alone)
         height, width = frame.image.shape[:2]
         people = zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
         bodies = [landmarks_of(seen, world, width, height) for seen, world in people]
         return [body for body in bodies if is_person(body)]
 
+    def look_around(self, frame: CameraFrame) -> None:
+        """Now and then search the frame that was just answered for others, so that they are followed from the
+        next one on: apart from the answer, which is sooner and steadier without it."""
+        if self._turns.due(frame.captured_at):
+            result = self._search(self._of_everybody, frame)
+            self._turns.found(len(result.pose_landmarks), frame.captured_at, everybody=True)
+
+    def _search(self, landmarker: Any, frame: CameraFrame) -> Any:
+        picture = self._picture_of(image_format=self._format, data=frame.image)
+        return landmarker.detect_for_video(picture, self._timestamp)
+
     def close(self) -> None:
         """Free the networks."""
-        self._landmarker.close()
+        self._of_one.close()
+        self._of_everybody.close()
+
+
+class Turns:
+    """When one person is looked for and when everybody. Times are those of the frames, in seconds."""
+
+    def __init__(self) -> None:
+        self._company_until = math.inf
+        """until when there may be others, or nobody; not known at first"""
+        self._searched_at = -math.inf
+
+    def alone(self, time: float) -> bool:
+        """Whether one person is enough to look for."""
+        return time >= self._company_until
+
+    def due(self, time: float) -> bool:
+        """Whether it is time to look around."""
+        return time >= self._searched_at + LOOK_AROUND
+
+    def found(self, count: int, time: float, *, everybody: bool) -> None:
+        """So many people were found."""
+        if everybody:
+            self._searched_at = time
+        if count != 1 or self._company_until == math.inf:
+            self._company_until = time + COMPANY
 
 
 def landmarks_of(seen: list[Any], world: list[Any], width: int, height: int) -> BodyLandmarks:

@@ -158,6 +158,9 @@ class StandIn:
         body = pose_detector.landmarks_of(marks, world, width, height)
         return [body] if pose_detector.is_person(body) else []
 
+    def look_around(self, frame: Any) -> None:
+        """There is nobody else."""
+
     def close(self) -> None:
         """Nothing to free."""
 

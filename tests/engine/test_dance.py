@@ -78,6 +78,27 @@ def test_a_pose_that_just_missed_its_tick_draws_the_ticks_towards_it(studio: Stu
     assert studio.dance._due == pytest.approx(due + TICK, abs=1e-9)
 
 
+def test_a_new_pose_is_answered_early_by_a_frame_of_its_usual_time(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.dance.EARLY", 60.0)
+    studio.ticks(1)
+    due = studio.dance._due = time.perf_counter() + 60.0
+    studio.poses.put(Pose(present=False, captured_at=0.0))
+    studio.dance.step()
+    assert time.perf_counter() < due - 30.0
+    assert due <= studio.sent[-1].generated_at < due + 30.0
+    assert studio.dance._due == pytest.approx(due + TICK, abs=2 * LATER)
+
+
+def test_without_a_new_pose_no_tick_is_early(studio: Studio) -> None:
+    studio.poses.put(Pose(present=False, captured_at=0.0))
+    studio.ticks(1)
+    due = studio.dance._due = time.perf_counter() + 0.5 * TICK
+    studio.dance.step()
+    assert studio.sent[-1].generated_at >= due and time.perf_counter() >= due
+
+
 def test_the_emotion_glides_and_sums_to_one(studio: Studio) -> None:
     studio.operator.set_glide(0.2)
     studio.ticks(1)

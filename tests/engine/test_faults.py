@@ -40,7 +40,7 @@ from engine.osc_packet import SECONDS_TO_1970
 from engine.osc_target import Target
 from engine.pacing import Pacer
 from engine.pose import PoseRoom
-from engine.pose_detector import PoseDetector
+from engine.pose_detector import PoseDetector, Turns
 from engine.room import MOST_HANGING, Room, stop_all
 from engine.show import ShowRoom, read_show
 from engine.statistics import Statistics
@@ -294,7 +294,9 @@ class Sight:
         self.found: list[BodyLandmarks] = []
         self.frames: Mailbox[CameraFrame] = Mailbox()
         self.poses: Mailbox[Pose] = Mailbox()
-        detector = SimpleNamespace(detect=lambda frame: self.found, close=lambda: None)
+        detector = SimpleNamespace(
+            detect=lambda frame: self.found, look_around=lambda frame: None, close=lambda: None
+        )
         monkeypatch.setattr(pose_module, "PoseDetector", lambda model: detector)
         monkeypatch.setattr(pose_module, "find_pose_model", lambda path: Path("model.task"))
         monkeypatch.setattr(pose_module, "give_way", lambda: None)
@@ -318,7 +320,9 @@ def test_a_body_of_nan_or_forty_metres_is_nobody(scale: float) -> None:
     detector: Any = object.__new__(PoseDetector)
     detector._timestamp, detector._format, detector._picture_of = -1, None, lambda **_: None
     result = SimpleNamespace(pose_landmarks=[marks], pose_world_landmarks=[world])
-    detector._landmarker = SimpleNamespace(detect_for_video=lambda *_: result)
+    detector._turns = Turns()
+    detector._of_one = None
+    detector._of_everybody = SimpleNamespace(detect_for_video=lambda *_: result)
     assert detector.detect(CameraFrame(noisy(1), 1.0, 0)) == []
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from engine.faults import PermanentFault, TemporaryFault
 from engine.landmarks import BodyLandmarks
 from engine.mailbox import Mailbox
 from engine.pose import NICENESS, PoseRoom, give_way
-from engine.pose_detector import landmarks_of
+from engine.pose_detector import COMPANY, LOOK_AROUND, PoseDetector, Turns, landmarks_of
 from engine.pose_model import MODEL_NAME, PoseModelError, cache_folder
 from engine.statistics import Statistics
 from engine.values import CameraFrame, Pose
@@ -78,6 +78,9 @@ class FakeDetector:
         if FakeDetector.error is not None:
             raise FakeDetector.error
         return FakeDetector.found
+
+    def look_around(self, frame: CameraFrame) -> None:
+        """There is nobody else."""
 
     def close(self) -> None:
         self.closed = True
@@ -272,6 +275,82 @@ def test_the_real_detector_follows_the_person_in_the_reference_video(real_model)
     assert 1.2 < latest.positions[INDEX["head"], 1] < 2.0
     assert abs(latest.positions[0, 0]) < 0.2
     assert abs(np.degrees(heading(latest.positions))) < 30
+
+
+class Searches:
+    """MediaPipe's part of a detector of `FakeDetector`'s kind: people in view, and how many were looked for."""
+
+    def __init__(self) -> None:
+        self.people = 1
+        self.looked_for: list[int] = []
+        self.detector: Any = object.__new__(PoseDetector)
+        self.detector._picture_of = lambda **_: None
+        self.detector._format, self.detector._timestamp, self.detector._turns = None, -1, Turns()
+        self.detector._of_one, self.detector._of_everybody = self._landmarker(1), self._landmarker(3)
+
+    def _landmarker(self, most: int) -> SimpleNamespace:
+        def detect_for_video(picture: None, timestamp: int) -> SimpleNamespace:
+            self.looked_for.append(most)
+            marks = [SimpleNamespace(x=0.5, y=0.02 * i, z=0.1, visibility=0.9) for i in range(33)]
+            found = [marks] * min(self.people, most)
+            return SimpleNamespace(pose_landmarks=found, pose_world_landmarks=found)
+
+        return SimpleNamespace(detect_for_video=detect_for_video)
+
+    def watch(self, start: float, seconds: float) -> list[int]:
+        """How many people were looked for in each search of so many seconds of pictures."""
+        self.looked_for.clear()
+        for i in range(round(seconds * 30)):
+            frame = CameraFrame(np.zeros((48, 64, 3), dtype=np.uint8), start + i / 30, i)
+            self.detector.detect(frame)
+            self.detector.look_around(frame)
+        return list(self.looked_for)
+
+
+def test_one_person_is_followed_alone_with_a_look_around_now_and_then():
+    searches = Searches()
+    assert set(searches.watch(0.0, 2.0)) == {3}  # whether there are others is not known yet
+    searched = searches.watch(2.0, 10.0)
+    assert searched.count(1) == 300 and 18 <= searched.count(3) <= 20
+
+
+def test_a_second_person_is_seen_within_half_a_second_and_everybody_until_they_are_gone():
+    searches = Searches()
+    searches.watch(0.0, 4.0)
+    searches.people = 2
+    searched = searches.watch(4.0, 3.0)
+    assert searched[: round(LOOK_AROUND * 30) + 1].count(3) == 1 and set(searched[20:]) == {3}
+    searches.people = 1
+    assert set(searches.watch(7.0, COMPANY - 0.1)) == {3}
+    assert searches.watch(7.0 + COMPANY, 1.0).count(1) == 30
+
+
+def test_while_nobody_is_there_everybody_is_looked_for():
+    searches = Searches()
+    searches.watch(0.0, 4.0)
+    searches.people = 0
+    assert set(searches.watch(4.0, 5.0)[1:]) == {3}
+
+
+def test_the_real_detector_finds_a_second_person_who_comes_in(real_model):
+    video = MEDIA / "pose_1.mp4"
+    if not video.is_file():
+        pytest.skip(f"{video} is not there")
+    import cv2
+
+    capture = cv2.VideoCapture(str(video))
+    person = cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB)[:, 100:470]
+    capture.release()
+    wall = np.full_like(person, 128)
+    detector = PoseDetector(real_model)
+    counts = []
+    for i in range(120):
+        two = i / 30 >= 3.0
+        frame = CameraFrame(np.hstack([person, person if two else wall]), 10.0 + i / 30, i)
+        counts.append(len(detector.detect(frame)))
+        detector.look_around(frame)
+    detector.close()
+    assert set(counts[5:90]) == {1} and set(counts[90 + round(LOOK_AROUND * 30) + 2 :]) == {2}
 
 
 def test_a_landmark_outside_the_picture_counts_as_not_seen():
