@@ -4,12 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from models.checkpoint import Checkpoint
 from models.features import HEIGHT, pose_positions, positions_to_features
 from models.footing import STANDING_TOE, TOES
 from models.generator import MEMORY, SEAM, DanceState, Generator, Sampling
 from models.mixture import choose_component, sample_components
+from models.planner import Planner
 from models.skeleton import BONE_LENGTHS, BONE_PARENTS, joint_speed
 from tests.synthetic import swinging_figure
 
@@ -60,7 +62,7 @@ def test_dancing_for_long_costs_no_more_memory(generator: Generator) -> None:
 
 
 def test_the_streamed_plan_is_that_of_the_network_over_the_whole_past(dancer: Checkpoint) -> None:
-    generator = Generator(dancer, Sampling(temperature=0.0, pull=0.0))
+    generator = Generator(dancer, Sampling(temperature=0.0, pull=0.0, emphasis=0.0))
     first = generator.start(1)
     states = [first, *danced(generator, first, 50)]
     frames = torch.cat([generator.space.inputs(*map(torch.from_numpy, (s.pose, s.step))) for s in states[:-1]])
@@ -163,6 +165,28 @@ def test_where_phrases_are_scarce_the_dancer_invents_more(dancer: Checkpoint) ->
     wishes = (generator.wish_of(one, weights, 1.0)[1][:, 2:] for one in (state, other))
     apart = np.abs(np.subtract(*wishes)).mean(axis=1) / np.abs(2 * state.whim[:, 1:]).mean(axis=1)
     assert apart[0] == pytest.approx(generator.sampling.whim) and apart[1] > apart[0] + 0.2
+
+
+def test_the_network_hears_an_emotion_further_from_the_mean_of_all(
+    dancer: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+    usual = Planner.forward
+
+    def listening(self: Planner, pose: Tensor, step: Tensor, label_weights: Tensor, *given: Tensor) -> object:
+        heard.append(label_weights[0].numpy().copy())
+        return usual(self, pose, step, label_weights, *given)
+
+    monkeypatch.setattr(Planner, "forward", listening)
+    size = len(dancer.palette)
+    happy, all_alike = np.eye(size, dtype=np.float32)[1], np.full(size, 1 / size, dtype=np.float32)
+    for emphasis, weights in ((0.0, happy), (0.5, happy), (0.5, all_alike)):
+        generator = Generator(dancer, Sampling(emphasis=emphasis), compiled=False)
+        generator.step(generator.start(), weights)
+    np.testing.assert_allclose(heard[0][:size], happy)
+    np.testing.assert_allclose(heard[1][:size], 1.5 * happy - 0.5 / size, atol=1e-6)
+    np.testing.assert_allclose(heard[2][:size], all_alike, atol=1e-6)
+    assert all(labels.sum() == pytest.approx(1.0) and not labels[size:].any() for labels in heard)
 
 
 def test_nobody_is_ever_asked_to_stand(generator: Generator) -> None:
