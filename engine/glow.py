@@ -8,6 +8,8 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
+from engine.enlarge import FAINT
+
 RADIUS_STEP = 1.12
 """Sizes grow by this factor from one sprite to the next: nobody sees the difference, and few are kept."""
 
@@ -58,7 +60,12 @@ def _sprite(step: int, red: int, green: int, blue: int) -> pygame.Surface:
     pixels = cv2.merge([*channels, channels[0]])
     if radius > small:
         pixels = cv2.resize(pixels, (2 * radius, 2 * radius), interpolation=cv2.INTER_LINEAR)
-    sprite = pygame.image.frombuffer(pixels.tobytes(), (2 * radius, 2 * radius), "BGRA")
+    # a faint light is dark before its rim, and what is dark is not added
+    lit = np.flatnonzero(pixels.max(axis=(0, 2)) > FAINT)
+    dark = min(int(lit[0]), 2 * radius - 1 - int(lit[-1])) if len(lit) else radius - 1
+    pixels = pixels[dark : 2 * radius - dark, dark : 2 * radius - dark]
+    size = (pixels.shape[1], pixels.shape[0])
+    sprite = pygame.image.frombuffer(pixels.tobytes(), size, "BGRA")
     sprite.set_alpha(None)
     return sprite
 
