@@ -81,8 +81,11 @@ def from_pelvis(positions: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def on_screen(positions: NDArray[np.floating]) -> NDArray[np.floating]:
-    """0 to 1 in the picture."""
-    x, y, z = positions[:, 0], positions[:, 1], positions[:, 2]
+    """0 to 1 in the picture. Who leaves it stays whole at its edge: the body moves back as one."""
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    half = SCREEN_WIDTH / 2
+    back = np.clip(0.0, -half - low, half - high) if (high - low).max() < SCREEN_WIDTH else np.zeros(3)
+    x, y, z = positions[:, 0] + back[0], positions[:, 1], positions[:, 2] + back[2]
     shares = np.stack(
         [0.5 + x / SCREEN_WIDTH, SCREEN_FLOOR - y / SCREEN_HEIGHT, 0.5 + z / SCREEN_WIDTH], axis=1
     )

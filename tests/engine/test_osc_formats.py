@@ -103,7 +103,16 @@ def test_the_frames_of_coordinates() -> None:
     np.testing.assert_allclose(on_screen(middle), np.tile([0.5, 0.9, 0.5], (17, 1)))
     np.testing.assert_allclose(on_screen(middle + [2, 2.025, 0])[0], [1.0, 0.0, 0.5], atol=1e-9)
     assert on_screen(middle + 50).max() == 1 and on_screen(middle - 50).min() == 0
+    assert on_screen(np.linspace(-50, 50, 51).reshape(17, 3)).max() == 1
     assert on_screen(DANCER)[INDEX["left_shoulder"], 0] > on_screen(DANCER)[INDEX["right_shoulder"], 0]
+
+
+@pytest.mark.parametrize("far", [(2.5, 0.0, 0.0), (-9.0, 0.0, 3.0)])
+def test_who_leaves_the_picture_stays_whole_at_its_edge(far: tuple[float, float, float]) -> None:
+    inside, outside = on_screen(DANCER - DANCER[0] * [1, 0, 1]), on_screen(DANCER + far)
+    np.testing.assert_allclose(np.diff(outside, axis=0), np.diff(inside, axis=0), atol=1e-6)
+    edge = outside[:, 0].max() if far[0] > 0 else outside[:, 0].min()
+    assert edge == pytest.approx(1.0 if far[0] > 0 else 0.0, abs=1e-6)
 
 
 def test_a_target_is_told_in_a_few_words() -> None:
