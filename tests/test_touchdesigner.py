@@ -106,6 +106,16 @@ def test_every_joint_has_a_geometry_that_follows_its_channels(built: tuple[dict,
             assert eval(expression, {"op": lambda name: defaultdict(lambda: None)}) == 0
 
 
+def test_the_camera_goes_along_with_the_dancer(built: tuple[dict, Operator]) -> None:
+    _, project = built
+    base = project.op("dancer")
+    assert base is not None
+    camera, pelvis = base.op("camera"), types.SimpleNamespace(par=types.SimpleNamespace(tx=3.0, tz=-2.0))
+    assert camera is not None and base.op("pelvis") is not None
+    found = [eval(axis.expr, {"op": {"pelvis": pelvis}.get}) for axis in (camera.par.tx, camera.par.tz)]
+    assert found == [3.0, 3.0]
+
+
 def test_the_bones_are_lines_from_joint_to_joint(built: tuple[dict, Operator]) -> None:
     _, project = built
     base = project.op("dancer")

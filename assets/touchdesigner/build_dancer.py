@@ -107,7 +107,9 @@ def build(network):
     lines.display = lines.render = True
 
     camera = base.create(cameraCOMP, "camera")
-    camera.par.ty, camera.par.tz = 1, 5
+    camera.par.ty = 1
+    # It goes along: the stage is several metres wide. Give tx and tz numbers and it stays.
+    camera.par.tx.expr, camera.par.tz.expr = "op('pelvis').par.tx", "op('pelvis').par.tz + 5"
     camera.nodeX, camera.nodeY = 400, 0
     light = base.create(lightCOMP, "light")
     light.par.tz = 5
