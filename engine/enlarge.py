@@ -83,17 +83,15 @@ def blend_figure(
     origin: tuple[int, int],
     cell: float,
     opacity: float = 1.0,
-    band: int = BAND,
 ) -> None:
     """Blend BGRX colours (rows, columns, 4) over the surface with a sharp, anti-aliased silhouette.
 
     `distance` (rows, columns) is that of `distance_codes`; `cell` pixels per cell need not be whole.
-    Small figures are done faster in one high `band`.
     """
     # one pixel of edge is 1 / cell of a cell, the distance there EDGE_CODES / cell codes
     ramp = np.clip((np.arange(256) - 128.0) * cell / EDGE_CODES + 0.5, 0.0, 1.0) * (255.0 * opacity)
     ramp = ramp.astype(np.uint8)
-    for top, left, bottom, right in lit_patches(distance, DARK_CODE, band):
+    for top, left, bottom, right in lit_patches(distance, DARK_CODE, BAND):
         above, below = min(top, 1), min(len(colour) - bottom, 1)
         window = (slice(top - above, bottom + below), slice(left, right))
         fine = _enlarged(colour[window], cell)

@@ -103,7 +103,9 @@ class Sculptor:
         colour = cv2.multiply(colour, cv2.merge([self._exposure(relief)] * 3))
         if relief.energy.any():
             colour = colour + relief.energy[..., None] * (light.glow[::-1] * np.float32(70.0))
-        shaded: NDArray[Any] = cv2.cvtColor(cv2.convertScaleAbs(colour), cv2.COLOR_BGR2BGRA)
+        # the ridge of a thin limb runs between cells, and would be a row of beads
+        smooth = cv2.GaussianBlur(cv2.convertScaleAbs(colour), (3, 3), 0.6)
+        shaded: NDArray[Any] = cv2.cvtColor(smooth, cv2.COLOR_BGR2BGRA)
         return shaded
 
     @staticmethod

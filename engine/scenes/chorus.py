@@ -100,5 +100,4 @@ class Chorus(Scene):
             (round(left), round(top)),
             sculpture.cell * ratio,
             entrance * (1.0 - HAZE * far),
-            band=len(sculpture.colour),
         )
