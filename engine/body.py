@@ -73,7 +73,7 @@ POINTS = TORSO | _limbs("left", 1.0) | _limbs("right", -1.0)
 """Every named point as a blend of joints (weights that sum to 1) and directions (metres)."""
 
 TRUNK = (
-    # from, to, radius at either end and bulge in the middle (metres), and the joint whose speed lights it up
+    # from, to, radius at both ends and bulge in the middle (metres), the joint whose speed lights it up there
     ("belly", "waist", 0.092, 0.084, 0.0, "pelvis"),
     ("waist", "chest", 0.084, 0.095, 0.004, "neck"),
     ("rim_left", "rim_right", 0.072, 0.072, 0.010, "pelvis"),
@@ -117,7 +117,7 @@ class Body:
     """V round volumes with axes from `starts` to `ends` (V, 3) and `radii` (V, 2) at their ends, in metres.
 
     The first `trunk` of them are parts of the trunk. `bulges` (V,) are added to the radius in the middle,
-    `joints` (V,) are the indices of the joints that they move with.
+    `joints` (V, 2) are the indices of the joints whose speeds light up their two ends.
     """
 
     starts: NDArray[np.float32]
@@ -165,10 +165,16 @@ def _blend_matrix() -> NDArray[np.float32]:
     return matrix
 
 
+def _first_joint(volume: tuple[str, str, float, float, float, str]) -> int:
+    """The joint where a part of a limb begins; other volumes are lit up alike at both ends."""
+    name = "_".join(volume[0].split("_")[::-1])
+    return INDEX[name] if volume in LIMBS and name in INDEX else INDEX[volume[5]]
+
+
 _NAMES = tuple(POINTS)
 _SPANS, _BLEND = _span_matrix(), _blend_matrix()
 _STARTS = np.array([_NAMES.index(volume[0]) for volume in VOLUMES])
 _ENDS = np.array([_NAMES.index(volume[1]) for volume in VOLUMES])
 _RADII = np.array([volume[2:4] for volume in VOLUMES], dtype=np.float32)
 _BULGES = np.array([volume[4] for volume in VOLUMES], dtype=np.float32)
-_JOINTS = np.array([INDEX[volume[5]] for volume in VOLUMES])
+_JOINTS = np.array([[_first_joint(volume), INDEX[volume[5]]] for volume in VOLUMES])

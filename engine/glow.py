@@ -61,7 +61,8 @@ def _sprite(step: int, red: int, green: int, blue: int) -> pygame.Surface:
     if radius > small:
         pixels = cv2.resize(pixels, (2 * radius, 2 * radius), interpolation=cv2.INTER_LINEAR)
     # a faint light is dark before its rim, and what is dark is not added
-    lit = np.flatnonzero(pixels.max(axis=(0, 2)) > FAINT)
+    shade = pixels.max(axis=2)
+    lit = np.flatnonzero(np.maximum(shade.max(axis=0), shade.max(axis=1)) > FAINT)
     dark = min(int(lit[0]), 2 * radius - 1 - int(lit[-1])) if len(lit) else radius - 1
     pixels = pixels[dark : 2 * radius - dark, dark : 2 * radius - dark]
     size = (pixels.shape[1], pixels.shape[0])

@@ -18,6 +18,8 @@ WATCHED = "EMOTION_DANCER_WATCHED"
 """Set in the environment of a piece that a watchdog has started."""
 BEAT = b"heartbeat"
 """How a line to the watchdog begins."""
+EVERY = 1.0
+"""Seconds between two beats."""
 LONGEST_STILL = 10.0
 """Seconds without a new frame of the dance after which the heart stops, once it has danced."""
 LONGEST_LOADING = 300.0
@@ -45,7 +47,7 @@ class Heartbeat:
     def beat(self, now: float) -> None:
         """A picture has been drawn at a monotonic time in seconds."""
         self._began = now if self._began is None else self._began
-        count = int(now - self._began)
+        count = int((now - self._began) / EVERY)
         if count <= self._count:
             return
         self._count = count

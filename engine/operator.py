@@ -213,19 +213,20 @@ class Operator:
             self._put(replace(self._controls, resets=self._controls.resets + 1))
 
     def release(self) -> None:
-        """Let go of every control, as if the hand had left it long ago."""
+        """Let go of every control, as if no hand had touched it."""
         with self._lock:
-            self._touched_at = dict.fromkeys(self._touched_at, -math.inf)
+            self._touched_at.clear()
 
     def cue(self, weights: Weights | None, influence: float | None = None, energy: float | None = None) -> None:
         """What the show asks for now: done where no hand is, and the emotion only while not automatic."""
         with self._lock:
-            changes = {
+            wanted = {
                 name: self._returning(name, value)
                 for name, value in (("influence", influence), ("energy", energy))
-                if value is not None and value != getattr(self._controls, name) and not self._held(name)
+                if value is not None and not self._held(name)
             }
             self._cued_at = time.perf_counter()
+            changes = {name: value for name, value in wanted.items() if value != getattr(self._controls, name)}
             if changes:
                 self._put(replace(self._controls, **changes))  # type: ignore[arg-type]
             if weights is not None and not self._controls.automatic:

@@ -138,7 +138,7 @@ IN = (
     Address(INFLUENCE, "float 0 to 1", "how much the visitor draws the dancer"),
     Address(ENERGY, "float 0 to 2", "how much the dancer moves; 1 is as the actors did"),
     Address(MODE, "follow or solo", "answer the visitor, or dance alone"),
-    Address(RESET, "none", "begin a new dance"),
+    Address(RESET, "none, or 1", "begin a new dance"),
     Address(SCENE, "name or index", "0 figure, 1 ribbons, 2 chorus or 3 constellation; with none the next"),
     Address(NEXT_SCENE, "none, or 1", "the next scene"),
     Address(QUIT, "the word of `quit_word`", "end the piece; without a word in the settings it is ignored"),
@@ -162,6 +162,7 @@ SOURCE = (
     Address("/dancer/0/<joint>", "3 floats: x y z", "the stream of another dancer, who is the visitor here"),
     Address("/visitor/0/array", "51 floats", "x y z of each joint in order"),
     Address(PRESENT, "int", "0: nobody is there"),
+    Address(HEARTBEAT, "int", "this is another dancer's stream: of its people the first is followed"),
     Address("/poses/<n>/<part>/position", "2 floats: x y", "pixels, y down, as PoseOSC's page has it"),
     Address("/poses/<n>/keypoints/<part>/x", "float", "pixels, as PoseOSC sends it; y and score too"),
     Address(

@@ -46,7 +46,7 @@ class OscOut:
         self.visitor_emotion: Mailbox[VisitorEmotion | None] = visitor_emotion or Mailbox()
         log = logging.getLogger("engine.osc_out")
         self._complaint = RateLimitedLog(log)
-        self._complaints = {target: RateLimitedLog(log) for target in self.targets}
+        self._complaints = {target: RateLimitedLog(log, longest=600.0) for target in self.targets}
         self._found: dict[Target, tuple[str, int]] = {}
         self._wanted = set(self.targets)
         """targets whose address is to be looked up, again where nothing could be sent to it"""

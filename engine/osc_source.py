@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engine import heartbeat
 from engine import osc_addresses as osc
 from engine.held_joints import HeldJoints
 from engine.landmarks import FEET, TALLEST, is_person
@@ -27,8 +28,8 @@ MOST_PACKETS = 10_000
 STANDING = (0.2, 1.6)
 """Metres of a pelvis above the floor; where it is elsewhere the sender's floor is not ours."""
 FARTHEST_PLACE = 50.0
-HEARTBEAT_EVERY = 1.0
-"""Seconds between two heartbeats of a dancer, who sends them whatever the format."""
+DANCER_WITHIN = 3 * heartbeat.EVERY
+"""Seconds since a heartbeat for which a stream is another dancer's, who sends it in every format."""
 
 OSC_SOURCE = re.compile(r"osc(?::(\d{1,5}))?")
 _JOINTS = {
@@ -158,7 +159,7 @@ class OscSource(OscListener):
         if people is None:
             return
         now = time.perf_counter()
-        if now - self._dancer_beat_at < 2 * HEARTBEAT_EVERY:
+        if now - self._dancer_beat_at < DANCER_WITHIN:
             people = people[:1]  # another dancer's stream: the second is that dancer's visitor
         width, height = self._keypoints.size
         bodies = [body for body in map(body_landmarks, people) if is_person(body)]

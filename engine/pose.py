@@ -69,6 +69,8 @@ class PoseRoom(Room):
         self._detector: PoseDetector | None = None
         self._followed: int | None = None
         self._took: deque[float] = deque(maxlen=JUDGED)
+        self._looked_for = 0.0
+        """seconds that the last look around took"""
         self._last = Pose(present=False, captured_at=time.perf_counter())
         self._forget()
 
@@ -99,7 +101,9 @@ class PoseRoom(Room):
             detector = self._detector
             assert detector is not None
             self._put(self._pose_in(frame, detector))
+            began = time.perf_counter()
             self._asked(detector, detector.look_around, frame)
+            self._looked_for = time.perf_counter() - began
             return
         now = time.perf_counter()
         if self._last.present and now - self._last.captured_at > NOBODY_AFTER:
@@ -110,7 +114,8 @@ class PoseRoom(Room):
         """Seconds to leave the machine to others after a detection."""
         if len(self._took) < JUDGED:
             return 0.0
-        return min(REST * max(figures.median(self._took) - QUICK_ENOUGH, 0.0), LONGEST_REST)
+        longer = figures.median(self._took) - QUICK_ENOUGH
+        return min(REST * longer + self._looked_for, LONGEST_REST) if longer > 0.0 else 0.0
 
     def _next_frame(self, free_at: float) -> CameraFrame | None:
         """The frame to answer for a detector that is free since then, None if there is none in 0.2 s."""

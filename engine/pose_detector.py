@@ -13,7 +13,8 @@ NUM_POSES = 3
 """The visitor and two others: whoever is not found cannot be told apart."""
 LOOK_AROUND = 0.5
 """Seconds between two looks for others, while one person is in view. Where more people are looked for than
-there are, MediaPipe searches all of every picture, 29 ms on two cores and not 17, and smooths nothing."""
+there are, MediaPipe searches all of every picture, 29 ms on two cores and not 17; and it smooths landmarks only
+where one is looked for. Whoever comes in and crosses within this time is not known yet."""
 COMPANY = 2.0
 """Seconds for which everybody is looked for in each picture, after nobody or more than one was seen."""
 
@@ -43,7 +44,12 @@ class PoseDetector:
             )
             return vision.PoseLandmarker.create_from_options(options)
 
-        self._of_one, self._of_everybody = landmarker(1), landmarker(NUM_POSES)
+        self._of_everybody = landmarker(NUM_POSES)
+        try:
+            self._of_one = landmarker(1)
+        except BaseException:
+            self._of_everybody.close()
+            raise
         self._turns = Turns()
         self._timestamp = -1
 
@@ -54,6 +60,9 @@ class PoseDetector:
         self._timestamp = max(self._timestamp + 1, int(frame.captured_at * 1000))
         alone = self._turns.alone(frame.captured_at)
         result = self._search(self._of_one if alone else self._of_everybody, frame)
+        if alone and not result.pose_landmarks:
+            # it looked where somebody was when one was last looked for
+            alone, result = False, self._search(self._of_everybody, frame)
         self._turns.found(len(result.pose_landmarks), frame.captured_at, everybody=not alone)
         height, width = frame.image.shape[:2]
         people = zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
@@ -73,8 +82,10 @@ class PoseDetector:
 
     def close(self) -> None:
         """Free the networks."""
-        self._of_one.close()
-        self._of_everybody.close()
+        try:
+            self._of_one.close()
+        finally:
+            self._of_everybody.close()
 
 
 class Turns:

@@ -33,7 +33,7 @@ FILLET = 0.4
 """How much of the melting also rounds the silhouette: more, and legs that cross would grow a web."""
 
 STEEPEST = 85.0
-"""Largest exponent: a float holds e to the 88. With LIMB_MELT that is 85 cm before and behind the pelvis."""
+"""Largest exponent: a float holds e to the 88. With LIMB_MELT: 85 cm before and behind the middle of a body."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Silhouette:
 
 @dataclass(frozen=True, eq=False)
 class Relief(Silhouette):
-    """A silhouette with `height`, cells in front of the dancer's depth, and `energy` in 0..1."""
+    """A silhouette with `height`, cells in front of the middle of the body, and `energy` in 0..1."""
 
     height: Grid
     energy: Grid
@@ -71,11 +71,12 @@ class _Layout:
 
 @dataclass(frozen=True, eq=False)
 class _Cells:
-    """Every cell of every box behind one another, (N,): its place in the grid, how many cells it lies inside
-    the volume, and the height of the volume's front there. `counts` (V,) says how many belong to each volume;
-    the first `trunk` cells are the trunk's."""
+    """Every cell of every box behind one another, (N,): its place in the grid, how far along the volume it lies
+    (0 to 1), how many cells inside, and the height of the volume's front there. `counts` (V,) says how many
+    belong to each volume; the first `trunk` cells are the trunk's."""
 
     place: Grid
+    along: Grid
     inside: Grid
     height: Grid
     counts: Grid
@@ -93,7 +94,7 @@ def cast_silhouette(body: Body, projection: Projection, cell: int) -> Silhouette
 def raise_relief(body: Body, energies: Grid, projection: Projection, cell: int) -> Relief | None:
     """The relief of a body in the picture, None where nothing of it lies in the picture.
 
-    `energies` (V,) in 0..1 say how lit up each volume is; `cell` is in pixels.
+    `energies` (V, 2) in 0..1 say how lit up each volume is at its ends; `cell` is in pixels.
     """
     layout = _lay_out(body, projection, cell)
     if layout is None:
@@ -115,7 +116,8 @@ def _energy(layout: _Layout, cells: _Cells, energies: Grid) -> Grid:
     if not (energies > 0.02).any():
         return np.zeros((layout.rows, layout.columns), dtype=np.float32)
     weights = _exponential(cells.height, 0.02 * layout.scale)
-    lit = _gather(layout, cells.place, weights * np.repeat(energies.astype(np.float32), cells.counts))
+    first, second = np.repeat(energies.astype(np.float32), cells.counts, axis=0).T
+    lit = _gather(layout, cells.place, weights * (first + (second - first) * cells.along))
     energy = lit / np.maximum(_gather(layout, cells.place, weights), 1e-35)
     smooth: Grid = cv2.blur(energy.astype(np.float32), (9, 9))
     return smooth
@@ -166,7 +168,9 @@ def _lay_out(body: Body, projection: Projection, cell: int) -> _Layout | None:
     if columns < 2 or rows < 2:
         return None
     toward = projection.scale / cell
-    depths = (np.stack([body.starts[:, 2], body.ends[:, 2]]) - projection.z) * toward
+    # from the middle of the body and not of the camera's view, which follows softly and may be a metre behind
+    depths = np.stack([body.starts[:, 2], body.ends[:, 2]])
+    depths = (depths - 0.5 * (depths.min() + depths.max())) * toward
     start, end = ends - corner - 0.5
     shapes = np.stack(
         [*start.T, depths[0], *end.T, depths[1], radii[0], radii[1], body.bulges * scales[0]], dtype=np.float32
@@ -212,7 +216,7 @@ def _raise(layout: _Layout, trunk: int) -> _Cells:
     inside = radius - np.sqrt(x)
     height = _front(radius, inside)
     height += along * dz + z0
-    return _Cells(place, inside, height, counts, int(counts[:trunk].sum()))
+    return _Cells(place, along, inside, height, counts, int(counts[:trunk].sum()))
 
 
 def _front(radius: Grid, inside: Grid) -> Grid:

@@ -154,11 +154,8 @@ class ShowRoom(Room):
         super().__init__(statistics)
         self._show, self._operator = show, operator
         self._began: float | None = None
-        # what the first cues glide from
-        self._emotion, controls = operator.present()
-        self._influence, self._energy = (
-            np.array([value], dtype=np.float32) for value in (controls.influence, controls.energy)
-        )
+        self._before: dict[str, Weights] = {}
+        """what the first cue of each track glides from: what was there when it came"""
 
     def open(self) -> None:
         """Begin; after a fault go on."""
@@ -172,10 +169,19 @@ class ShowRoom(Room):
 
     def play(self, moment: float) -> None:
         """Ask for what a moment in seconds wants."""
-        show = self._show
-        influence, energy = show.influence.at(moment, self._influence), show.energy.at(moment, self._energy)
+        blend, controls = self._operator.present()
+        emotion = self._at("emotion", moment, blend)
+        influence = self._at("influence", moment, np.array([controls.influence], dtype=np.float32))
+        energy = self._at("energy", moment, np.array([controls.energy], dtype=np.float32))
         self._operator.cue(
-            show.emotion.at(moment, self._emotion),
+            emotion,
             None if influence is None else float(influence[0]),
             None if energy is None else float(energy[0]),
         )
+
+    def _at(self, name: str, moment: float, present: Weights) -> Weights | None:
+        """The value of a track at a moment, when its control is at `present`."""
+        value: Weights | None = getattr(self._show, name).at(moment, self._before.setdefault(name, present))
+        if value is None:
+            self._before[name] = present
+        return value

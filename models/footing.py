@@ -24,7 +24,7 @@ FOLLOWING = 0.15
 """Share of a change of the feet's slide that the pelvis follows in a frame."""
 FARTHEST_HELD = 0.12
 """Metres that a leg may hold a foot back."""
-TAKING_HOLD = 0.8
+TAKING_HOLD = 0.75
 """Share of the slide of a standing foot that its leg takes up: all of it is felt as a jerk in the knee."""
 STILL_HELD, LETTING_GO = 0.98, 0.85
 """What is left of that after a frame, for a foot that stands and one that is lifted."""
@@ -70,7 +70,8 @@ def held(before: FloatArray, after: FloatArray, pelvis: FloatArray, holds: Float
     """By how many metres (..., 2 feet, 2) in x and z the legs hold the feet back in this frame.
 
     `before` and `after` are positions as planned, `pelvis` (..., 2) moved the body besides, and `holds` was
-    the answer for the last frame. A foot that stands is held where it stood; one that is lifted swings free.
+    the answer for the last frame. A foot that stands is held about where it stood; one that is lifted swings
+    free.
     """
     stands = standing(before, after)[..., None]
     moved = (after - before)[..., TOES, :][..., [0, 2]] + pelvis[..., None, :]

@@ -63,14 +63,14 @@ class Sampling:
     """mean number of times a second that the choice of component is drawn anew"""
     overlap: float = 0.9
     """weight of each plan relative to the next newer one when their steps are averaged"""
-    emphasis: float = 0.6
-    """how much further than in training the emotion that the network hears lies from the mean of all: guidance
-    (Ho & Salimans 2022, arXiv:2207.12598) of what goes in and not of what comes out, which costs nothing"""
+    emphasis: float = 0.55
+    """how much further than in training the emotion that the network hears lies from the mean of all: in the
+    spirit of guidance (Ho & Salimans 2022, arXiv:2207.12598), which extrapolates what comes out, at no cost"""
     bout: float = 4.0
     """mean seconds for which one phrase is asked, as long as actors keep to one"""
     whim: float = 0.25
     """deviations by which the manner asked for differs from that of the phrase: an actor never does it twice"""
-    invention: float = 0.32
+    invention: float = 0.46
     """by how much whim, and by which share temperature, grows in emotions that few phrases are known of: what
     is known would soon be danced again"""
     tempo: float = 0.12

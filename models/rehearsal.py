@@ -56,7 +56,7 @@ class Rehearsal:
     rng: np.random.Generator
     length: int
     """frames of the windows to draw"""
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = field(default_factory=lambda: Sampling(emphasis=0.0))
     _state: DanceState | None = None
     _shown: NDArray[np.int64] = field(init=False)
     """the emotions that the expert can answer in"""

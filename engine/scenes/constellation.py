@@ -56,7 +56,7 @@ class Constellation(Scene):
         """Draw threads, stars and their faint twins in the floor."""
         body = embody(view.positions)
         stars = self._stars(body)
-        energy = view.energies[body.joints[self._volume]]
+        energy = view.energies[body.joints[self._volume, 1]]
         # the air before the body: every star has a faint twin on the floor's dark mirror
         twins = stars[::3] * np.array([1.0, -1.0, 1.0], dtype=np.float32)
         pixels, scales = view.projection.project(np.concatenate([stars, twins]))

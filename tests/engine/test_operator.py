@@ -174,6 +174,11 @@ def test_what_a_hand_has_left_comes_back_to_the_show_little_by_little(monkeypatc
     assert max(-np.diff(seen)) <= RETURN_RATE * 0.5 + 1e-9
     operator.cue(None, energy=0.3)  # what no hand has touched since follows at once
     assert now(operator).energy == 0.3
+    operator.set_energy(0.3)  # a hand that changes nothing is over with its hold, too
+    moment += 31.0
+    operator.cue(None, energy=0.3)
+    operator.cue(None, energy=2.0)
+    assert now(operator).energy == 2.0
 
 
 def test_a_hand_on_the_intensity_leaves_the_emotion_to_the_show(operator: Operator) -> None:
@@ -191,9 +196,11 @@ def test_automatic_goes_over_the_emotion_of_the_show_but_not_over_its_energy(ope
 
 def test_letting_go_gives_the_controls_back_at_once(operator: Operator) -> None:
     operator.set_emotion("proud")
+    operator.set_energy(2.0)
     operator.release()
-    operator.cue(SAD)
+    operator.cue(SAD, energy=0.4)
     np.testing.assert_array_equal(now(operator).emotion_target, SAD)
+    assert now(operator).energy == 0.4
 
 
 def test_a_suggestion_that_changes_nothing_is_no_change(operator: Operator) -> None:

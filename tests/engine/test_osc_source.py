@@ -245,7 +245,7 @@ def test_a_body_of_impossible_size_is_none(scale: float) -> None:
 
 
 def test_every_address_of_the_table_is_understood() -> None:
-    counts = {"x": 1, "position": 2, "<joint>": 3, "array": 51, "pos_world": 51, "present": 1}
+    counts = {"x": 1, "position": 2, "<joint>": 3, "array": 51, "pos_world": 51, "present": 1, "heartbeat": 1}
     outside = Outside()
     for entry in SOURCE:
         last = entry.address.rsplit("/", 1)[1]

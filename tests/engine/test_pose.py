@@ -282,6 +282,7 @@ class Searches:
 
     def __init__(self) -> None:
         self.people = 1
+        self.lost = 0  # searches for one person that are to fail
         self.looked_for: list[int] = []
         self.detector: Any = object.__new__(PoseDetector)
         self.detector._picture_of = lambda **_: None
@@ -292,7 +293,9 @@ class Searches:
         def detect_for_video(picture: None, timestamp: int) -> SimpleNamespace:
             self.looked_for.append(most)
             marks = [SimpleNamespace(x=0.5, y=0.02 * i, z=0.1, visibility=0.9) for i in range(33)]
-            found = [marks] * min(self.people, most)
+            lost = most == 1 and self.lost > 0
+            self.lost -= lost
+            found = [marks] * (0 if lost else min(self.people, most))
             return SimpleNamespace(pose_landmarks=found, pose_world_landmarks=found)
 
         return SimpleNamespace(detect_for_video=detect_for_video)
@@ -323,6 +326,16 @@ def test_a_second_person_is_seen_within_half_a_second_and_everybody_until_they_a
     searches.people = 1
     assert set(searches.watch(7.0, COMPANY - 0.1)) == {3}
     assert searches.watch(7.0 + COMPANY, 1.0).count(1) == 30
+
+
+def test_who_is_lost_by_the_search_for_one_is_found_in_the_same_picture():
+    searches = Searches()
+    searches.watch(0.0, 4.0)
+    searches.lost = 1
+    frame = CameraFrame(np.zeros((48, 64, 3), dtype=np.uint8), 4.0, 0)
+    searches.looked_for.clear()
+    assert len(searches.detector.detect(frame)) == 1 and searches.looked_for == [1, 3]
+    assert searches.watch(4.0 + 1 / 30, 0.3) == [1] * 9  # and alone again
 
 
 def test_while_nobody_is_there_everybody_is_looked_for():

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from engine.rate_limited_log import LONGEST, RateLimitedLog
+from engine.rate_limited_log import RateLimitedLog
 
 
 @pytest.fixture
@@ -13,9 +13,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def lines_of(clock: list[float], caplog: pytest.LogCaptureFixture, until: float, every: float) -> list[float]:
+def lines_of(
+    clock: list[float], caplog: pytest.LogCaptureFixture, until: float, every: float, longest: float = 10.0
+) -> list[float]:
     """When a line is logged, if there is something to say every so many seconds."""
-    complaint = RateLimitedLog(logging.getLogger("engine.test"), 10.0)
+    complaint = RateLimitedLog(logging.getLogger("engine.test"), 10.0, longest)
     times = []
     while clock[0] < until:
         before = len(caplog.records)
@@ -26,15 +28,23 @@ def lines_of(clock: list[float], caplog: pytest.LogCaptureFixture, until: float,
     return times
 
 
-def test_what_goes_on_is_told_ever_more_seldom(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
-    times = lines_of(clock, caplog, until=24 * 3600.0, every=1.0)
+def test_of_many_causes_one_line_in_ten_seconds_is_told(
+    clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert lines_of(clock, caplog, until=41.0, every=1.0) == [0.0, 10.0, 20.0, 30.0, 40.0]
+
+
+def test_one_cause_that_goes_on_is_told_ever_more_seldom(
+    clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    times = lines_of(clock, caplog, until=24 * 3600.0, every=1.0, longest=600.0)
     assert times[:5] == [0.0, 10.0, 30.0, 70.0, 150.0]
-    assert times[-1] - times[-2] == LONGEST
+    assert times[-1] - times[-2] == 600.0
     assert caplog.messages[:2] == ["packet 7 is bad", "packet 7 is bad (9 more since the last line)"]
 
 
 def test_what_comes_now_and_then_is_told_each_time(
     clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert len(lines_of(clock, caplog, until=600.0, every=60.0)) == 10
+    assert len(lines_of(clock, caplog, until=600.0, every=60.0, longest=600.0)) == 10
     assert not any("more" in message for message in caplog.messages)

@@ -84,6 +84,20 @@ def test_the_room_works_the_operator() -> None:
     np.testing.assert_allclose(controls.emotion_target[[1, 2]], 0.5)
 
 
+def test_the_first_cue_glides_from_what_a_hand_had_set_before() -> None:
+    operator = Operator(DEFAULT_PALETTE, Mailbox(), hold=0.0)
+    room = ShowRoom(show_of(TWO.replace("energy = 1", "energy = 0")), operator, Statistics())
+    room.play(0)
+    operator.set_emotion("sad")
+    operator.set_energy(2.0)
+    operator.release()
+    for moment in (9.9, 10.0, 15.0):
+        room.play(moment)
+    controls = operator.mailbox.latest()
+    assert controls is not None and controls.energy == 1.0
+    np.testing.assert_allclose(controls.emotion_target[[1, 2]], 0.5)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

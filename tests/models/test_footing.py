@@ -1,6 +1,6 @@
 import numpy as np
 
-from models.footing import FARTHEST_HELD, LEGS, STANDING_TOE, TAKING_HOLD, TOES, held, planted, rise, slide
+from models.footing import FARTHEST_HELD, LEGS, STANDING_TOE, TOES, held, planted, rise, slide
 from models.skeleton import BONE_PARENTS
 from tests.synthetic import swinging_figure
 
@@ -64,7 +64,7 @@ def bent() -> np.ndarray:
     return positions
 
 
-def test_a_foot_that_stands_is_held_where_it_stood_while_the_body_slides_on() -> None:
+def test_a_foot_that_stands_is_held_about_where_it_stood_while_the_body_slides_on() -> None:
     body, holds = bent(), np.zeros((2, 2))
     body[:, 1] += STANDING_TOE - body[TOES, 1].min()
     before = planted(body, holds)
@@ -74,7 +74,7 @@ def test_a_foot_that_stands_is_held_where_it_stood_while_the_body_slides_on() ->
         body = moved
     after = planted(body, holds)
     free = np.linalg.norm([0.02, 0.01])
-    assert np.linalg.norm((after - before)[TOES], axis=-1).max() < (1.1 - TAKING_HOLD) * free
+    assert np.linalg.norm((after - before)[TOES], axis=-1).max() < 0.35 * free
     np.testing.assert_allclose(after[0] - before[0], [0.02, 0.0, 0.01], atol=1e-9)
     np.testing.assert_allclose(bones(after), bones(before), atol=1e-9)
 

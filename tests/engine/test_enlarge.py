@@ -1,0 +1,53 @@
+"""Only what is lit is enlarged, and all of it."""
+
+import numpy as np
+import pygame
+import pytest
+
+from engine.enlarge import FAINT, GAP, add_light, lit_patches
+from engine.glow import _falloff, add_glow
+
+
+@pytest.mark.parametrize("band", [1, 7, 32])
+def test_every_lit_cell_lies_in_one_box_and_no_box_in_another(band: int) -> None:
+    rng = np.random.default_rng(band)
+    for _ in range(60):
+        shade = np.zeros(rng.integers(1, 60, 2), dtype=np.uint8)
+        for _ in range(rng.integers(0, 5)):
+            row, column = rng.integers(0, shade.shape[0]), rng.integers(0, shade.shape[1])
+            shade[row : row + 4, column : column + 5] = 200
+        boxes = np.zeros(shade.shape, dtype=int)
+        for top, left, bottom, right in lit_patches(shade, FAINT, band):
+            assert 0 <= top < bottom <= shade.shape[0] and 0 <= left < right <= shade.shape[1]
+            boxes[top:bottom, left:right] += 1
+        assert boxes.max(initial=0) <= 1 and (boxes[shade > FAINT] == 1).all()
+
+
+def test_what_lies_far_apart_has_boxes_of_its_own() -> None:
+    shade = np.zeros((8, 100), dtype=np.uint8)
+    shade[:, 10:13] = shade[:, 12 + GAP : 15 + GAP] = shade[:, 80:] = 200
+    assert [(left, right) for _, left, _, right in lit_patches(shade, 0, 8)] == [(9, 16 + GAP), (79, 100)]
+
+
+@pytest.mark.parametrize("cell", [1, 3, 4, 5, 9])
+def test_light_is_added_where_it_is_and_as_bright(cell: int) -> None:
+    colour = np.zeros((40, 60, 4), dtype=np.uint8)
+    colour[10:30, 5:15, :3], colour[12:20, 40:55, 1] = 120, 60
+    surface = pygame.Surface((60 * cell + 20, 40 * cell + 20), 0, 32)
+    add_light(surface, colour, (10, 10), cell)
+    seen = pygame.surfarray.array3d(surface).swapaxes(0, 1)
+    middle = seen[10 + cell // 2 :: cell, 10 + cell // 2 :: cell][:40, :60]
+    inside = np.s_[11:29, 6:14], np.s_[13:19, 41:54, 1]
+    assert (middle[inside[0]] == 120).all() and (middle[inside[1]] == 60).all()
+    assert not middle[:, 20:35].any() and not middle[35:].any()
+
+
+@pytest.mark.parametrize("radius", [83.0, 230.0])
+def test_a_faint_sprite_is_cropped_where_it_is_dark(radius: float) -> None:
+    surface = pygame.Surface((600, 600), 0, 32)
+    add_glow(surface, (300.0, 300.0), radius, np.array([24.0, 18.0, 12.0]))
+    seen = pygame.surfarray.array3d(surface)[..., 0].astype(float)
+    across = np.hypot(*(np.mgrid[:600, :600] + 0.5 - 300.0)) / radius
+    wanted = 24.0 * np.clip(1.0 - across**2, 0.0, 1.0) ** 3
+    assert np.abs(seen - wanted).max() < 4.0  # sizes and tints come in steps
+    assert _falloff(10)[0].shape == (20, 20)
