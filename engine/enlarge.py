@@ -26,7 +26,7 @@ FAINT = 1
 EDGE_CODES = 50.0
 """Steps of the 8-bit distance per cell; with 128 at the silhouette it reaches 2.5 cells either way."""
 
-SMOOTH_CELL = 4
+SMOOTH_CELL = 5
 """Pixels per cell from which two of them may be alike."""
 
 DARK_CODE = 64

@@ -37,13 +37,24 @@ def expose(
     if columns < 2 or rows < 2 or len(paths) < 2:
         return None
     points, lights = _densely((paths - low).astype(np.float32), brightness)
-    x, y = points[:, 0].astype(np.intp), points[:, 1].astype(np.intp)
-    inside = np.flatnonzero((points.min(axis=1) >= 0.0) & (x < columns) & (y < rows))
+    # light falls on the four cells around a point: on the nearest one alone a thread would go in steps
+    points -= np.float32(0.5)
+    corner = np.floor(points)
+    share = points - corner
+    x, y = corner.astype(np.intp).T
+    inside = np.flatnonzero((corner.min(axis=1) >= 0.0) & (x < columns - 1) & (y < rows - 1))
     place = (y * columns + x)[inside]
-    fields = [
-        np.bincount(place, light[inside], minlength=rows * columns).reshape(rows, columns) for light in lights
-    ]
-    return Exposure(np.array(fields, dtype=np.float32), (int(low[0]) * cell, int(low[1]) * cell), cell)
+    right, down = share[inside].T
+    fields = np.zeros((len(lights), rows * columns), dtype=np.float32)
+    for step, part in (
+        (0, (1 - right) * (1 - down)),
+        (1, right * (1 - down)),
+        (columns, (1 - right) * down),
+        (columns + 1, right * down),
+    ):
+        for kind, light in enumerate(lights):
+            fields[kind] += np.bincount(place + step, light[inside] * part, minlength=rows * columns)
+    return Exposure(fields.reshape(-1, rows, columns), (int(low[0]) * cell, int(low[1]) * cell), cell)
 
 
 def bloom(field: NDArray[Any], thread: float, halo: float) -> NDArray[Any]:

@@ -28,7 +28,7 @@ def draw_trails(surface: pygame.Surface, view: View) -> None:
     pixels, _ = view.projection.project(hands_and_feet(past.positions))
     exposure = expose(pixels, bright[None], view.projection.size, 2 * cell_for(view.projection.size))
     if exposure is not None:
-        shade = bloom(exposure.fields[0], 0.7, 0.8)
+        shade = bloom(exposure.fields[0], 0.8, 0.8)
         tint = view.light.glow * np.float32(255.0 * min(view.light.glow_strength, 1.0))
         add_light(surface, tinted(shade, tint), exposure.origin, exposure.cell)
 
