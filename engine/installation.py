@@ -87,12 +87,17 @@ class Installation:
         self.rooms: list[Room] = [self.dance, *self._visitor_rooms()]
         self.rooms.append(MovementEmotion(self.poses, self.visitor_emotion, self.operator, self.statistics))
         if settings.show is not None:
-            self.rooms.append(ShowRoom(read_show(settings.show, palette), self.operator, self.statistics))
+            show = read_show(settings.show, palette)
+            self.rooms.append(ShowRoom(show, self.operator, self.statistics, self.frames))
         if not all(target.native for target in self.osc_out.targets):
             self.rooms.append(OscRates(self.osc_out, self.statistics))
         if settings.osc_in != "off":
             self.rooms.append(self._osc_in(*parse_address(settings.osc_in)))
         self._recorder = Recorder(settings.recordings, palette.names, self.statistics)
+        if settings.recordings.exists() and not settings.recordings.is_dir():
+            raise StartError(
+                f"--recordings: {settings.recordings}: not a folder; give one that is, or will be, there"
+            )
         self._performance = Performance(
             settings,
             self.operator,
@@ -116,7 +121,7 @@ class Installation:
         before = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         started = time.perf_counter()
         log.info(
-            "streaming to %s, listening on %s, source %s",
+            "targets %s, controls %s, source %s",
             ", ".join(settings.osc_targets),
             settings.osc_in,
             settings.source,
@@ -147,7 +152,10 @@ class Installation:
             settled = time.perf_counter() + SETTLING
             window.run(draw, act, lambda: self._should_stop() or time.perf_counter() > settled)
             # The figures are those of the piece as it runs; how long it took to get there is one of its own.
-            log.info("dancing")
+            if self.frames.version:
+                log.info("dancing")
+            else:
+                log.warning("no dance after %.0f s; the machine is busy, or see the faults", LONGEST_OPENING)
             self.startup_s = round(time.perf_counter() - started, 3)
             self.statistics.clear()
             self.camera.forget_dropped()
@@ -199,6 +207,10 @@ class Installation:
 
     def _visitor_rooms(self) -> list[Room]:
         settings = self.settings
+        if settings.pose_model is not None and not settings.pose_model.is_file():
+            raise StartError(
+                f"--pose-model: {settings.pose_model}: not a file; give a pose_landmarker .task file"
+            )
         if settings.source == "none":
             return []
         if (port := osc_port(settings.source)) is not None:

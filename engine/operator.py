@@ -114,7 +114,11 @@ class Operator:
         An emotion that is no entry but a blend of entries keeps the proportions within it.
         """
         weight = _within("a weight", weight, 0.0, 1.0)
-        entry = self._one_hot(emotion) if isinstance(emotion, int) else self.palette.resolve(emotion).weights
+        if isinstance(emotion, int):
+            entry, note = self._one_hot(emotion), None
+        else:
+            resolved = self.palette.resolve(emotion)
+            entry, note = resolved.weights, resolved.note
         with self._lock:
             others = np.where(entry > 0, 0.0, self._blend.astype(np.float64))
             if others.sum() == 0.0:
@@ -122,7 +126,7 @@ class Operator:
             total = others.sum()
             blend = weight * entry + (1.0 - weight) * others / total if total else entry
             self._touch("emotion")
-            self._aim((blend / blend.sum()).astype(np.float32))
+            self._aim((blend / blend.sum()).astype(np.float32), note)
 
     def set_weights(self, weights: Sequence[float]) -> None:
         """All weights of the palette at once, 0 to 1 in its order, as they stand on a row of faders: they are

@@ -161,6 +161,7 @@ SOURCE = (
     Address("/visitor/0/<joint>", "3 floats: x y z", "metres, y up; a joint that never comes is guessed"),
     Address("/dancer/0/<joint>", "3 floats: x y z", "the stream of another dancer, who is the visitor here"),
     Address("/visitor/0/array", "51 floats", "x y z of each joint in order"),
+    Address("/dancer/0/array", "53 numbers or more", "as another dancer sends it, who is the visitor here"),
     Address(PRESENT, "int", "0: nobody is there"),
     Address(HEARTBEAT, "int", "this is another dancer's stream: of its people the first is followed"),
     Address("/poses/<n>/<part>/position", "2 floats: x y", "pixels, y down, as PoseOSC's page has it"),

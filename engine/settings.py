@@ -82,15 +82,18 @@ class Settings(BaseModel):
     )
 
     emotion: str = Field("neutral", description="the emotion at the start")
-    glide: float = Field(0.5, ge=0, le=60, description="seconds that a change of emotion takes")
+    glide: float = Field(0.5, ge=0, le=60, description="seconds that a change of emotion takes, 0 to 60")
     influence: float = Field(0.3, ge=0, le=1, description="how much the visitor draws the dancer, 0 to 1")
-    energy: float = Field(1.0, ge=0, le=2, description="how much the dancer moves, 1 as the actors did")
+    energy: float = Field(1.0, ge=0, le=2, description="how much the dancer moves, 0 to 2; 1 as the actors did")
     seed: int = Field(0, ge=0, lt=2**63, description="the same seed dances the same dance")
     checkpoint: Path | None = Field(None, description="the dancer (default: the one that ships)")
 
     show: Path | None = Field(None, description="a TOML file with a timeline of emotion, influence and energy")
     hold: float = Field(
-        30.0, ge=0, le=3600, description="seconds for which a hand on a control goes over show and automatic"
+        30.0,
+        ge=0,
+        le=3600,
+        description="seconds for which a hand on a control goes over show and automatic, 0 to 3600",
     )
     automatic: bool = Field(False, description="let the visitor's movement set the emotion from the start")
 
@@ -111,9 +114,9 @@ class Settings(BaseModel):
     )
 
     fullscreen: bool = Field(False, description="fill the screen")
-    width: int = Field(1280, ge=160, le=7680, description="width of the window in pixels")
-    height: int = Field(720, ge=90, le=4320, description="height of the window in pixels")
-    headless: bool = Field(False, description="no window; dance and stream all the same")
+    width: int = Field(1280, ge=160, le=7680, description="width of the window in pixels, 160 to 7680")
+    height: int = Field(720, ge=90, le=4320, description="height of the window in pixels, 90 to 4320")
+    headless: bool = Field(False, description="no window; dance, draw and stream all the same")
     seconds: float | None = Field(None, gt=0, description="stop by itself after so many seconds")
     stats: Path | None = Field(None, description="write the figures to this JSON file on exit")
 
@@ -126,9 +129,14 @@ class Settings(BaseModel):
     scale: float | None = Field(
         None, ge=0.25, le=1, description="share of the screen's pixels per side to draw (default: automatic)"
     )
-    frame_rate: int = Field(60, ge=24, le=120, description="pictures a second; 120 where the screen shows them")
+    frame_rate: int = Field(
+        60, ge=24, le=120, description="pictures a second, 24 to 120; 120 where the screen shows them"
+    )
     attract_after: float = Field(
-        60, ge=0, le=3600, description="seconds without a visitor until the stage waits for one; 0 for never"
+        60,
+        ge=0,
+        le=3600,
+        description="seconds without a visitor until the stage waits for one, 0 to 3600; 0 for never",
     )
     mirror_figure: bool = Field(True, description="show the visitor as a faint mirror figure")
     recordings: Path = Field(Path("recordings"), description="folder for pictures and recordings")
@@ -137,7 +145,7 @@ class Settings(BaseModel):
     )
     log: Path | None = Field(None, description="write the log to this file too, at most 6 MiB of it")
     watchdog: float | None = Field(
-        None, ge=2, le=3600, description="seconds without a heartbeat after which it is started anew"
+        None, ge=2, le=3600, description="seconds without a heartbeat after which it is started anew, 2 to 3600"
     )
 
 
@@ -204,7 +212,8 @@ def _first_complaint(error: ValidationError, given: set[str], config: Path | Non
     if field is None:
         return f"{where}: there is no such setting; the settings are {', '.join(Settings.model_fields)}"
     found = repr(first["input"])[:60]
-    return f"{where}: {found} will not do: {first['msg'].lower()}; it is {field.description}"
+    reason = first["msg"].lower().removeprefix("value error, ")
+    return f"{where}: {found} will not do: {reason}; expected: {field.description}"
 
 
 class _OneLineParser(argparse.ArgumentParser):
@@ -233,19 +242,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="settings by name, as listed in README"
     )
-    parser.add_argument("--loop", action="store_true", help=describe("loop"))
-    parser.add_argument("--mirror", action=argparse.BooleanOptionalAction, help=describe("mirror"))
     screen = parser.add_mutually_exclusive_group()
     screen.add_argument("--fullscreen", action="store_true", help=describe("fullscreen"))
     screen.add_argument("--windowed", dest="fullscreen", action="store_false", help="a window (default)")
-    parser.add_argument("--headless", action="store_true", help=describe("headless"))
     for name, metavar in METAVARS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=describe(name))
     # the model tells 90 from "90"
     parser.add_argument("--rotate", type=int, metavar="DEGREES", help=describe("rotate"))
-    parser.add_argument("--kiosk", action="store_true", help=describe("kiosk"))
     parser.add_argument("--watchdog", nargs="?", const="10", metavar="S", help=f"{describe('watchdog')}; S: 10")
-    for name in ("automatic", "mirror_figure"):
+    for name in ("loop", "mirror", "headless", "kiosk", "automatic", "mirror_figure"):
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, action=argparse.BooleanOptionalAction, help=describe(name))
     parser.add_argument(

@@ -2,16 +2,16 @@
 
 length = 600            # seconds, after which it begins anew; without it the last cue stays
 [[cue]]
-at = 0                  # seconds from the beginning
-glide = 20              # seconds over which it comes, from what was before (default 10)
+at = 0                  # seconds from the beginning of the dance
+glide = 20              # seconds over which it comes, from what is there then (default 10)
 emotion = "sad"         # a name, or weights: { sad = 0.7, timid = 0.3 }
 influence = 0.2         # each of the three may be left out and then stays as it was
 energy = 0.8
 """
 
+import logging
 import time
 import tomllib
-from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,15 +20,19 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.faults import StartError
+from engine.mailbox import Mailbox
 from engine.operator import MOST_ENERGY, Operator
 from engine.room import Room
 from engine.statistics import Statistics
+from engine.values import DancerFrame
 from models.palette import Palette, Weights
 
 LARGEST_FILE = 2**20
 MOST_CUES = 1_000
 LONGEST = 24 * 3600.0
 CUES_A_SECOND = 5.0
+PASSES = 8
+"""Passes of a loop after which it no longer matters what was there before the first."""
 
 Seconds = Annotated[float, Field(ge=0, le=LONGEST)]
 
@@ -71,15 +75,23 @@ class Track:
         has been no cue."""
         if not self.times or moment < self.times[0]:
             return None
-        looped = self.length is not None and moment >= self.length
-        moment = moment % self.length if self.length is not None else moment
-        index = bisect_right(self.times, moment) - 1
-        if index < 0:
-            return self.values[-1]
-        before = self.values[index - 1] if index > 0 or looped else initial
-        past = moment - self.times[index]
-        share = 1.0 if past >= self.seconds[index] else past / self.seconds[index]
-        return (before + np.float32(share) * (self.values[index] - before)).astype(np.float32)
+        value = initial
+        if self.length is not None:
+            passes, moment = divmod(moment, self.length)
+            for _ in range(min(int(passes), PASSES)):
+                value = self._played(value, self.length)
+        return self._played(value, moment)
+
+    def _played(self, value: Weights, until: float) -> Weights:
+        """What a value has become at a moment of a pass: each cue glides from where the last one got to."""
+        ends = (*self.times[1:], float("inf"))
+        for begins, ends_at, seconds, target in zip(self.times, ends, self.seconds, self.values, strict=True):
+            if begins > until:
+                break
+            past = min(until, ends_at) - begins
+            share = 1.0 if past >= seconds else past / seconds
+            value = (value + np.float32(share) * (target - value)).astype(np.float32)
+        return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +130,10 @@ class Show:
 def weights_of(emotion: str | dict[str, float], palette: Palette) -> Weights:
     """The weights (P,) that a name or a table of weights means. Raises ValueError."""
     if isinstance(emotion, str):
-        return palette.resolve(emotion).weights
+        resolved = palette.resolve(emotion)
+        if resolved.note:
+            logging.getLogger("engine.show").info("%s", resolved.note)
+        return resolved.weights
     total = sum(emotion.values())
     if total <= 0:
         raise ValueError("the weights of an emotion should not all be 0")
@@ -150,21 +165,22 @@ class ShowRoom(Room):
 
     name = "show"
 
-    def __init__(self, show: Show, operator: Operator, statistics: Statistics) -> None:
+    def __init__(
+        self, show: Show, operator: Operator, statistics: Statistics, frames: Mailbox[DancerFrame]
+    ) -> None:
         super().__init__(statistics)
+        self._frames = frames
         self._show, self._operator = show, operator
         self._began: float | None = None
         self._before: dict[str, Weights] = {}
         """what the first cue of each track glides from: what was there when it came"""
 
-    def open(self) -> None:
-        """Begin; after a fault go on."""
-        self._began = self._began or time.perf_counter()
-
     def step(self) -> None:
-        """Ask once and wait."""
-        assert self._began is not None
-        self.play(time.perf_counter() - self._began)
+        """Ask once and wait. The show begins with the dance, and goes on after a fault."""
+        if self._began is None and self._frames.version:
+            self._began = time.perf_counter()
+        if self._began is not None:
+            self.play(time.perf_counter() - self._began)
         self.sleep(1.0 / CUES_A_SECOND)
 
     def play(self, moment: float) -> None:

@@ -51,6 +51,10 @@ def read_palette(checkpoint: Path) -> Palette:
 def read_card(checkpoint: Path) -> dict[str, Any]:
     """The card of a checkpoint as JSON values. Raises CheckpointError."""
     path = card_path(checkpoint)
+    if checkpoint.is_dir():
+        raise CheckpointError(
+            f"{checkpoint}: a folder; a checkpoint is NAME.safetensors with NAME.json beside it"
+        )
     try:
         if path.stat().st_size > LARGEST_CARD:
             raise CheckpointError(

@@ -143,6 +143,9 @@ def test_a_signal_ends_it_in_good_order(config: Path, checkpoint_file: Path, num
         (["--source", "camera:x"], "camera:x"),
         (["--stats", "absent/folder/s.json"], "absent/folder/s.json"),
         (["--checkpoint", "absent.safetensors"], "absent.json"),
+        (["--checkpoint", str(Path(__file__).parent)], "a folder"),
+        (["--pose-model", "absent.task", "--source", "none"], "absent.task"),
+        (["--recordings", __file__], "not a folder"),
     ],
 )
 def test_what_is_wrong_at_the_start_is_one_line_and_status_2(

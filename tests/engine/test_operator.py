@@ -127,6 +127,7 @@ def test_a_dataset_name_takes_a_weight_as_the_entry_or_blend_that_it_is(operator
     operator.set_weight("anger", 0.4)
     np.testing.assert_allclose(now(operator).emotion_target[[0, 3]], [0.6, 0.4])
     operator.set_weight("surprise", 0.5)
+    assert "surprise is not in the palette" in str(now(operator).caption)
     target, surprise = now(operator).emotion_target, DEFAULT_PALETTE.resolve("surprise").weights
     np.testing.assert_allclose(target[surprise > 0], 0.5 * surprise[surprise > 0], rtol=1e-5)
     assert target.sum() == pytest.approx(1.0)

@@ -24,6 +24,9 @@ def test_the_command_line_goes_over_the_file_and_the_file_over_the_defaults(tmp_
     settings = parse_settings(["--config", str(config), "--seed", "9"])
     assert (settings.emotion, settings.seed, settings.influence) == ("sad", 9, 0.3)
     assert settings.osc_targets == ("10.0.0.2:7000", "127.0.0.1:9001")
+    config.write_text("loop = true\nkiosk = true\nheadless = true\n")
+    settings = parse_settings(["--config", str(config), "--no-loop", "--no-kiosk", "--no-headless"])
+    assert not (settings.loop or settings.kiosk or settings.headless)
 
 
 def test_every_flag_of_the_contract_is_understood() -> None:
@@ -59,6 +62,8 @@ def test_every_flag_of_the_contract_is_understood() -> None:
         (["--seconds", "-1"], "--seconds"),
         (["--seed", "1.5"], "--seed"),
         (["--seed", "-1"], "--seed"),
+        (["--energy", "3"], "0 to 2"),
+        (["--scene", "sparks"], "will not do: there are figure"),
         (["--config", "absent.toml"], "absent.toml"),
     ],
 )

@@ -10,6 +10,7 @@ from engine.mailbox import Mailbox
 from engine.operator import Operator
 from engine.show import Show, ShowFile, ShowRoom, read_show
 from engine.statistics import Statistics
+from engine.values import DancerFrame
 from models.palette import DEFAULT_PALETTE
 
 NEUTRAL, HAPPY, SAD = (DEFAULT_PALETTE.one_hot(i) for i in range(3))
@@ -68,6 +69,22 @@ def test_a_loop_whose_first_cue_is_late_keeps_the_last_one_until_then() -> None:
     np.testing.assert_allclose(emotion.at(55, NEUTRAL), (HAPPY + SAD) / 2)
 
 
+def test_a_cue_that_comes_early_glides_from_where_the_last_one_got_to() -> None:
+    energy = show_of("""
+        length = 10
+        [[cue]]
+        at = 0
+        glide = 4
+        energy = 2
+        [[cue]]
+        at = 2
+        glide = 16
+        energy = 0
+    """).energy
+    for moment, expected in ((2.0, 1.0), (6.0, 0.75), (9.999, 0.5), (10.0, 0.5), (12.0, 1.25), (4010.0, 2 / 3)):
+        assert energy.at(moment, 0 * ONE) == pytest.approx(expected, abs=1e-3)
+
+
 def test_weights_sum_to_one_at_every_moment() -> None:
     show = read_show(ROOT / "assets" / "show.toml", DEFAULT_PALETTE)
     for moment in np.linspace(0, 1300, 500):
@@ -77,7 +94,7 @@ def test_weights_sum_to_one_at_every_moment() -> None:
 
 def test_the_room_works_the_operator() -> None:
     operator = Operator(DEFAULT_PALETTE, Mailbox())
-    room = ShowRoom(show_of(TWO), operator, Statistics())
+    room = ShowRoom(show_of(TWO), operator, Statistics(), Mailbox())
     room.play(25)
     controls = operator.mailbox.latest()
     assert controls is not None and controls.energy == 1.0
@@ -86,7 +103,7 @@ def test_the_room_works_the_operator() -> None:
 
 def test_the_first_cue_glides_from_what_a_hand_had_set_before() -> None:
     operator = Operator(DEFAULT_PALETTE, Mailbox(), hold=0.0)
-    room = ShowRoom(show_of(TWO.replace("energy = 1", "energy = 0")), operator, Statistics())
+    room = ShowRoom(show_of(TWO.replace("energy = 1", "energy = 0")), operator, Statistics(), Mailbox())
     room.play(0)
     operator.set_emotion("sad")
     operator.set_energy(2.0)
@@ -96,6 +113,17 @@ def test_the_first_cue_glides_from_what_a_hand_had_set_before() -> None:
     controls = operator.mailbox.latest()
     assert controls is not None and controls.energy == 1.0
     np.testing.assert_allclose(controls.emotion_target[[1, 2]], 0.5)
+
+
+def test_the_show_begins_with_the_dance(monkeypatch: pytest.MonkeyPatch) -> None:
+    operator, frames = Operator(DEFAULT_PALETTE, Mailbox()), Mailbox[DancerFrame]()
+    room = ShowRoom(show_of("[[cue]]\nat = 0\nglide = 0\nenergy = 0.5"), operator, Statistics(), frames)
+    monkeypatch.setattr(room, "sleep", lambda seconds: None)
+    room.step()
+    assert operator.present()[1].energy == 1.0
+    frames.put(DancerFrame(0, 0.0, np.zeros((17, 3), dtype=np.float32), HAPPY))
+    room.step()
+    assert operator.present()[1].energy == 0.5
 
 
 @pytest.mark.parametrize(
