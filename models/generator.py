@@ -342,7 +342,11 @@ class Generator:
             difference = np.asarray(toward, dtype=np.float32)[..., :POSE_COUNT] - moved
             difference[..., HEIGHT] = 0.0  # the height stays the dancer's own: bodies differ
             moved = moved + influence * difference
-        return with_unit_directions(self._bodies.led_back(moved)), step[:, POSE_COUNT:]
+        return with_unit_directions(self._led_back(moved)), step[:, POSE_COUNT:]
+
+    def _led_back(self, pose: FloatArray) -> FloatArray:
+        """A pose (B, 49), led back towards what bodies do."""
+        return self._bodies.led_back(pose)
 
     def _travel(self, state: DanceState, pose: FloatArray, rates: FloatArray) -> tuple[DanceState, FloatArray]:
         """The body moved on the stage, its feet on the floor and turned back at the edge, and its mean joint
@@ -354,9 +358,8 @@ class Generator:
         features = np.concatenate([pose, rates], axis=-1)
         place, yaw = advance(features, state.place, state.yaw)
         after = pose_positions(features, place, yaw)
-        drift = state.drift + FOLLOWING * (slide(before, after) - state.drift)
-        holds = held(before, after, -drift, state.holds)
-        features[:, HEIGHT] += rise(after)
+        drift, holds, raised = self._on_its_feet(state, before, after)
+        features[:, HEIGHT] += raised
         place = place - drift
         sideways, forward = np.moveaxis(turn_back(place - state.place, state.yaw), -1, 0)
         features[:, PLANAR_VELOCITY] = np.stack([sideways, forward], axis=-1) * FRAME_RATE
@@ -368,6 +371,14 @@ class Generator:
         speed = np.linalg.norm(change, axis=-1).mean(axis=-1) * FRAME_RATE
         moved = replace(state, pose=danced, step=step, place=place, yaw=yaw, drift=drift, holds=holds)
         return moved, speed
+
+    def _on_its_feet(
+        self, state: DanceState, before: FloatArray, after: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """How the pelvis drifts (B, 2) and the legs hold (B, 2, 2) between two frames of joint positions, and
+        by how many metres (B,) the body is raised."""
+        drift = state.drift + FOLLOWING * (slide(before, after) - state.drift)
+        return drift, held(before, after, -drift, state.holds), rise(after)
 
     def _bend(self, before: FloatArray, place: FloatArray) -> FloatArray:
         """Radians (B,) by which the heading bends inwards near the edge of the stage.

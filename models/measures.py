@@ -127,18 +127,21 @@ def facing_poses(positions: FloatArray) -> FloatArray:
     return pose_positions(features, np.zeros((len(features), 2)), np.zeros(len(features))).astype(np.float32)
 
 
+def near_enough(windows: FloatArray) -> FloatArray:
+    """Mean squared difference in m² under which another window repeats each of windows (N, T, J)."""
+    return REPEAT_SHARE**2 * windows.var(axis=1).mean(axis=-1) + REPEAT_FLOOR**2
+
+
 def repetition_share(positions: FloatArray) -> float:
     """Share of windows of 2 s that nearly repeat an earlier one which does not overlap; NaN without any."""
     poses = facing_poses(positions).reshape(len(positions), -1)
     starts = np.arange(0, len(poses) - REPEAT_WINDOW + 1)
     if len(starts) <= REPEAT_WINDOW:
         return float("nan")
-    windows = np.lib.stride_tricks.sliding_window_view(poses, REPEAT_WINDOW, axis=0)
-    windows = windows.reshape(len(starts), -1)  # copies
-    movement = windows.reshape(len(starts), -1, REPEAT_WINDOW).var(axis=-1).mean(axis=1)
+    views = np.lib.stride_tricks.sliding_window_view(poses, REPEAT_WINDOW, axis=0).transpose(0, 2, 1)
+    windows = views.reshape(len(starts), -1)  # copies
     square = np.square(windows).sum(axis=1)
     queries = starts[REPEAT_WINDOW::REPEAT_HOP]
     distance = (square[queries, None] + square - 2 * windows[queries] @ windows.T) / windows.shape[1]
     distance[starts > queries[:, None] - REPEAT_WINDOW] = np.inf
-    near = REPEAT_SHARE**2 * movement[queries] + REPEAT_FLOOR**2
-    return float((distance.min(axis=1) < near).mean())
+    return float((distance.min(axis=1) < near_enough(views[queries])).mean())

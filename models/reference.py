@@ -11,6 +11,7 @@ from models import measures
 from models.clips import Clips, split_clips
 from models.judge import LONG, SHORT, Judge, emotion_of, frechet, windows_of
 from models.manifold import Manifold
+from models.repertoire import Repertoire
 from models.skeleton import FRAME_RATE, FloatArray, joint_speed
 
 FEATURE_WINDOWS = 160
@@ -22,6 +23,8 @@ STREAM = 120 * FRAME_RATE
 
 WORST = ("longest_frozen_s", "farthest_m", "bone_change_m")
 """Measures of which the largest counts and not the mean."""
+OF_UNSEEN = ("off_manifold_share", "copied_share")
+"""Measures that compare with the training clips, so of real clips only held-out ones are measured."""
 
 Measure = Callable[[FloatArray], float]
 
@@ -34,6 +37,7 @@ class Reference:
     judge: Judge
     plausible: measures.Plausible
     manifold: Manifold
+    repertoire: Repertoire
     real: dict[str, FloatArray]
     looped: float
     """share of windows that repeat in a real clip that is played in a loop"""
@@ -46,7 +50,8 @@ class Reference:
 
     def values_of(self, dance: FloatArray) -> dict[str, float]:
         """Every measure of one dance."""
-        return {name: take(dance) for name, take in measures_with(self.plausible, self.manifold).items()}
+        taken = measures_with(self.plausible, self.manifold, self.repertoire)
+        return {name: take(dance) for name, take in taken.items()}
 
     @cached_property
     def floor(self) -> float:
@@ -69,7 +74,9 @@ def averaged(name: str, values: ArrayLike, lengths: ArrayLike) -> float:
     return float(np.average(values[known], weights=lengths[known]))
 
 
-def measures_with(plausible: measures.Plausible, manifold: Manifold) -> dict[str, Measure]:
+def measures_with(
+    plausible: measures.Plausible, manifold: Manifold, repertoire: Repertoire
+) -> dict[str, Measure]:
     """Name, with its unit, -> function of positions (T, 17, 3)."""
     return {
         "speed_m_s": lambda dance: float(joint_speed(dance).mean()),
@@ -83,6 +90,7 @@ def measures_with(plausible: measures.Plausible, manifold: Manifold) -> dict[str
         "out_of_height_share": plausible.out_of_height,
         "off_manifold_share": manifold.off_share,
         "repetition_share": measures.repetition_share,
+        "copied_share": repertoire.copied_share,
         "farthest_m": measures.farthest,
         "bone_change_m": measures.bone_change,
     }
@@ -95,7 +103,8 @@ def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Refe
     everything = [clips.clip(i) for i in np.flatnonzero(shown >= 0).tolist()]
     plausible = measures.Plausible.of(everything)
     manifold = Manifold.of([clips.clip(i) for i in training], [clips.clip(i) for i in held_out])
-    taken = measures_with(plausible, manifold)
+    repertoire = Repertoire.of([clips.clip(i) for i in training])
+    taken = measures_with(plausible, manifold, repertoire)
     columns: dict[str, list[float]] = {name: [] for name in taken}
     speeds = []
     rng = np.random.default_rng(0)
@@ -105,8 +114,7 @@ def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Refe
         unseen = [clips.clip(i) for i in indices if i in set(held_out)] or real
         stream = np.concatenate([real[i] for i in rng.permutation(len(real))])[:STREAM]
         for name, measure in taken.items():
-            # What was measured on the training clips themselves would be flattered.
-            some = unseen if name == "off_manifold_share" else [stream] if name == "repetition_share" else real
+            some = unseen if name in OF_UNSEEN else [stream] if name == "repetition_share" else real
             values = [measure(dance) for dance in some]
             columns[name].append(averaged(name, values, [len(dance) for dance in some]))
         speeds.append(np.concatenate([joint_speed(clip) for clip in real]))
@@ -115,6 +123,7 @@ def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Refe
         judge,
         plausible,
         manifold,
+        repertoire,
         {name: np.array(values) for name, values in columns.items()},
         looped_share(everything),
         {length: confusion_of(judge, clips, shown, held_out, length) for length in (LONG, SHORT)},

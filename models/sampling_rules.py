@@ -59,13 +59,19 @@ def _one(chosen: Tensor, log_weights: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Rule:
-    """How components are blended, by what the variance is divided, and whether it comes and goes."""
+    """How components are blended, by what the variance is divided, and what else is done or left undone."""
 
     name: str
     idea: str
     shares: Shares = drawn
     variance_divided_by: float = 1.0
     cosine: bool = False
+    newest: bool = False
+    """dances the newest plan, and not the mean of those that overlap"""
+    alone: bool = False
+    """the pose is neither led back to what bodies do nor its feet put on the floor"""
+    emphasis: float = 0.0
+    """see `Sampling`"""
 
     def deviation(self, seconds: float) -> float:
         """The share of each Gaussian's deviation that is used after so many seconds of dance."""
@@ -77,6 +83,13 @@ class Rule:
 
 MEAN = Rule("mean", "the mean of the distribution", variance_divided_by=np.inf)
 DRAWN = Rule("drawn", "a component drawn by its weight in every frame, with all of its variance")
+LEFT_ALONE = Rule(
+    "left alone",
+    "the mean; neither led back to what bodies do nor its feet put on the floor",
+    variance_divided_by=np.inf,
+    alone=True,
+)
+NEWEST = Rule("newest plan", "the newest plan, not the mean of those that overlap", newest=True)
 RULES = (
     DRAWN,
     Rule("most probable", "always the component of the largest weight", most_probable),
@@ -85,7 +98,9 @@ RULES = (
     Rule("movement-ranked", "all by their weights, each next slower one for half as much", movement_ranked),
     Rule("variance / 10", "drawn, a tenth of the variance", variance_divided_by=10.0),
     Rule("variance / 100", "drawn, a hundredth of the variance", variance_divided_by=100.0),
+    Rule("no variance", "drawn, none of the variance", variance_divided_by=np.inf),
     Rule("cosine variance", "drawn, the variance falls to nothing and returns every 4 s", cosine=True),
+    Rule("emphasised", "drawn, the emotion emphasised as live", emphasis=Sampling.emphasis),
 )
 
 
@@ -105,12 +120,23 @@ class RuledPlanner(Planner):
 class RuledGenerator(Generator):
     """A dancer who follows a rule and hears of no wish, only of the emotion."""
 
-    def __init__(self, checkpoint: Checkpoint, rule: Rule, sampling: Sampling | None = None) -> None:
-        super().__init__(checkpoint, sampling, compiled=False)
+    def __init__(self, checkpoint: Checkpoint, rule: Rule) -> None:
+        overlap = 0.0 if rule.newest else Sampling.overlap
+        super().__init__(checkpoint, Sampling(overlap=overlap, emphasis=rule.emphasis), compiled=False)
         self.rule = rule
 
     def _planner(self) -> Planner:
         return RuledPlanner(super()._planner(), self.rule)
+
+    def _led_back(self, pose: FloatArray) -> FloatArray:
+        return pose if self.rule.alone else super()._led_back(pose)
+
+    def _on_its_feet(
+        self, state: DanceState, before: FloatArray, after: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        if self.rule.alone:
+            return np.zeros_like(state.drift), np.zeros_like(state.holds), np.zeros(len(after))
+        return super()._on_its_feet(state, before, after)
 
     def _temperature(self, state: DanceState, energy: float, weights: FloatArray) -> FloatArray:
         return np.full((len(weights), 1), self.rule.deviation(state.tick / FRAME_RATE), dtype=np.float32)

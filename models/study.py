@@ -27,6 +27,8 @@ from models.budgets import BUDGETS, Budget
 from models.checkpoint import Checkpoint
 from models.clips import Clips, read_clips, split_clips
 from models.evaluate import evaluate_rollouts, find_judge
+from models.footing import FARTHEST_HELD, FOLLOWING, TAKING_HOLD
+from models.generator import Sampling
 from models.palette import DEFAULT_PALETTE
 from models.recipe import Recipe
 from models.reference import Reference, build_reference
@@ -34,6 +36,7 @@ from models.rollouts import prompts_for, steady_dances
 from models.skeleton import FloatArray
 from models.study_plots import draw_study
 from models.study_results import (
+    COLUMNS,
     Figures,
     Row,
     StudyError,
@@ -107,11 +110,12 @@ class Study:
 
     @cached_property
     def made_with(self) -> dict[str, Any]:
-        """What all results have in common: the budget and the data."""
+        """What all results have in common: the budget, the data, how a dancer dances and what is measured."""
         budget = {name: value for name, value in asdict(self.budget).items() if name != "seeds"}
         digest = hashlib.sha256(self.clips.positions.tobytes())
         digest.update("\n".join((*self.clips.names, *self.clips.labels)).encode("utf-8", "surrogatepass"))
-        return {**budget, "data": digest.hexdigest()[:16]}
+        dance = {**asdict(Sampling()), "feet": [FOLLOWING, FARTHEST_HELD, TAKING_HOLD]}
+        return {**budget, "data": digest.hexdigest()[:16], "dance": dance, "measures": list(COLUMNS)}
 
     def recipe(self, system: System, seed: int) -> Recipe:
         """What a system is trained with."""

@@ -33,6 +33,7 @@ COLUMNS = {
     "frechet_ratio": "Fréchet / real",
     "off_manifold_share": "off manifold",
     "repetition_share": "repeated",
+    "copied_share": "copied",
 }
 """Measure -> what the table calls it."""
 
@@ -111,6 +112,7 @@ def _figures(measured: Measured, report: Report) -> Figures:
         "frechet_ratio": measured.frechet / report.floor,
         "off_manifold_share": known_mean(made["off_manifold_share"]),
         "repetition_share": known_mean(made["repetition_share"]),
+        "copied_share": known_mean(made["copied_share"]),
     }
 
 
@@ -127,6 +129,7 @@ def real_figures(reference: Reference) -> Figures:
         "frechet_ratio": 1.0,
         "off_manifold_share": known_mean(real["off_manifold_share"]),
         "repetition_share": known_mean(real["repetition_share"]),
+        "copied_share": known_mean(real["copied_share"]),
     }
 
 

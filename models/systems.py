@@ -25,15 +25,16 @@ from models.objectives import (
     with_weight_penalty,
 )
 from models.recipe import Recipe
-from models.sampling_rules import DRAWN, MEAN, RULES, Rule, RuledGenerator
+from models.sampling_rules import DRAWN, LEFT_ALONE, MEAN, NEWEST, RULES, Rule, RuledGenerator
 from models.train import config_of
 
 NEXT_FRAME_COUNT = 36
 """Principal components of the step to the next frame that are kept, one for each thing a body can do in it: two
 turns of each of 16 bones, rise, travel in two directions, and turn."""
-OWN = Rule("own", "the component that fits the speed asked for, as live")
-HEARD = Rule("unpulled", "a component drawn by its weight, whatever speed it moves at")
-"""As OWN, but for the preference of components by speed, and as hot in all emotions: what hearing a wish does
+OWN = Rule("own", "as live: the component that fits the speed asked for, the emotion emphasised")
+PLAIN = Rule("plain", "as live, but the emotion is heard as in training")
+HEARD = Rule("unpulled", "plain, and a component drawn by its weight, whatever speed it moves at")
+"""As PLAIN, but for the preference of components by speed, and as hot in all emotions: what hearing a wish does
 without them."""
 
 
@@ -83,8 +84,10 @@ class System:
         """The dancer, following a rule of this system."""
         if rule is OWN:
             return Generator(checkpoint, compiled=False)
+        if rule is PLAIN:
+            return Generator(checkpoint, Sampling(emphasis=0.0), compiled=False)
         if rule is HEARD:
-            return Generator(checkpoint, Sampling(pull=0.0, invention=0.0), compiled=False)
+            return Generator(checkpoint, Sampling(emphasis=0.0, pull=0.0, invention=0.0), compiled=False)
         return RuledGenerator(checkpoint, rule)
 
     def label(self, rule: Rule) -> str:
@@ -132,13 +135,13 @@ def _masked(strength: float, threshold: float) -> System:
 _DRAWN = (DRAWN,)
 
 SYSTEMS = (
-    System("mse", "transformer, squared error of the next frame", regression),
+    System("mse", "transformer, squared error of the next frame", regression, rules=(MEAN, LEFT_ALONE)),
     System("mse-rest", "mse, from clips that begin and end at rest", regression, rest=True),
     System("mae", "transformer, absolute error of the next frame", absolute_regression),
     *(_weights_l1(strength) for strength in (1e-6, 1e-5, 1e-4)),
     *(_weights_l2(strength) for strength in (1e-5, 1e-4, 1e-3)),
-    *(_small_movement(strength) for strength in (0.1, 1.0)),
-    *(_small_movement_of_batch(strength) for strength in (0.1, 1.0)),
+    *(_small_movement(strength) for strength in (0.001, 0.01, 0.1, 1.0)),
+    *(_small_movement_of_batch(strength) for strength in (0.001, 0.01, 0.1, 1.0)),
     *(_masked(strength, 0.005) for strength in (1.0, 10.0)),
     System("mse-emotion", "squared error + 0.5 x emotion head on the prediction", regression, emotion_head=0.5),
     System(
@@ -172,7 +175,7 @@ SYSTEMS = (
         likelihood,
         mixture=True,
         ahead=True,
-        rules=_DRAWN,
+        rules=(DRAWN, NEWEST),
     ),
     System(
         "wishes",
@@ -181,7 +184,7 @@ SYSTEMS = (
         mixture=True,
         ahead=True,
         wishes=True,
-        rules=(OWN, HEARD),
+        rules=(OWN, PLAIN, HEARD),
     ),
     System(
         "default",
@@ -191,6 +194,6 @@ SYSTEMS = (
         ahead=True,
         wishes=True,
         rehearsal=True,
-        rules=(OWN, HEARD),
+        rules=(OWN, PLAIN, HEARD),
     ),
 )

@@ -1,16 +1,21 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from models.checkpoint import Checkpoint
-from models.generator import DanceState
+from models.features import HEIGHT
+from models.generator import DanceState, Generator, with_unit_directions
 from models.mixture import Mixture
+from models.motion_space import POSE_COUNT, STEP_COUNT
 from models.planner import Planner
 from models.sampling_rules import (
     COSINE_PERIOD,
+    LEFT_ALONE,
     MEAN,
+    NEWEST,
     RULES,
     Rule,
     RuledGenerator,
@@ -84,7 +89,7 @@ def danced(dancer: Checkpoint, rule: Rule, seed: int) -> DanceState:
     return state
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [*RULES, LEFT_ALONE, NEWEST], ids=lambda rule: rule.name)
 def test_a_dancer_follows_every_rule_and_hears_no_wish(dancer: Checkpoint, rule: Rule) -> None:
     state = danced(dancer, rule, seed=1)
     assert np.isfinite(state.positions).all() and np.isnan(state.wish).all()
@@ -95,3 +100,26 @@ def test_without_variance_and_choice_there_is_no_chance(dancer: Checkpoint) -> N
     one, other = (danced(dancer, certain, seed).positions for seed in (1, 2))
     np.testing.assert_array_equal(one, other)
     assert np.abs(danced(dancer, RULES[0], 1).positions - danced(dancer, RULES[0], 2).positions).max() > 1e-4
+
+
+def test_the_newest_plan_is_danced_alone(dancer: Checkpoint) -> None:
+    generator = RuledGenerator(dancer, replace(NEWEST, alone=True))
+    plans = np.zeros((1, 2, 2, STEP_COUNT), dtype=np.float32)
+    plans[0, 0, 0, POSE_COUNT:], plans[0, 1, 1, POSE_COUNT:] = 0.2, 0.6
+    pose = generator.start().pose
+    assert generator._dance(pose, plans, None, 0.0)[1][0] == pytest.approx([0.2] * 3)
+    assert (RuledGenerator(dancer, RULES[0])._dance(pose, plans, None, 0.0)[1][0] > 0.3).all()
+
+
+def test_a_dancer_who_is_left_alone_goes_where_the_network_takes_it(dancer: Checkpoint) -> None:
+    state = Generator(dancer).start()
+    led, free = RuledGenerator(dancer, MEAN), RuledGenerator(dancer, LEFT_ALONE)
+    strange = state.pose + np.random.default_rng(0).normal(0, 0.5, state.pose.shape).astype(np.float32)
+    still = np.zeros((1, 1, 1, STEP_COUNT), dtype=np.float32)
+    unchanged = with_unit_directions(strange)
+    np.testing.assert_allclose(free._dance(strange, still, None, 0.0)[0], unchanged, atol=1e-6)
+    assert np.abs(led._dance(strange, still, None, 0.0)[0] - unchanged).max() > 0.05
+    floating = replace(state, pose=state.pose + np.eye(POSE_COUNT, dtype=np.float32)[HEIGHT])
+    rates = np.zeros((1, 3), dtype=np.float32)
+    assert free._travel(floating, floating.pose, rates)[0].pose[0, HEIGHT] == floating.pose[0, HEIGHT]
+    assert led._travel(floating, floating.pose, rates)[0].pose[0, HEIGHT] < floating.pose[0, HEIGHT] - 0.1
