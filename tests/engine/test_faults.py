@@ -640,7 +640,7 @@ def test_a_show_that_is_edited_into_nonsense_goes_on_as_it_was(tmp_path: Path) -
     path = tmp_path / "show.toml"
     path.write_text("[[cue]]\nat = 0\nglide = 0\nenergy = 0.4\n")
     operator = Operator(DEFAULT_PALETTE, Mailbox())
-    room = ShowRoom(read_show(path, DEFAULT_PALETTE), operator, Statistics())
+    room = ShowRoom(read_show(path, DEFAULT_PALETTE), operator, Statistics(), Mailbox())
     path.write_text("[[cue]\nenergy = 'nonsense")
     room.play(1.0)
     latest = operator.mailbox.latest()
