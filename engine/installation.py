@@ -111,7 +111,8 @@ class Installation:
         self._watchdogs = [tell_systemd, *([tell_watchdog] if watched() else [])]
         self._heartbeat = Heartbeat(self.frames, self._watchdogs, [self.osc_out.beat])
         self._interrupted = False
-        self.startup_s = 0.0
+        self.startup_s: float | None = None
+        """seconds until it danced, None if it has not"""
         self._ends_at: float | None = None
 
     def run(self) -> None:
@@ -154,9 +155,9 @@ class Installation:
             # The figures are those of the piece as it runs; how long it took to get there is one of its own.
             if self.frames.version:
                 log.info("dancing")
+                self.startup_s = round(time.perf_counter() - started, 3)
             else:
                 log.warning("no dance after %.0f s; the machine is busy, or see the faults", LONGEST_OPENING)
-            self.startup_s = round(time.perf_counter() - started, 3)
             self.statistics.clear()
             self.camera.forget_dropped()
             self.memory.begin()

@@ -7,11 +7,13 @@ time, to where nine of ten poses have come in. That is stochastic approximation 
 """
 
 EARLIER, LATER = 0.0001, 0.0009
-"""Seconds by which the grid moves for a pose that came in time, and for one that just missed its tick: one of
-ten may miss."""
+"""Seconds by which the grid moves earlier for a pose that came in time, or far too late, and later for one that
+just missed its tick: one of ten may."""
+JUST_MISSED = 0.1
+"""Share of a tick that counts as just: where poses come at any phase, one of ten does, and the grid stays."""
 
 
 def shift_of_ticks(came_at: float, due: float, period: float) -> float:
     """Seconds to move a grid of ticks by, of which one is `due`, for a pose that came at `came_at`."""
     waited = (due - came_at) % period
-    return -min(waited, EARLIER) if waited < period / 2 else LATER
+    return LATER if waited > (1.0 - JUST_MISSED) * period else -min(waited, EARLIER)

@@ -212,7 +212,8 @@ def _first_complaint(error: ValidationError, given: set[str], config: Path | Non
     if field is None:
         return f"{where}: there is no such setting; the settings are {', '.join(Settings.model_fields)}"
     found = repr(first["input"])[:60]
-    reason = first["msg"].lower().removeprefix("value error, ")
+    reason = first["msg"].removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:] if reason[:1].isalpha() else reason
     return f"{where}: {found} will not do: {reason}; expected: {field.description}"
 
 

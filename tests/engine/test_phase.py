@@ -29,6 +29,16 @@ def test_ticks_come_to_stand_where_poses_have_just_come_in(rate: float) -> None:
         assert (waited > TICK / 2).mean() < 0.3
 
 
+@pytest.mark.parametrize("rate", [25.0, 28.7])
+def test_poses_that_come_at_any_phase_change_the_pace_of_the_dance_by_less_than_a_thousandth(
+    rate: float,
+) -> None:
+    chance, moved = np.random.default_rng(1), 0.0
+    for came in np.arange(9000) / rate + chance.normal(0.0, 0.008, 9000):
+        moved += shift_of_ticks(came, moved, TICK)
+    assert abs(moved) < 0.001 * 9000 / rate
+
+
 def test_the_grid_never_moves_far() -> None:
     shifts = [shift_of_ticks(came, 1.0, TICK) for came in np.linspace(0.0, 1.0, 1000)]
     assert min(shifts) >= -EARLIER and max(shifts) <= LATER
