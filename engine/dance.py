@@ -156,7 +156,10 @@ class Dance(Room):
             self._due += skipped * TICK
         self.sleep(self._due - EARLY - now)
         if (left := self._due - time.perf_counter()) > 0 and not self.stopping:
-            self._poses.newer_than(self._poses_seen, min(left, EARLY))
+            # A pose that came right after the last tick is no reason to begin before the next one has come: it
+            # would be too late by as little, and so would all that follow.
+            fresh = self._poses.put_at > self._due - 2 * EARLY
+            self._poses.newer_than(self._poses_seen if fresh else self._poses.version, min(left, EARLY))
         early = max(self._due - time.perf_counter(), 0.0)
         self._due += TICK
         return early

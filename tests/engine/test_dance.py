@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -89,6 +90,24 @@ def test_a_new_pose_is_answered_early_by_a_frame_of_its_usual_time(
     assert time.perf_counter() < due - 30.0
     assert due <= studio.sent[-1].generated_at < due + 30.0
     assert studio.dance._due == pytest.approx(due + TICK, abs=2 * LATER)
+
+
+@pytest.mark.parametrize("another_comes", [False, True])
+def test_a_pose_that_just_missed_its_tick_waits_for_the_next_one(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, another_comes: bool
+) -> None:
+    monkeypatch.setattr("engine.dance.EARLY", 0.5)
+    studio.ticks(1)
+    studio.poses.put(Pose(present=False, captured_at=0.0))
+    due = studio.dance._due = time.perf_counter() + 0.5
+    studio.poses.put_at = due - 1.2
+    newest = Pose(present=False, captured_at=1.0)
+    timer = threading.Timer(0.1, studio.poses.put, (newest,))
+    if another_comes:
+        timer.start()
+    studio.dance.step()
+    assert (time.perf_counter() < due) is another_comes
+    assert (studio.sent[-1].visitor is newest) is another_comes
 
 
 def test_without_a_new_pose_no_tick_is_early(studio: Studio) -> None:
