@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 ROWS_OF_CELLS = 240
 """Cells that the height of a picture is divided into at most: what a figure costs does not grow with it."""
 
-BAND = 32
-"""Rows of cells in a band."""
+BAND = 120
+"""Pixels of height of a band, about."""
 
 GAP = 10
 """Columns without light that are worth two boxes."""
@@ -58,10 +58,10 @@ def lit_patches(shade: NDArray[Any], dark: int, band: int) -> list[tuple[int, in
 def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, int], cell: int) -> None:
     """Add BGRX light (rows, columns, 4), its first corner at pixel `origin`, in cells of `cell` pixels."""
     for top, left, bottom, right in lit_patches(
-        cv2.max(cv2.max(*cv2.split(colour)[:2]), colour[..., 2]), FAINT, BAND
+        cv2.max(cv2.max(*cv2.split(colour)[:2]), colour[..., 2]), FAINT, _band(cell)
     ):
         above, below = min(top, 1), min(len(colour) - bottom, 1)  # neighbours to interpolate towards
-        fine = _enlarged_light(colour[top - above : bottom + below, left:right], cell)
+        fine = _enlarged_smoothly(colour[top - above : bottom + below, left:right], cell)
         image = _image(fine)
         place = (origin[0] + left * cell, origin[1] + top * cell)
         area = (0, above * cell, fine.shape[1], (bottom - top) * cell)
@@ -88,18 +88,37 @@ def blend_figure(
 
     `distance` (rows, columns) is that of `distance_codes`; `cell` pixels per cell need not be whole.
     """
+    blit_pieces(surface, cut_out(colour, distance, cell, opacity), origin)
+
+
+Piece = tuple[pygame.Surface, int, int]
+"""A picture with alpha, and the pixels that it lies to the right of and under a figure's first corner."""
+
+
+def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: float = 1.0) -> list[Piece]:
+    """What `blend_figure` blends, to be blended more than once."""
     # one pixel of edge is 1 / cell of a cell, the distance there EDGE_CODES / cell codes
-    ramp = np.clip((np.arange(256) - 128.0) * cell / EDGE_CODES + 0.5, 0.0, 1.0) * (255.0 * opacity)
-    ramp = ramp.astype(np.uint8)
-    for top, left, bottom, right in lit_patches(distance, DARK_CODE, BAND):
+    steepness = 255.0 * cell / EDGE_CODES
+    outside = round(128.0 - 127.5 / steepness)
+    pieces = []
+    for top, left, bottom, right in lit_patches(distance, DARK_CODE, _band(cell)):
         above, below = min(top, 1), min(len(colour) - bottom, 1)
         window = (slice(top - above, bottom + below), slice(left, right))
         fine = _enlarged(colour[window], cell)
-        codes = _enlarged(distance[window], cell)
-        cv2.insertChannel(cv2.LUT(codes, ramp), fine, 3)
-        crop, height = round(above * cell), round(bottom * cell) - round(top * cell)
-        place = (origin[0] + round(left * cell), origin[1] + round(top * cell))
-        surface.blit(_image(fine), place, (0, crop, fine.shape[1], height))
+        codes = cv2.max(_enlarged(distance[window], cell), outside)
+        alpha = cv2.convertScaleAbs(codes, alpha=steepness, beta=-steepness * outside)
+        if opacity < 1.0:
+            alpha = cv2.convertScaleAbs(alpha, alpha=opacity)
+        cv2.insertChannel(alpha, fine, 3)
+        first, height = round(above * cell), round(bottom * cell) - round(top * cell)
+        pieces.append((_image(fine[first : first + height]), round(left * cell), round(top * cell)))
+    return pieces
+
+
+def blit_pieces(surface: pygame.Surface, pieces: list[Piece], origin: tuple[int, int]) -> None:
+    """Blend a figure that was cut out, its first corner at a pixel."""
+    x, y = origin
+    surface.blits([(image, (x + left, y + top)) for image, left, top in pieces], False)
 
 
 def distance_codes(distance: NDArray[Any]) -> NDArray[Any]:
@@ -108,11 +127,15 @@ def distance_codes(distance: NDArray[Any]) -> NDArray[Any]:
     return codes
 
 
-def _enlarged_light(cells: NDArray[Any], cell: int) -> NDArray[Any]:
-    """Light has no edges: at half the size it is smooth enough, and pixels are doubled in half the time."""
-    size = (cells.shape[1] * cell, cells.shape[0] * cell)
+def _band(cell: float) -> int:
+    return max(round(BAND / cell), 4)
+
+
+def _enlarged_smoothly(cells: NDArray[Any], cell: float) -> NDArray[Any]:
+    """What has no edges is smooth enough at half the size, and pixels are doubled in half the time."""
+    size = _fine_size(cells, cell)
     if cell >= SMOOTH_CELL:
-        half = (size[0] // 2, size[1] // 2)
+        half = (-(-size[0] // 2), -(-size[1] // 2))
         cells = cv2.resize(cells, half, interpolation=cv2.INTER_LINEAR)
         fine: NDArray[Any] = cv2.resize(cells, size, interpolation=cv2.INTER_NEAREST)
         return fine
@@ -120,9 +143,12 @@ def _enlarged_light(cells: NDArray[Any], cell: int) -> NDArray[Any]:
 
 
 def _enlarged(cells: NDArray[Any], cell: float) -> NDArray[Any]:
-    size = (max(round(cells.shape[1] * cell), 1), max(round(cells.shape[0] * cell), 1))
-    fine: NDArray[Any] = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)
+    fine: NDArray[Any] = cv2.resize(cells, _fine_size(cells, cell), interpolation=cv2.INTER_LINEAR)
     return fine
+
+
+def _fine_size(cells: NDArray[Any], cell: float) -> tuple[int, int]:
+    return max(round(cells.shape[1] * cell), 1), max(round(cells.shape[0] * cell), 1)
 
 
 def _image(pixels: NDArray[Any]) -> pygame.Surface:

@@ -41,14 +41,13 @@ def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: P
     if feet <= top or top >= len(sculpture.colour):
         return
     # the soles reach a little below the floor's row where a foot stands nearer to the viewer
-    upright = sculpture.colour[top:feet, :, :3].astype(np.float32)
-    inside = np.clip(sculpture.distance[top:feet].astype(np.float32) / 50.0 - 2.06, 0.0, 1.0)
-    upright *= inside[..., None]
-    depth = (feet - top - np.arange(feet - top, dtype=np.float32)[: len(upright)] - 0.5) / tall
-    upright *= (np.clip(1.0 - depth, 0.0, 1.0) ** 2 * np.float32(REFLECTED))[:, None, None]
-    smooth = cv2.GaussianBlur(upright[::-1], (5, 9), 0)
-    light = cv2.cvtColor(cv2.convertScaleAbs(smooth), cv2.COLOR_BGR2BGRA)
-    start = feet + (feet - top - len(upright))
+    inside = cv2.convertScaleAbs(cv2.max(sculpture.distance[top:feet], 103), alpha=5.1, beta=-103 * 5.1)
+    depth = (feet - top - np.arange(feet - top, dtype=np.float32)[: len(inside)] - 0.5) / tall
+    fading = np.clip(1.0 - depth, 0.0, 1.0) ** 2 * np.float32(REFLECTED / 255.0)
+    share = cv2.merge([inside * fading[:, None]] * 4)
+    upright = cv2.multiply(sculpture.colour[top:feet], share, dtype=cv2.CV_8U)
+    light = cv2.GaussianBlur(upright[::-1], (5, 9), 0)
+    start = feet + (feet - top - len(light))
     add_light(surface, light, (sculpture.origin[0], sculpture.origin[1] + start * cell), cell)
 
 

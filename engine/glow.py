@@ -8,7 +8,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import FAINT
+from engine.enlarge import FAINT, add_light, tinted
 
 RADIUS_STEP = 1.12
 """Sizes grow by this factor from one sprite to the next: nobody sees the difference, and few are kept."""
@@ -16,8 +16,12 @@ RADIUS_STEP = 1.12
 TINT_STEP = 3.0
 """Steps of 8 bits between the tints that are told apart."""
 
-LARGEST = 360
-"""Pixels of radius above which a light is enlarged from a smaller one: it has no detail to lose."""
+LARGEST = 96
+"""Pixels of radius above which a light is not kept as a sprite but worked out in coarse cells: kept sprites
+take tens of megabytes at most, whatever the size of the picture."""
+
+CELLS = 24
+"""Cells across the radius of a light that is worked out anew."""
 
 
 def add_glow(
@@ -26,15 +30,16 @@ def add_glow(
     """Add a round light around a pixel, `radius` pixels to where it ends, of an RGB tint (3,) in 0..255."""
     if radius < 1.0 or float(tint.max()) < 1.0:
         return
-    sprite = glow(radius, tint)
+    if radius > LARGEST:
+        cell = round(float(radius) / CELLS)
+        shade, _ = _falloff(round(float(radius) / cell))
+        corner = (round(place[0] - 0.5 * cell * len(shade)), round(place[1] - 0.5 * cell * len(shade)))
+        add_light(surface, tinted(shade, tint), corner, cell)
+        return
+    sprite = sprite_of(int(size_step(np.array([radius]))[0]), tint)
     half = sprite.get_width() / 2
-    corner = (float(place[0]) - half, float(place[1]) - half)
-    surface.blit(sprite, corner, special_flags=pygame.BLEND_RGB_ADD)
-
-
-def glow(radius: float, tint: NDArray[np.floating]) -> pygame.Surface:
-    """The sprite for a radius and a tint, near enough."""
-    return sprite_of(int(size_step(np.array([radius]))[0]), tint)
+    place = (float(place[0]) - half, float(place[1]) - half)
+    surface.blit(sprite, place, special_flags=pygame.BLEND_RGB_ADD)
 
 
 def size_step(radii: NDArray[np.floating]) -> NDArray[np.intp]:
@@ -43,23 +48,20 @@ def size_step(radii: NDArray[np.floating]) -> NDArray[np.intp]:
 
 
 def sprite_of(step: int, tint: NDArray[np.floating]) -> pygame.Surface:
-    """The sprite of a size and a tint (3,) in 0..255."""
+    """The sprite of a size, of LARGEST pixels at most, and a tint (3,) in 0..255."""
     r, g, b = (round(min(max(float(value), 0.0), 255.0) / TINT_STEP) for value in tint)
     return _sprite(step, r, g, b)
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=256)
 def _sprite(step: int, red: int, green: int, blue: int) -> pygame.Surface:
-    radius = max(round(RADIUS_STEP**step), 1)
-    small = min(radius, LARGEST)
-    falloff, noise = _falloff(small)
+    radius = min(max(round(RADIUS_STEP**step), 1), LARGEST)
+    falloff, noise = _falloff(radius)
     channels = []
     for value in (blue, green, red):
         # the noise rounds by chance: a smooth light has no rings
         channels.append(cv2.convertScaleAbs(falloff * np.float32(value * TINT_STEP) + noise))
     pixels = cv2.merge([*channels, channels[0]])
-    if radius > small:
-        pixels = cv2.resize(pixels, (2 * radius, 2 * radius), interpolation=cv2.INTER_LINEAR)
     # a faint light is dark before its rim, and what is dark is not added
     shade = pixels.max(axis=2)
     lit = np.flatnonzero(np.maximum(shade.max(axis=0), shade.max(axis=1)) > FAINT)
@@ -71,7 +73,7 @@ def _sprite(step: int, red: int, green: int, blue: int) -> pygame.Surface:
     return sprite
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=64)
 def _falloff(radius: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """(2 radius, 2 radius) light in 0..1 that falls to nothing at the rim, and noise of half a step."""
     across = (np.arange(2 * radius, dtype=np.float32) + 0.5) / radius - 1.0

@@ -20,7 +20,7 @@ from engine.stage_camera import Projection
 
 Grid = NDArray[Any]
 
-MARGIN = 4
+MARGIN = 3
 """Cells around the silhouette that carry colour and distance, for the edge and the blur."""
 
 SOFTNESS = 5

@@ -143,6 +143,7 @@ class Stage:
         if wanted != self._scene:
             self._scene_light -= step
             if self._scene_light <= 0.0:
+                self._scenes[self._scene].forget()
                 self._scene = wanted
                 self._scene_light = 0.0
         else:

@@ -37,24 +37,16 @@ def expose(
     if columns < 2 or rows < 2 or len(paths) < 2:
         return None
     points, lights = _densely((paths - low).astype(np.float32), brightness)
-    # light falls on the four cells around a point: on the nearest one alone a thread would go in steps
-    points -= np.float32(0.5)
-    corner = np.floor(points)
-    share = points - corner
-    x, y = corner.astype(np.intp).T
-    inside = np.flatnonzero((corner.min(axis=1) >= 0.0) & (x < columns - 1) & (y < rows - 1))
-    place = (y * columns + x)[inside]
-    right, down = share[inside].T
-    fields = np.zeros((len(lights), rows * columns), dtype=np.float32)
-    for step, part in (
-        (0, (1 - right) * (1 - down)),
-        (1, right * (1 - down)),
-        (columns, (1 - right) * down),
-        (columns + 1, right * down),
-    ):
-        for kind, light in enumerate(lights):
-            fields[kind] += np.bincount(place + step, light[inside] * part, minlength=rows * columns)
-    return Exposure(fields.reshape(-1, rows, columns), (int(low[0]) * cell, int(low[1]) * cell), cell)
+    # light falls on a grid twice as fine, on the nearest cell: on the coarse one a thread would go in steps
+    x, y = (points * np.float32(2.0)).astype(np.intp)
+    inside = np.flatnonzero((x >= 0) & (x < 2 * columns) & (y >= 0) & (y < 2 * rows))
+    place = (y * (2 * columns) + x)[inside]
+    fields = np.empty((len(lights), rows, columns), dtype=np.float32)
+    for field, light in zip(fields, lights, strict=True):
+        fine = np.bincount(place, light[inside], minlength=4 * rows * columns).astype(np.float32)
+        fine = fine.reshape(2 * rows, 2 * columns) * np.float32(4.0)
+        cv2.resize(fine, (columns, rows), dst=field, interpolation=cv2.INTER_AREA)
+    return Exposure(fields, (int(low[0]) * cell, int(low[1]) * cell), cell)
 
 
 def bloom(field: NDArray[Any], thread: float, halo: float) -> NDArray[Any]:
@@ -75,25 +67,23 @@ def bloom(field: NDArray[Any], thread: float, halo: float) -> NDArray[Any]:
 def _densely(
     paths: NDArray[Any], brightness: NDArray[np.floating]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Points (N, 2) about a cell apart along Catmull-Rom curves, and the lights (K, N) that fall at each."""
-    tangents = np.gradient(paths, axis=0)
-    steps = np.linalg.norm(np.diff(paths, axis=0), axis=-1)
-    parts = np.clip(np.ceil(steps.ravel()), 1, MOST_PARTS).astype(np.intp)
-    segments = np.repeat(np.arange(len(parts)), parts)
-    share = (np.arange(len(segments)) - np.repeat(np.cumsum(parts) - parts, parts) + 0.5) / parts[segments]
-    share = share.astype(np.float32)[:, None]
-    rest = np.float32(1.0) - share
-    columns = [paths[:-1], paths[1:], tangents[:-1], tangents[1:]]
-    table = np.concatenate([column.reshape(-1, 2) for column in columns], axis=1, dtype=np.float32)
-    start, end, leaving, arriving = np.split(table[segments], 4, axis=1)
-    points = (
-        start * (rest * rest * (1 + 2 * share))
-        + end * (share * share * (1 + 2 * rest))
-        + leaving * (share * rest * rest)
-        - arriving * (share * share * rest)
-    )
-    kinds = len(brightness)
-    weight = (steps.ravel() / parts)[None]
-    first = (brightness[:, :-1].reshape(kinds, -1) * weight)[:, segments]
-    last = (brightness[:, 1:].reshape(kinds, -1) * weight)[:, segments]
-    return points, first + (last - first) * share[:, 0]
+    """Points (2, N) about a cell apart along Catmull-Rom curves, and the lights (K, N) that fall at each."""
+    paths = np.ascontiguousarray(paths.transpose(2, 0, 1))
+    way = np.diff(paths, axis=1)
+    tangents = np.concatenate([way[:, :1], 0.5 * (way[:, 1:] + way[:, :-1]), way[:, -1:]], axis=1)
+    leaving, arriving = tangents[:, :-1], tangents[:, 1:]
+    steps = np.hypot(*way).ravel()
+    parts = np.clip(np.ceil(steps), 1, MOST_PARTS).astype(np.intp)
+    first, last = brightness[:, :-1], brightness[:, 1:]
+    # of each segment the cubic of its way and the line of its light
+    cubic = [leaving + arriving - 2 * way, 3 * way - 2 * leaving - arriving, leaving, paths[:, :-1]]
+    table = np.concatenate([*cubic, last - first, first]).reshape(8 + 2 * len(brightness), -1)
+    table[8:] *= steps / parts
+    each = np.repeat(np.arange(len(parts)), parts)
+    ends = np.cumsum(parts, dtype=np.float32)
+    share = (np.arange(len(each), dtype=np.float32) - (ends - parts - 0.5)[each]) / parts[each]
+    share = share.astype(np.float32)
+    dense = table.astype(np.float32).take(each, axis=1, mode="clip")
+    third, second, slope, start = dense[:8].reshape(4, 2, -1)
+    change, light = dense[8:].reshape(2, len(brightness), -1)
+    return ((third * share + second) * share + slope) * share + start, change * share + light

@@ -7,41 +7,67 @@ from typing import ClassVar
 import cv2
 import numpy as np
 import pygame
+from numpy.typing import NDArray
 
-from engine.enlarge import blend_figure
+from engine.air import draw_air
+from engine.enlarge import Piece, blit_pieces, cut_out
 from engine.figure import Sculptor, Sculpture, draw_sculpture
 from engine.floor import draw_contact, draw_reflection, draw_shadows
 from engine.scene import Scene, View
-from engine.scenes.figure import draw_halo
 from engine.stage_camera import EYE_HEIGHT, Projection
 
+
+@dataclass(frozen=True)
+class Row:
+    """Echoes that stand about as far `behind` the dancer, in metres.
+
+    `places`: for each of them metres to the side, metres further behind, and seconds later; the furthest first.
+    """
+
+    behind: float
+    places: tuple[tuple[float, float, float], ...]
+
+    @property
+    def far(self) -> float:
+        """How far away it is, 1 for the furthest."""
+        return self.behind / FURTHEST
+
+
+FURTHEST = 4.5
 COMPANY = (
-    # metres to the side of the dancer and behind, and seconds later; the furthest first
-    (-2.75, 4.6, 3.6),
-    (2.75, 4.6, 3.9),
-    (-0.95, 4.4, 3.0),
-    (0.95, 4.4, 3.3),
-    (-3.05, 3.0, 2.1),
-    (3.05, 3.0, 2.4),
-    (-1.75, 2.8, 1.5),
-    (1.75, 2.8, 1.8),
-    (-1.95, 1.3, 0.6),
-    (1.95, 1.3, 0.9),
+    Row(4.5, ((-2.75, 0.1, 3.6), (2.75, 0.1, 3.9), (-0.95, -0.1, 3.0), (0.95, -0.1, 3.3))),
+    Row(2.9, ((-3.05, 0.1, 2.1), (3.05, 0.1, 2.4), (-1.75, -0.1, 1.5), (1.75, -0.1, 1.8))),
+    Row(1.3, ((-1.95, 0.0, 0.6), (1.95, 0.0, 0.9))),
 )
-FURTHEST = max(behind for _, behind, _ in COMPANY)
-KEPT = max(later for _, _, later in COMPANY) + 0.2
+KEPT = max(later for row in COMPANY for _, _, later in row.places) + 0.2
 FAINTEST = 0.20
-"""Share of the light on the echo that is furthest back."""
+"""Share of the light on the echoes that are furthest back."""
 
 HAZE = 0.30
-"""How much of it is lost in the air before it."""
+"""How much of it is lost in the air before them."""
+
+ENTRANCE = 0.8
+"""Seconds in which an echo appears."""
 
 
 @dataclass(frozen=True, eq=False)
+class _Echo:
+    """A moment of the dance as one row of a picture of `size` shows it: `ratio` times as large as it was."""
+
+    row: Row
+    size: tuple[int, int]
+    pieces: list[Piece]
+    ratio: float
+
+
+@dataclass(eq=False)
 class _Memory:
+    """A moment of the dance: the echoes of a row show it one after another, so it is cut out once for them."""
+
     time: float
     sculpture: Sculpture
     projection: Projection
+    echo: _Echo | None = None
 
 
 class Chorus(Scene):
@@ -56,7 +82,7 @@ class Chorus(Scene):
         self._memories.clear()
 
     def draw(self, surface: pygame.Surface, view: View) -> None:
-        """Draw the company: the echoes from the oldest to the newest, then the dancer."""
+        """Draw the company: the echoes from the furthest to the nearest, then the dancer."""
         sculpture = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light)
         if sculpture is None:
             return
@@ -66,38 +92,45 @@ class Chorus(Scene):
         while view.time - self._memories[0].time > KEPT:
             self._memories.popleft()
         times = np.array([memory.time for memory in self._memories])
-        for aside, behind, later in COMPANY:
-            # who has not begun yet is not there: the company comes in one after the other
-            started = view.time - later - times[0]
-            if started >= 0.0:
-                index = int(np.searchsorted(times, view.time - later))
-                entrance = min(started / 0.8, 1.0)
-                self._draw_echo(surface, self._memories[index], view, (aside, behind), entrance)
+        for row in COMPANY:
+            self._draw_row(surface, view, times, row)
         draw_shadows(surface, view.positions, view.projection)
         draw_reflection(surface, sculpture, view.projection)
-        draw_halo(surface, view)
+        draw_air(surface, view, trails=False)
         draw_sculpture(surface, sculpture)
 
-    @staticmethod
-    def _draw_echo(
-        surface: pygame.Surface, memory: _Memory, view: View, offset: tuple[float, float], entrance: float
-    ) -> None:
-        now, then = view.projection, memory.projection
-        spot = np.array([now.x + offset[0], 0.0, now.z - offset[1]], dtype=np.float32)
-        place, scale = now.project(spot)
-        ratio = float(scale) / then.scale
-        floor = then.eye_level + EYE_HEIGHT * then.scale
-        sculpture = memory.sculpture
-        left = float(place[0]) + (sculpture.origin[0] - then.size[0] / 2) * ratio
-        top = float(place[1]) + (sculpture.origin[1] - floor) * ratio
-        far = min(offset[1] / FURTHEST, 1.0)
-        share = 1.0 - (1.0 - FAINTEST) * far**0.7
-        draw_contact(surface, (float(place[0]), float(place[1])), 0.42 * float(scale), 0.5 * entrance)
-        blend_figure(
-            surface,
-            cv2.convertScaleAbs(sculpture.colour, alpha=share),
-            sculpture.distance,
-            (round(left), round(top)),
-            sculpture.cell * ratio,
-            entrance * (1.0 - HAZE * far),
-        )
+    def _draw_row(self, surface: pygame.Surface, view: View, times: NDArray[np.floating], row: Row) -> None:
+        now = view.projection
+        spots = [(now.x + aside, 0.0, now.z - row.behind - further) for aside, further, _ in row.places]
+        pixels, scales = now.project(np.array([*spots, (now.x, 0.0, now.z - row.behind)], dtype=np.float32))
+        for (_, _, later), (x, y), scale in zip(row.places, pixels.tolist(), scales.tolist(), strict=False):
+            # who has not begun yet is not there: the company comes in one after the other
+            started = view.time - later - float(times[0])
+            if started < 0.0:
+                continue
+            memory = self._memories[int(np.searchsorted(times, view.time - later))]
+            entrance = min(started / ENTRANCE, 1.0)
+            echo = _echo(memory, row, now.size, float(scales[-1]), entrance)
+            then, sculpture = memory.projection, memory.sculpture
+            floor = then.eye_level + EYE_HEIGHT * then.scale
+            left = x + (sculpture.origin[0] - then.size[0] / 2) * echo.ratio
+            top = y + (sculpture.origin[1] - floor) * echo.ratio
+            draw_contact(surface, (x, y), 0.42 * scale, 0.5 * entrance)
+            blit_pieces(surface, echo.pieces, (round(left), round(top)))
+
+
+def _echo(memory: _Memory, row: Row, size: tuple[int, int], scale: float, entrance: float) -> _Echo:
+    """A memory as it looks in a row where a metre is `scale` pixels; kept once it has come in."""
+    kept = memory.echo
+    if kept is not None and kept.row is row and kept.size == size and entrance == 1.0:
+        return kept
+    ratio = scale / memory.projection.scale
+    share = 1.0 - (1.0 - FAINTEST) * row.far**0.7
+    sculpture = memory.sculpture
+    colour = cv2.convertScaleAbs(sculpture.colour, alpha=share)
+    opacity = entrance * (1.0 - HAZE * row.far)
+    pieces = cut_out(colour, sculpture.distance, sculpture.cell * ratio, opacity)
+    echo = _Echo(row, size, pieces, ratio)
+    if entrance == 1.0:
+        memory.echo = echo
+    return echo

@@ -4,8 +4,8 @@ import numpy as np
 import pygame
 import pytest
 
-from engine.enlarge import FAINT, GAP, add_light, lit_patches
-from engine.glow import _falloff, add_glow
+from engine.enlarge import DARK_CODE, FAINT, GAP, add_light, blend_figure, distance_codes, lit_patches
+from engine.glow import _falloff, add_glow, sprite_of
 
 
 @pytest.mark.parametrize("band", [1, 7, 32])
@@ -51,3 +51,27 @@ def test_a_faint_sprite_is_cropped_where_it_is_dark(radius: float) -> None:
     wanted = 24.0 * np.clip(1.0 - across**2, 0.0, 1.0) ** 3
     assert np.abs(seen - wanted).max() < 4.0  # sizes and tints come in steps
     assert _falloff(10)[0].shape == (20, 20)
+
+
+@pytest.mark.parametrize("cell", [1.0, 2.5, 5.0, 10.0, 18.0])
+def test_a_figure_covers_its_silhouette_and_nothing_around_it(cell: float) -> None:
+    rows, columns = np.mgrid[:50, :40]
+    distance = distance_codes(8.0 - np.hypot(rows - 25.0, columns - 20.0))
+    colour = np.full((50, 40, 4), 200, dtype=np.uint8)
+    surface = pygame.Surface((round(40 * cell), round(50 * cell)), 0, 32)
+    surface.fill((40, 40, 40))
+    blend_figure(surface, colour, distance, (0, 0), cell)
+    seen = pygame.surfarray.array3d(surface)[..., 0].T.astype(int)
+    across = np.hypot(*((np.mgrid[: seen.shape[0], : seen.shape[1]] + 0.5) / cell - 0.5 - [[[25.0]], [[20.0]]]))
+    edge = 0.3 + 1.0 / cell
+    assert (distance > DARK_CODE).sum() > (across < 8.0).sum() / cell**2  # the boxes are wider than the figure
+    assert (seen[across > 8.0 + edge] == 40).all()
+    assert (seen[across < 8.0 - edge] >= 199).all()
+
+
+def test_sprites_stay_small_however_large_the_light() -> None:
+    assert max(sprite_of(step, np.full(3, 255.0)).get_width() for step in range(90)) <= 200
+    surface = pygame.Surface((900, 900), 0, 32)
+    add_glow(surface, (450.0, 450.0), 400.0, np.array([120.0, 80.0, 40.0]))
+    seen = pygame.surfarray.array3d(surface)[..., 0].astype(int)
+    assert seen[450, 450] > 110 and seen[450, 300] > seen[450, 150] > 0 and not seen[450, 30:45].any()

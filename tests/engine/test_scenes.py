@@ -4,9 +4,14 @@ import numpy as np
 import pygame
 import pytest
 
+from engine.air import draw_air
 from engine.colours import LiveColours
+from engine.history import History
+from engine.scene import View
 from engine.scenes import SCENES
 from engine.stage import Picture, Stage
+from engine.stage_camera import StageCamera
+from models.skeleton import INDEX
 from tests.engine.test_stage import PALETTE, emotion, standing
 
 SIZE = (320, 180)
@@ -55,6 +60,38 @@ def test_the_company_comes_in_one_after_the_other():
         return float(np.concatenate([image[60:140, 40:135], image[60:140, 185:280]], axis=1).std())
 
     assert company(5.0) > company(0.5) + 2.0
+
+
+def test_the_company_keeps_its_place_when_the_picture_gets_another_size():
+    stage, larger = Stage(SIZE), (480, 270)
+    play("chorus", 5.5, stage=stage)
+    resized = play("chorus", 0.1, size=larger, start=5.5, stage=stage).mean(axis=2)
+    fresh = Stage(larger)
+    play("chorus", 5.5, size=larger, stage=fresh)
+    wanted = play("chorus", 0.1, size=larger, start=5.5, stage=fresh).mean(axis=2)
+    assert np.abs(resized - wanted).mean() < 1.0
+
+
+def test_the_light_of_the_air_follows_fast_hands_and_ends_without_an_edge():
+    history, speeds = History(), np.full(17, 2.0, dtype=np.float32)
+    projection = StageCamera().at_rest((960, 540))
+    for i in range(40):
+        positions = standing()
+        swing = np.array([np.sin(0.2 * i), -np.cos(0.2 * i), 0.0], dtype=np.float32)
+        positions[INDEX["left_wrist"]] = positions[INDEX["left_elbow"]] + 0.24 * swing
+        history.follow(positions, speeds, i / 30)
+    light = LiveColours().at(0.0).of("happy")
+    lit = []
+    for trails in (False, True):
+        surface = pygame.Surface((960, 540), 0, 32)
+        draw_air(surface, View(1.3, 1 / 30, positions, speeds, history, light, projection), trails=trails)
+        seen = pygame.surfarray.array3d(surface).astype(int).max(axis=2)
+        for one, other in ((seen[1:], seen[:-1]), (seen[:, 1:], seen[:, :-1])):
+            step = np.abs(one - other)
+            assert step.max() < 30 and step[np.minimum(one, other) == 0].max() <= 6
+        lit.append(seen)
+    assert (lit[1] > lit[0] + 20).sum() > 1000 and (lit[0] > 20).sum() > 1000
+    assert not lit[1][:40].any() and not lit[1][-40:].any()
 
 
 def test_a_change_of_scene_goes_through_the_dark():
