@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from engine.torch_import import TORCH_IMPORT
 from engine.values import DancerFrame, Pose
 from models.card import CheckpointError
 from models.glide import EmotionGlide
+from models.palette import Weights
 from models.skeleton import FRAME_RATE, FloatArray
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ TICK = 1.0 / FRAME_RATE
 EARLY = TICK / 3
 """Seconds before its time that a tick may begin, where a new pose is there already: it is answered sooner, and
 the frame still counts as one of its time, so that the picture keeps its pace."""
+NOTICEABLE = 0.05
+"""Change of an emotion's weight or of the energy that is worth thinking of a frame anew; steps of a glide
+are not."""
 MOST_CATCHING_UP = 5
 """Ticks that are made good after a delay; more are skipped, so that time is kept."""
 STRONGEST_DRAW = 0.15
@@ -42,6 +47,25 @@ SANE_HEIGHT = (0.1, 2.0)
 """Metres of the pelvis outside which a body is no body."""
 LONGEST_WAY = 0.5
 """Metres that a pelvis cannot go in one tick."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Thought:
+    """A frame that has been thought of: of which state, for which controls and weights, and what came of it."""
+
+    before: DanceState
+    controls: Controls
+    weights: Weights
+    after: DanceState
+
+    def is_of_other(self, controls: Controls) -> bool:
+        """Whether somebody has asked for something else since."""
+        then = self.controls
+        aside = max(
+            float(np.abs(then.emotion_target - controls.emotion_target).max()),
+            abs(then.energy - controls.energy),
+        )
+        return aside > NOTICEABLE or then.emotion_changed_at != controls.emotion_changed_at
 
 
 class Dance(Room):
@@ -94,23 +118,22 @@ class Dance(Room):
         self._state = self._begin(self._seed)
 
     def step(self) -> None:
-        """Wait for the tick and dance one frame."""
+        """Think of the next frame, wait for its tick, and dance it."""
+        began = time.perf_counter()
+        thought = self._think(self._due)
+        thinking = time.perf_counter() - began
         early = self._wait_for_tick()
+        started = time.perf_counter()
         controls = self._controls.latest()
         assert controls is not None and self._generator is not None
-        started = time.perf_counter()
-        # From the moment it was asked for, so that the first frame after it is on its way already.
-        began = controls.emotion_changed_at or started
-        self._glide = self._glide.toward(controls.emotion_target, began, controls.glide_s)
-        weights = self._glide.weights_at(started)
         if controls.resets != self._resets:
             self._resets = controls.resets
             self._state = self._generator.sew(self._state, self._begin(self._seed + controls.resets))
         pose = self._newest_pose()
         toward = self._listen(pose, controls, started)
-        state = self._generator.step(
-            self._state, weights, controls.energy, toward, controls.influence * STRONGEST_DRAW
-        )
+        if thought.before is not self._state or thought.is_of_other(controls):
+            thought = self._think(started)
+        state = self._generator.act(thought.after, toward, controls.influence * STRONGEST_DRAW)
         positions = state.positions[0]
         way = float(np.linalg.norm(state.place - self._state.place))
         if not (is_body(positions) and way < LONGEST_WAY):
@@ -118,8 +141,19 @@ class Dance(Room):
             positions = self._state.positions[0]
         else:
             self._state = state
-        self._publish(positions, weights, pose, controls, time.perf_counter() + early)
-        self.statistics.duration("inference.step", time.perf_counter() - started)
+        self._publish(positions, thought.weights, pose, controls, time.perf_counter() + early)
+        self.statistics.duration("inference.step", thinking + time.perf_counter() - started)
+
+    def _think(self, at: float) -> _Thought:
+        """The network's part of the next frame, for the emotion at a time: nobody waits for it yet."""
+        controls = self._controls.latest()
+        assert controls is not None and self._generator is not None
+        # From the moment it was asked for, so that the first frame after it is on its way already.
+        asked_at = controls.emotion_changed_at or time.perf_counter()
+        self._glide = self._glide.toward(controls.emotion_target, asked_at, controls.glide_s)
+        weights = self._glide.weights_at(at)
+        after = self._generator.think(self._state, weights, controls.energy)
+        return _Thought(self._state, controls, weights, after)
 
     def _load(self) -> Generator:
         """Read the checkpoint. torch is imported here, because it takes longer than the first picture may."""

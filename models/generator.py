@@ -259,6 +259,12 @@ class Generator:
         root, the temperature; toward (52,) or (B, 52) is a pose whose bone directions draw the dancer, by a
         share `influence` of the difference in each frame.
         """
+        return self.act(self.think(state, emotion_weights, energy), toward, influence)
+
+    def think(
+        self, state: DanceState, emotion_weights: FloatArray | Sequence[float], energy: float = 1.0
+    ) -> DanceState:
+        """The long half of a step: everything but the body, which `act` moves. No visitor is needed."""
         weights = np.broadcast_to(
             np.asarray(emotion_weights, dtype=np.float32), (len(state.pose), len(self.checkpoint.palette))
         )
@@ -266,24 +272,25 @@ class Generator:
         noise, gumbel, rank, whim = self._wander(state, rng)
         asked, wish = self.wish_of(replace(state, rank=rank, whim=whim), weights, energy)
         hot = self._temperature(state, energy, weights)
-        given = (weights, wish, asked, gumbel, hot * noise)
-        plan, cache = self._plan(state, *given)
-        plans = np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon]
-        moved, rates = self._dance(state.pose, plans, toward, influence)
-        travelled, speed = self._travel(state, moved, rates)
+        plan, cache = self._plan(state, weights, wish, asked, gumbel, hot * noise)
         return replace(
-            travelled,
+            state,
             cache=cache,
-            plans=plans,
+            plans=np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon],
             gumbel=gumbel,
             rank=rank,
             whim=whim,
             wish=wish,
             asked=state.asked + (asked - state.asked) / MEMORY,
-            moved=state.moved + (speed - state.moved) / MEMORY,
             seam_age=min(state.seam_age + 1, SEAM),
             tick=state.tick + 1,
         )
+
+    def act(self, thought: DanceState, toward: FloatArray | None = None, influence: float = 0.0) -> DanceState:
+        """The short half of a step: the body moved as it was thought, and drawn as `step` says."""
+        pose, rates = self._dance(thought.pose, thought.plans, toward, influence)
+        state, speed = self._travel(thought, pose, rates)
+        return replace(state, moved=state.moved + (speed - state.moved) / MEMORY)
 
     def wish_of(self, state: DanceState, weights: FloatArray, energy: float) -> tuple[FloatArray, FloatArray]:
         """The speed in m/s (B,) and the wish (B, A) with which dancers in this state are asked for emotions of

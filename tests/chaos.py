@@ -46,11 +46,12 @@ HANGS_AFTER = 40.0
 DOWN, NAMED = 1, "soak.invalid"
 """The target whose network goes down, by its place, and the host whose name is not known at times."""
 
-real_time, real_flip, real_landmarks, real_step = (
+real_time, real_flip, real_landmarks, real_think, real_act = (
     time.time,
     pygame.display.flip,
     pose_detector.landmarks_of,
-    Generator.step,
+    Generator.think,
+    Generator.act,
 )
 real_capture, real_look_up = cv2.VideoCapture, socket.getaddrinfo
 
@@ -214,14 +215,17 @@ def spoil_detector(faults: Faults) -> bool:
 
 
 def spoil_network(faults: Faults) -> None:
-    """The step of the generator."""
+    """Both halves of the generator's step."""
 
-    def step(self: Generator, *given: Any, **options: Any) -> DanceState:
-        state = real_step(self, *given, **options)
+    def think(self: Generator, *given: Any, **options: Any) -> DanceState:
         if faults.once("the network raises"):
             raise RuntimeError("out of memory")
         if "the network is slow" in faults.now:
             time.sleep(0.05)
+        return real_think(self, *given, **options)
+
+    def act(self: Generator, *given: Any, **options: Any) -> DanceState:
+        state = real_act(self, *given, **options)
         for name, factor in (("gives NaN", np.nan), ("gives infinity", np.inf), ("explodes", 1e6)):
             if faults.once(f"the network {name}"):
                 object.__setattr__(state, "pose", state.pose * np.float32(factor))
@@ -229,7 +233,8 @@ def spoil_network(faults: Faults) -> None:
             object.__setattr__(state, "place", state.place + 20.0)
         return state
 
-    Generator.step = step  # type: ignore[method-assign]
+    Generator.think = think  # type: ignore[method-assign]
+    Generator.act = act  # type: ignore[method-assign]
 
 
 def spoil_world(faults: Faults, piece: installation.Installation) -> None:

@@ -1,8 +1,9 @@
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -201,14 +202,14 @@ def test_a_network_that_leaves_the_range_of_bodies_is_begun_anew(studio: Studio,
     studio.ticks(10)
     generator = studio.dance._generator
     assert generator is not None
-    original = generator.step
+    original = generator.act
 
     def poisoned(*arguments: object, **options: object) -> DanceState:
-        generator.step = original  # type: ignore[method-assign]
+        generator.act = original  # type: ignore[method-assign]
         state = original(*arguments, **options)  # type: ignore[arg-type]
         return replace(state, pose=state.pose * poison, step=np.full_like(state.step, poison))
 
-    generator.step = poisoned  # type: ignore[method-assign]
+    generator.act = poisoned  # type: ignore[method-assign]
     shown_before = studio.sent[-1].positions
     studio.ticks(10)
     positions = np.stack([frame.positions for frame in studio.sent])
@@ -244,3 +245,57 @@ def test_what_is_no_body() -> None:
     positions = swinging_figure(1)[0]
     assert is_body(positions)
     assert not is_body(positions * np.nan) and not is_body(positions + [0, 5, 0])
+
+
+def while_waiting(studio: Studio, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> list[int]:
+    """Let something happen after the next frame was thought of and before it is danced; counts the thoughts."""
+    generator = studio.dance._generator
+    assert generator is not None
+    wait, think, thoughts = studio.dance._wait_for_tick, generator.think, [0]
+
+    def waited() -> float:
+        happens()
+        return wait()
+
+    def counted(*arguments: Any, **options: Any) -> DanceState:
+        thoughts[0] += 1
+        return think(*arguments, **options)
+
+    monkeypatch.setattr(studio.dance, "_wait_for_tick", waited)
+    monkeypatch.setattr(generator, "think", counted)
+    return thoughts
+
+
+def test_a_pose_that_comes_while_it_waits_draws_the_very_next_frame(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    studio.ticks(2)
+    listen = studio.dance._listen
+    monkeypatch.setattr(studio.dance, "_listen", lambda pose, *more: seen.append(pose) or listen(pose, *more))
+    pose = Pose(present=False, captured_at=time.perf_counter())
+    thoughts = while_waiting(studio, monkeypatch, lambda: studio.poses.put(pose))
+    studio.ticks(1)
+    assert seen == [pose] and studio.sent[-1].visitor is pose
+    assert thoughts == [1], "the network need not be asked again"
+
+
+@pytest.mark.parametrize("change", ["emotion", "energy"])
+def test_what_is_asked_for_while_it_waits_is_danced_in_the_very_next_frame(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    studio.ticks(2)
+    before = studio.sent[-1].emotion_weights
+    studio.operator.set_glide(0.0)
+
+    def ask() -> None:
+        if change == "emotion":
+            studio.operator.set_emotion("angry")
+        else:
+            studio.operator.set_energy(1.7)
+
+    thoughts = while_waiting(studio, monkeypatch, ask)
+    studio.ticks(1)
+    changed = not np.array_equal(studio.sent[-1].emotion_weights, before)
+    assert thoughts == [2] and changed == (change == "emotion")
+    monkeypatch.undo()

@@ -396,13 +396,13 @@ class Studio:
         """Let the network's next step come out changed."""
         generator = self.dance._generator
         assert generator is not None
-        original = generator.step
+        original = generator.act
 
         def once(*arguments: Any, **options: Any) -> Any:
-            generator.step = original  # type: ignore[method-assign]
+            generator.act = original  # type: ignore[method-assign]
             return change(original(*arguments, **options))
 
-        generator.step = once  # type: ignore[method-assign]
+        generator.act = once  # type: ignore[method-assign]
 
     def largest_jump(self) -> float:
         positions = np.stack([frame.positions for frame in self.sent])
