@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from engine.faults import PermanentFault, TemporaryFault
+from engine.free_memory import give_back
 from engine.mailbox import Mailbox
 from engine.pose_detector import PoseDetector
 from engine.pose_model import PoseModelError, find_pose_model
@@ -179,6 +180,7 @@ class PoseRoom(Room):
         finally:
             if self.superseded:
                 detector.close()
+                give_back()
 
     def _nobody(self, at: float) -> Pose:
         return Pose(False, at, self._last.positions, self._last.confidence)

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from engine.faults import PermanentFault
+from engine.free_memory import give_back
 from engine.silence import Silence
 from engine.statistics import Statistics
 from engine.trouble import Trouble
@@ -171,6 +172,7 @@ class Room(ABC):
         except Exception:
             self.log.warning("could not close cleanly", exc_info=True)
         finally:
+            give_back()
             if not self.superseded:
                 self._patience = math.inf
 

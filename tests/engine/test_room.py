@@ -1,10 +1,12 @@
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from engine import room as module
 from engine.faults import PermanentFault, TemporaryFault
+from engine.free_memory import _TRIM, give_back
 from engine.room import Room
 from engine.statistics import Statistics
 
@@ -109,3 +111,15 @@ def test_the_heart_beats_while_the_room_works() -> None:
     stopped = room.heartbeat
     time.sleep(0.05)
     assert before < room.heartbeat == stopped, "the heart of a stopped room beats on"
+
+
+@pytest.mark.skipif(_TRIM is None, reason="only glibc keeps so much of what was freed")
+def test_what_a_closed_room_leaves_behind_is_given_back() -> None:
+    process, count = psutil.Process(), 3000
+    pieces = [b"x" * 20_000 for _ in range(2 * count)]
+    kept = pieces[::2]  # between them no more than holes
+    full = process.memory_info().rss
+    del pieces
+    give_back()
+    assert full - process.memory_info().rss > 20_000 * count // 2
+    assert len(kept) == count
