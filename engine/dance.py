@@ -38,6 +38,8 @@ NOTICEABLE = 0.05
 are not."""
 MOST_CATCHING_UP = 5
 """Ticks that are made good after a delay; more are skipped, so that time is kept."""
+LONGEST_WARMING = 0.6
+"""Seconds, about, that a new dancer may take to be moving before it is shown."""
 STRONGEST_DRAW = 0.15
 """Share of the way to the visitor's pose that full influence goes in one frame."""
 MOST_COMPILED = 4
@@ -97,6 +99,7 @@ class Dance(Room):
         self._state: DanceState
         self._index = 0
         self._loads = 0
+        self._thinking = 0.0
         self._poses_seen = 0
         self._audience = Audience()
         self._complaint = RateLimitedLog(logging.getLogger("engine.inference"))
@@ -121,7 +124,7 @@ class Dance(Room):
         """Think of the next frame, wait for its tick, and dance it."""
         began = time.perf_counter()
         thought = self._think(self._due)
-        thinking = time.perf_counter() - began
+        self._thinking = thinking = time.perf_counter() - began
         early = self._wait_for_tick()
         started = time.perf_counter()
         controls = self._controls.latest()
@@ -176,8 +179,12 @@ class Dance(Room):
     def _begin(self, seed: int) -> DanceState:
         """A dancer in the middle of the stage, already moving."""
         assert self._generator is not None
+        # a network that is slow just now must not keep the stage still while a dancer gets going unseen
+        frames = min(FRAME_RATE, int(LONGEST_WARMING / max(self._thinking, 1e-3)))
         return self._generator.warm(
-            self._generator.start(1, seed % 2**63), self._glide.weights_at(time.perf_counter())
+            self._generator.start(1, seed % 2**63),
+            self._glide.weights_at(time.perf_counter()),
+            max(frames, 1),
         )
 
     def _wait_for_tick(self) -> float:

@@ -299,3 +299,15 @@ def test_what_is_asked_for_while_it_waits_is_danced_in_the_very_next_frame(
     changed = not np.array_equal(studio.sent[-1].emotion_weights, before)
     assert thoughts == [2] and changed == (change == "emotion")
     monkeypatch.undo()
+
+
+def test_a_new_start_takes_no_longer_where_the_network_is_slow(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thoughts = while_waiting(studio, monkeypatch, lambda: None)
+    studio.dance._thinking = 0.1
+    studio.dance._begin(5)
+    assert thoughts == [6]
+    studio.dance._thinking = 0.004
+    studio.dance._begin(5)
+    assert thoughts == [36]
