@@ -305,9 +305,9 @@ def test_a_new_start_takes_no_longer_where_the_network_is_slow(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thoughts = while_waiting(studio, monkeypatch, lambda: None)
-    studio.dance._thinking = 0.1
+    studio.dance._thinking = 0.11
     studio.dance._begin(5)
-    assert thoughts == [6]
+    assert thoughts == [5]
     studio.dance._thinking = 0.004
     studio.dance._begin(5)
-    assert thoughts == [36]
+    assert thoughts == [35]
