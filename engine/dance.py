@@ -100,6 +100,7 @@ class Dance(Room):
         self._index = 0
         self._loads = 0
         self._thinking = 0.0
+        """seconds that the network took for the newest frame"""
         self._poses_seen = 0
         self._audience = Audience()
         self._complaint = RateLimitedLog(logging.getLogger("engine.inference"))
@@ -124,7 +125,7 @@ class Dance(Room):
         """Think of the next frame, wait for its tick, and dance it."""
         began = time.perf_counter()
         thought = self._think(self._due)
-        self._thinking = thinking = time.perf_counter() - began
+        self._thinking = time.perf_counter() - began
         early = self._wait_for_tick()
         started = time.perf_counter()
         controls = self._controls.latest()
@@ -145,7 +146,7 @@ class Dance(Room):
         else:
             self._state = state
         self._publish(positions, thought.weights, pose, controls, time.perf_counter() + early)
-        self.statistics.duration("inference.step", thinking + time.perf_counter() - started)
+        self.statistics.duration("inference.step", self._thinking + time.perf_counter() - started)
 
     def _think(self, at: float) -> _Thought:
         """The network's part of the next frame, for the emotion at a time: nobody waits for it yet."""

@@ -33,6 +33,10 @@ DARK_CODE = 64
 """Distance code, a cell and more outside, up to which nothing of a figure is seen."""
 
 
+Piece = tuple[pygame.Surface, int, int]
+"""A picture with alpha, and the pixels that it lies to the right of and under a figure's first corner."""
+
+
 def cell_for(size: tuple[int, int]) -> int:
     """Pixels per cell for figures and lights in a picture of `size`."""
     return max(1, -(-size[1] // ROWS_OF_CELLS))
@@ -82,17 +86,12 @@ def blend_figure(
     distance: NDArray[Any],
     origin: tuple[int, int],
     cell: float,
-    opacity: float = 1.0,
 ) -> None:
     """Blend BGRX colours (rows, columns, 4) over the surface with a sharp, anti-aliased silhouette.
 
     `distance` (rows, columns) is that of `distance_codes`; `cell` pixels per cell need not be whole.
     """
-    blit_pieces(surface, cut_out(colour, distance, cell, opacity), origin)
-
-
-Piece = tuple[pygame.Surface, int, int]
-"""A picture with alpha, and the pixels that it lies to the right of and under a figure's first corner."""
+    blit_pieces(surface, cut_out(colour, distance, cell), origin)
 
 
 def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: float = 1.0) -> list[Piece]:

@@ -120,9 +120,9 @@ class Sculptor:
         return depth
 
 
-def draw_sculpture(surface: pygame.Surface, sculpture: Sculpture, opacity: float = 1.0) -> None:
+def draw_sculpture(surface: pygame.Surface, sculpture: Sculpture) -> None:
     """Blend a lit body over the surface, where it was sculpted."""
-    blend_figure(surface, sculpture.colour, sculpture.distance, sculpture.origin, sculpture.cell, opacity)
+    blend_figure(surface, sculpture.colour, sculpture.distance, sculpture.origin, sculpture.cell)
 
 
 def paint_ghost(

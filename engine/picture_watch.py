@@ -24,6 +24,10 @@ class PictureWatch:
         self._same_since = 0.0
         self._last: NDArray[np.uint8] | None = None
 
+    def is_as_before(self, image: Any) -> bool:
+        """Whether a picture (height, width, 3) uint8 is the one that was seen last."""
+        return self._last is not None and np.array_equal(image[::EVERY, ::EVERY], self._last)
+
     def see(self, image: Any, now: float) -> None:
         """Take in a picture (height, width, 3) uint8 at a monotonic time in seconds."""
         sample = np.array(image[::EVERY, ::EVERY])
@@ -34,7 +38,7 @@ class PictureWatch:
             self._black_since = now
         self.black_for = 0.0 if self._black_since is None else now - self._black_since
         # black may be without noise: that is a cap or the night, and no reason to open the camera again
-        if black or self._last is None or not np.array_equal(sample, self._last):
+        if black or not self.is_as_before(image):
             self._same_since = now
         self._last = sample
         self.frozen_for = now - self._same_since

@@ -66,6 +66,8 @@ class Receiver:
         self._counts: Counter[str] = Counter()
         self._last: dict[str, float] = {}
         self._gaps: list[tuple[str, float, float]] = []
+        self._by_second: Counter[int] = Counter()
+        """frames of each second since 1970"""
 
     def run(self) -> None:
         """Listen until somebody ends the process; write what was heard once a second."""
@@ -78,13 +80,14 @@ class Receiver:
                 packet = b""
             if frame in packet[:64]:
                 self._heard("frames", SHORT_GAP)
+                self._by_second[int(time.time())] += 1
             elif packet.startswith(beat):
                 self._heard("heartbeats", 2.5)
             if (now := time.time()) > told + 1.0:
                 told = now
                 unfinished = self._out.with_suffix(".partial")
                 unfinished.write_text(
-                    json.dumps({"counts": self._counts, "gaps": self._gaps, "last": self._last})
+                    json.dumps({"counts": self._counts, "gaps": self._gaps, "by_second": self._by_second})
                 )
                 unfinished.replace(self._out)
 
@@ -248,7 +251,7 @@ class Report:
             ("pictures", str(frames)),
             ("longest gap on screen", self._gap(self._screen_gap())),
             ("frames and heartbeats over OSC", f"{counts.get('frames', 0)}, {counts.get('heartbeats', 0)}"),
-            ("share of 30 frames a second", self._share_of_frames(counts.get("frames", 0))),
+            ("share of 30 frames a second", self._share_of_frames()),
             ("longest gap over OSC", self._gap(self._osc_gap())),
             ("restarts of the process", f"{self.soak.lives - 1}{self._absence()}"),
             ("faults put in", str(sum(self.injected.values()))),
@@ -301,7 +304,10 @@ class Report:
         ]
         return max(gaps, default=(SHORT_GAP, self.begins[0]))
 
-    def _share_of_frames(self, heard: int) -> str:
+    def _share_of_frames(self) -> str:
+        """Of the seconds that count alone: the frames of the others would make up for some that are missing."""
+        seconds = [int(at) for at in self.heard["by_second"] if self._is_settled(float(at))]
+        heard = sum(self.heard["by_second"][str(second)] for second in seconds)
         share = heard / (FRAME_RATE * max(len(self.settled()), 1))
         if share < FEWEST_FRAMES:
             self.missed.append(f"{share:.0%} of the frames over OSC")

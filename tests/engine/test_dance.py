@@ -280,6 +280,25 @@ def test_a_pose_that_comes_while_it_waits_draws_the_very_next_frame(
     assert thoughts == [1], "the network need not be asked again"
 
 
+def test_the_visitor_of_just_now_is_leant_towards_in_the_very_next_frame(
+    checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = []
+    for comes in (False, True):
+        studio = Studio(checkpoint_file)
+        studio.dance.open()
+        studio.operator.set_influence(1.0)
+        studio.ticks(2)
+        other = np.roll(studio.dance._state.features, 6, axis=1)  # every bone points where another one did
+        seen: list[np.ndarray | None] = [None]
+        monkeypatch.setattr(studio.dance._audience, "calls", lambda now: None)
+        monkeypatch.setattr(studio.dance._audience, "features", lambda seen=seen: seen[0])
+        while_waiting(studio, monkeypatch, lambda seen=seen, new=other if comes else None: seen.insert(0, new))
+        studio.ticks(1)
+        shown.append(studio.sent[-1].positions)
+    assert np.linalg.norm(shown[1] - shown[0], axis=-1).max() > 0.01
+
+
 @pytest.mark.parametrize("change", ["emotion", "energy"])
 def test_what_is_asked_for_while_it_waits_is_danced_in_the_very_next_frame(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, change: str

@@ -213,6 +213,22 @@ def test_a_frozen_picture_opens_the_camera_again_until_it_moves(bus: Bus, clock:
     assert bus.released == 1
 
 
+def test_a_camera_that_begins_as_it_ended_works_again_at_once(bus: Bus, clock: Clock) -> None:
+    room, frames = camera("camera:0")
+    first, images = noisy(1), [noisy(1)]
+    bus.cameras[0] = lambda: images.pop(0)
+    room.open()
+    room.step()
+    for _ in range(3):  # it hung or froze for a while, and was opened anew
+        room.close()
+        clock.now += 2 * FROZEN_AFTER
+        images = [first, first, noisy(2), first]
+        room.open()
+        room.step()
+        room.step()
+    assert frames.version == 7 and not images
+
+
 def test_cut_and_wildly_sized_pictures_do_no_harm(bus: Bus) -> None:
     sizes = [(48, 64), (1, 1), (2160, 3840), (8192, 20), (17, 4000), (0, 64), (720, 1280), (9000, 16)]
     images: list[np.ndarray] = [noisy(1, size) for size in sizes]

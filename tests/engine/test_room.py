@@ -123,3 +123,11 @@ def test_what_a_closed_room_leaves_behind_is_given_back() -> None:
     give_back()
     assert full - process.memory_info().rss > 20_000 * count // 2
     assert len(kept) == count
+
+
+def test_a_room_gives_back_what_it_freed_each_time_it_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    room = Scripted()
+    monkeypatch.setattr(module, "give_back", lambda: given.append(room.closed))
+    room._close()
+    assert given == [1], "after it has closed"
