@@ -110,7 +110,7 @@ class Performance:
             recording.see(surface, now)
         if self._save_next:
             self._save_next = False
-            self._recorder.save(lambda path: pygame.image.save(surface, str(path)))
+            self._recorder.save(surface)
         self._stage.draw_words(surface, self._overlay(now, scale), listing() if self._keys_on else ())
 
     def _controls(self) -> Controls:

@@ -165,6 +165,7 @@ class Recorder:
         self._folder, self._palette, self._statistics = folder, palette, statistics
         self._recording: Recording | None = None
         self._writing: list[Recording] = []
+        self._saving: threading.Thread | None = None
 
     @property
     def recording(self) -> Recording | None:
@@ -180,20 +181,30 @@ class Recorder:
             self._recording = Recording(self._folder / _stamped("dance"), self._palette, self._statistics)
             self._writing = [*(one for one in self._writing if one.writing), self._recording]
 
-    def save(self, take: Callable[[Path], None]) -> None:
-        """Save a picture by `take(path)`; what fails is a fault."""
+    def save(self, surface: pygame.Surface) -> None:
+        """Save a picture as PNG, behind the piece: pygame would hold everybody up for half a second."""
+        if self._saving is not None and self._saving.is_alive():
+            log.info("the picture before is still being saved")
+            return
+        self._saving = threading.Thread(target=self._save, args=(_copied(surface),), name="save", daemon=True)
+        self._saving.start()
+
+    def _save(self, pixels: NDArray[Any]) -> None:
+        """Write one picture; what fails is a fault."""
         path = self._folder / f"{_stamped('picture')}.png"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            take(path)
+            path.write_bytes(cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR))[1].tobytes())
             log.info("saved %s", path)
-        except (OSError, pygame.error) as error:
+        except (OSError, cv2.error) as error:
             self._statistics.fault(Fault("recorder", f"no picture was saved: {error}"))
             log.warning("no picture was saved: %s", error)
 
     def close(self, beat: Callable[[], None] = lambda: None, timeout: float = 20.0) -> None:
         """End a recording that runs and wait for the files of all, with a heartbeat now and then."""
         leave_by = time.perf_counter() + timeout
+        if self._saving is not None:
+            self._saving.join(1.0)
         for recording in self._writing:
             recording.end()
         for recording in self._writing:

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pygame
 
@@ -177,10 +176,6 @@ class Window:
             log.warning("full screen is %s: %s", "not to be had" if self.fullscreen else "here to stay", error)
             self.fullscreen = not self.fullscreen
             self._open()
-
-    def take_screenshot(self, path: Path) -> None:
-        """Write the picture as it is to a PNG file. Raises OSError or pygame.error if that fails."""
-        pygame.image.save(self.canvas, str(path))
 
     def close(self) -> None:
         """Close the window."""

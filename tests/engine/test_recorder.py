@@ -1,8 +1,10 @@
 """What is seen and danced is on disk afterwards; a disk that is full ends the recording and nothing else."""
 
+import threading
 import time
 
 import av
+import cv2
 import numpy as np
 import pygame
 import pytest
@@ -88,17 +90,38 @@ def test_the_key_starts_and_ends_a_recording(tmp_path):
     assert len(list(tmp_path.glob("dance-*.mp4"))) == 1
 
 
+def test_a_saved_picture_is_a_png_of_what_was_seen_then(tmp_path):
+    recorder, surface = Recorder(tmp_path / "new", PALETTE, Statistics()), pygame.Surface((63, 49), 0, 32)
+    surface.fill((200, 10, 30))
+    surface.set_at((62, 48), (1, 2, 3))
+    recorder.save(surface)
+    surface.fill((0, 0, 0))  # the next picture is drawn already
+    recorder.close()
+    [path] = (tmp_path / "new").glob("picture-*.png")
+    saved = pygame.image.load(path)
+    assert saved.get_size() == (63, 49)
+    assert saved.get_at((5, 5))[:3] == (200, 10, 30) and saved.get_at((62, 48))[:3] == (1, 2, 3)
+
+
 def test_a_picture_that_cannot_be_saved_is_a_fault(tmp_path):
     statistics = Statistics()
-    recorder = Recorder(tmp_path, PALETTE, statistics)
-
-    def fail(path):
-        raise pygame.error("out of memory")
-
-    recorder.save(fail)
+    (tmp_path / "full").write_text("no folder can be made here")
+    recorder = Recorder(tmp_path / "full" / "disk", PALETTE, statistics)
+    recorder.save(pygame.Surface((64, 48), 0, 32))
+    recorder.close()
     assert statistics.faults()[0]["room"] == "recorder"
-    recorder.save(lambda path: path.write_bytes(b"png"))
-    assert len(list(tmp_path.glob("picture-*.png"))) == 1
+
+
+def test_the_piece_does_not_wait_for_a_picture_to_be_saved(tmp_path, monkeypatch):
+    slow, encode = threading.Event(), cv2.imencode
+    monkeypatch.setattr(cv2, "imencode", lambda *given: slow.wait(5) and encode(*given))
+    recorder = Recorder(tmp_path, PALETTE, Statistics())
+    for _ in range(3):  # somebody leans on the key
+        recorder.save(pygame.Surface((64, 48), 0, 32))
+    assert not list(tmp_path.glob("*.png"))
+    slow.set()
+    recorder.close()
+    assert len(list(tmp_path.glob("*.png"))) == 1
 
 
 def test_two_recordings_in_one_second_are_two_and_both_are_waited_for(tmp_path):

@@ -107,12 +107,6 @@ def test_a_screen_that_nobody_sees_is_no_display(statistics, monkeypatch):
         Window(Screen(size=(160, 90)), title="", statistics=statistics)
 
 
-def test_a_screenshot_is_a_png_of_the_picture(window, tmp_path):
-    window.run(lambda surface, time: surface.fill((200, 10, 10)), lambda *_: None, pictures(1))
-    window.take_screenshot(tmp_path / "shot.png")
-    assert pygame.image.load(tmp_path / "shot.png").get_at((5, 5))[:3] == (200, 10, 10)
-
-
 def test_a_lost_display_is_not_found_again_on_a_driver_that_shows_nothing(statistics, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     window = Window(Screen(size=(160, 90), headless=True), title="", statistics=statistics)
