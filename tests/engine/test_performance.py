@@ -26,11 +26,12 @@ class Piece:
         self.controls: Mailbox[Controls] = Mailbox()
         statistics = Statistics()
         self.operator = Operator(DEFAULT_PALETTE, self.controls, scenes=tuple(SCENES))
+        self.recorder = Recorder(folder, DEFAULT_PALETTE.names, statistics)
         self.performance = Performance(
             Settings(source="none", width=SIZE[0], height=SIZE[1]),
             self.operator,
             statistics,
-            Recorder(folder, DEFAULT_PALETTE.names, statistics),
+            self.recorder,
             frames=Mailbox(),
             poses=Mailbox(),
             visitor_emotion=Mailbox(),
@@ -98,5 +99,6 @@ def test_a_saved_picture_is_without_the_operators_words(piece: Piece, tmp_path: 
     piece.press(pygame.K_h)
     piece.press(pygame.K_s)
     piece.picture()
+    piece.recorder.close()
     (saved,) = (tmp_path / "recordings").glob("*.png")
     np.testing.assert_array_equal(pygame.surfarray.array3d(pygame.image.load(saved)), before)
