@@ -33,7 +33,7 @@ READ_TIMEOUT_MS = 500
 MOST_REJECTED = 30
 """Unusable pictures in a row after which the source counts as failed."""
 AWAKE_WITHIN = 1.0
-"""Seconds after it was opened in which a camera may give the last picture again and not count as frozen."""
+"""Seconds after a new opening in which a camera that gives the picture it ended with is not frozen yet."""
 LONGEST_WAIT = 0.2
 EARLY_ENOUGH = 0.001
 """Seconds that are not worth waiting for."""
@@ -166,7 +166,7 @@ class Capture(Room):
         if found[0] != self._camera:
             self.log.info("camera %d is taken in place of camera %d", found[0], self._camera)
         self._camera, self._video = found
-        self._awake_by = time.perf_counter() + AWAKE_WITHIN
+        self._awake_by = time.perf_counter() + AWAKE_WITHIN if self._sequence else -math.inf
 
     def step(self) -> None:
         """Put one picture, or wait a moment for the next one. Raises TemporaryFault when the source fails."""
@@ -195,9 +195,9 @@ class Capture(Room):
 
     def _read_camera(self, video: cv2.VideoCapture) -> None:
         read, image = video.read()
-        # a camera that was just opened anew may begin with the very picture that it ended with
-        while usable(image) and self._watch.is_as_before(image) and time.perf_counter() < self._awake_by:
+        while time.perf_counter() < self._awake_by and usable(image) and self._watch.is_as_before(image):
             read, image = video.read()
+        self._awake_by = -math.inf
         if not read:
             raise TemporaryFault(f"camera {self._camera} gives no picture any more; is it still plugged in?")
         now = time.perf_counter()
