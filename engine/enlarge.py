@@ -4,6 +4,7 @@ Light that is added costs a quarter of a picture that is blended, and both cost 
 dancer is four fifths air.
 """
 
+import sys
 from typing import Any
 
 import cv2
@@ -42,28 +43,31 @@ def cell_for(size: tuple[int, int]) -> int:
     return max(1, -(-size[1] // ROWS_OF_CELLS))
 
 
-def lit_patches(shade: NDArray[Any], dark: int, band: int) -> list[tuple[int, int, int, int]]:
-    """Boxes (top, left, bottom, right) in cells that hold all of `shade` (rows, columns) above `dark`: in each
-    band of `band` rows one for whatever lies more than `GAP` columns from the next."""
-    rows, columns = shade.shape
-    tops = np.arange(0, rows, band)
-    lit = np.maximum.reduceat(shade, tops, axis=0) > dark
-    bands, places = np.nonzero(lit)
+def lit_patches(lit: NDArray[np.bool_], band: int) -> list[tuple[int, int, int, int]]:
+    """Boxes (top, left, bottom, right) in cells that hold all of `lit` (rows, columns): in each band of `band`
+    rows one for whatever lies more than `GAP` columns from the next."""
+    rows, columns = lit.shape
+    whole = rows // band
+    in_band = lit[: whole * band].reshape(whole, band, columns).any(axis=1)
+    if whole * band < rows:
+        in_band = np.concatenate([in_band, lit[whole * band :].any(axis=0, keepdims=True)])
+    bands, places = np.nonzero(in_band)
     if not len(bands):
         return []
-    ends = np.flatnonzero((np.diff(places) > GAP) | (np.diff(bands) > 0))
-    firsts, lasts = places[np.append(0, ends + 1)], places[np.append(ends, len(places) - 1)]
-    table = zip(tops[bands[np.append(0, ends + 1)]].tolist(), firsts.tolist(), lasts.tolist(), strict=True)
-    return [
-        (top, max(first - 1, 0), min(top + band, rows), min(last + 2, columns)) for top, first, last in table
-    ]
+    # bands lie behind one another in one long row, too far apart to be joined
+    way = bands * (columns + GAP + 1) + places
+    ends = np.flatnonzero(way[1:] - way[:-1] > GAP).tolist()
+    patches = []
+    for first, last in zip([0, *(end + 1 for end in ends)], [*ends, len(places) - 1], strict=True):
+        top = int(bands[first]) * band
+        left, right = max(int(places[first]) - 1, 0), min(int(places[last]) + 2, columns)
+        patches.append((top, left, min(top + band, rows), right))
+    return patches
 
 
 def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, int], cell: int) -> None:
     """Add BGRX light (rows, columns, 4), its first corner at pixel `origin`, in cells of `cell` pixels."""
-    for top, left, bottom, right in lit_patches(
-        cv2.max(cv2.max(*cv2.split(colour)[:2]), colour[..., 2]), FAINT, _band(cell)
-    ):
+    for top, left, bottom, right in lit_patches(_more_than_faint(colour), _band(cell)):
         above, below = min(top, 1), min(len(colour) - bottom, 1)  # neighbours to interpolate towards
         fine = _enlarged_smoothly(colour[top - above : bottom + below, left:right], cell)
         image = _image(fine)
@@ -91,7 +95,8 @@ def blend_figure(
 
     `distance` (rows, columns) is that of `distance_codes`; `cell` pixels per cell need not be whole.
     """
-    blit_pieces(surface, cut_out(colour, distance, cell), origin)
+    # SDL's own blending is the faster one where nearly everything is opaque or clear, and else the slower one
+    blit_pieces(surface, cut_out(colour, distance, cell), origin, pygame.BLEND_ALPHA_SDL2)
 
 
 def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: float = 1.0) -> list[Piece]:
@@ -100,7 +105,7 @@ def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: 
     steepness = 255.0 * cell / EDGE_CODES
     outside = round(128.0 - 127.5 / steepness)
     pieces = []
-    for top, left, bottom, right in lit_patches(distance, DARK_CODE, _band(cell)):
+    for top, left, bottom, right in lit_patches(distance > DARK_CODE, _band(cell)):
         above, below = min(top, 1), min(len(colour) - bottom, 1)
         window = (slice(top - above, bottom + below), slice(left, right))
         fine = _enlarged(colour[window], cell)
@@ -114,16 +119,23 @@ def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: 
     return pieces
 
 
-def blit_pieces(surface: pygame.Surface, pieces: list[Piece], origin: tuple[int, int]) -> None:
+def blit_pieces(surface: pygame.Surface, pieces: list[Piece], origin: tuple[int, int], flag: int = 0) -> None:
     """Blend a figure that was cut out, its first corner at a pixel."""
     x, y = origin
-    surface.blits([(image, (x + left, y + top)) for image, left, top in pieces], False)
+    surface.blits([(image, (x + left, y + top), None, flag) for image, left, top in pieces], False)
 
 
 def distance_codes(distance: NDArray[Any]) -> NDArray[Any]:
     """Distances to the silhouette in cells as 8-bit codes, 128 at the edge."""
     codes: NDArray[Any] = np.clip(distance * np.float32(EDGE_CODES) + 128.0, 0.0, 255.0).astype(np.uint8)
     return codes
+
+
+def _more_than_faint(colour: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where BGRX light (rows, columns, 4) is more than FAINT, in all three channels at once."""
+    together = np.ascontiguousarray(colour).view(np.uint32)[..., 0]
+    lit: NDArray[np.bool_] = together & np.uint32(0x00FEFEFE if sys.byteorder == "little" else 0xFEFEFE00) != 0
+    return lit
 
 
 def _band(cell: float) -> int:

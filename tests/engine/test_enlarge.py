@@ -17,7 +17,7 @@ def test_every_lit_cell_lies_in_one_box_and_no_box_in_another(band: int) -> None
             row, column = rng.integers(0, shade.shape[0]), rng.integers(0, shade.shape[1])
             shade[row : row + 4, column : column + 5] = 200
         boxes = np.zeros(shade.shape, dtype=int)
-        for top, left, bottom, right in lit_patches(shade, FAINT, band):
+        for top, left, bottom, right in lit_patches(shade > FAINT, band):
             assert 0 <= top < bottom <= shade.shape[0] and 0 <= left < right <= shade.shape[1]
             boxes[top:bottom, left:right] += 1
         assert boxes.max(initial=0) <= 1 and (boxes[shade > FAINT] == 1).all()
@@ -26,7 +26,7 @@ def test_every_lit_cell_lies_in_one_box_and_no_box_in_another(band: int) -> None
 def test_what_lies_far_apart_has_boxes_of_its_own() -> None:
     shade = np.zeros((8, 100), dtype=np.uint8)
     shade[:, 10:13] = shade[:, 12 + GAP : 15 + GAP] = shade[:, 80:] = 200
-    assert [(left, right) for _, left, _, right in lit_patches(shade, 0, 8)] == [(9, 16 + GAP), (79, 100)]
+    assert [(left, right) for _, left, _, right in lit_patches(shade > 0, 8)] == [(9, 16 + GAP), (79, 100)]
 
 
 @pytest.mark.parametrize("cell", [1, 3, 4, 5, 9])
