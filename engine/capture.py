@@ -32,7 +32,9 @@ SMALLEST_SIDE, LARGEST_SIDE = 16, 8192
 READ_TIMEOUT_MS = 500
 MOST_REJECTED = 30
 """Unusable pictures in a row after which the source counts as failed."""
-AWAKE_WITHIN = 1.0
+ROAMS_AFTER = 4.0
+"""Seconds for which a camera that was lost may come back before another one is taken in its place."""
+AWAKE_WITHIN = 2.0
 """Seconds after a new opening in which a camera that gives the picture it ended with is not frozen yet."""
 LONGEST_WAIT = 0.2
 EARLY_ENOUGH = 0.001
@@ -116,7 +118,7 @@ class Capture(Room):
     """
 
     name = "capture"
-    longest_step, longest_open = 3.0, 30.0
+    longest_step, longest_open, longest_close = 3.0, 30.0, 30.0
 
     def __init__(
         self,
@@ -131,7 +133,8 @@ class Capture(Room):
         self._source = source
         self._frames = frames
         self._loop = loop
-        self._camera = camera_index(source)
+        self._wanted = self._camera = camera_index(source)
+        self._lost_at: float | None = None
         self._roams = source == "camera"
         self._watch = PictureWatch()
         self._darkness = Trouble(self.name, statistics)
@@ -154,7 +157,12 @@ class Capture(Room):
                 raise TemporaryFault(f"{self._source} cannot be opened; is the file still there?")
             self._rewind(self._video)
             return
-        found = find_camera(self._camera, self._roams or self._sequence > 0)
+        assert self._wanted is not None
+        now = time.perf_counter()
+        if self._sequence and self._lost_at is None:
+            self._lost_at = now
+        gone = self._lost_at is not None and now - self._lost_at >= ROAMS_AFTER
+        found = find_camera(self._wanted if gone else self._camera, self._roams or gone)
         if self.superseded and found is not None:
             found[1].release()
             raise TemporaryFault("the camera came too late")
@@ -166,7 +174,7 @@ class Capture(Room):
         if found[0] != self._camera:
             self.log.info("camera %d is taken in place of camera %d", found[0], self._camera)
         self._camera, self._video = found
-        self._awake_by = time.perf_counter() + AWAKE_WITHIN if self._sequence else -math.inf
+        self._awake_by = now + AWAKE_WITHIN if self._sequence else -math.inf
 
     def step(self) -> None:
         """Put one picture, or wait a moment for the next one. Raises TemporaryFault when the source fails."""
@@ -195,9 +203,11 @@ class Capture(Room):
 
     def _read_camera(self, video: cv2.VideoCapture) -> None:
         read, image = video.read()
-        while time.perf_counter() < self._awake_by and usable(image) and self._watch.is_as_before(image):
+        awake_by, self._awake_by = self._awake_by, -math.inf
+        while time.perf_counter() < awake_by and usable(image) and self._watch.is_as_before(image):
+            if self.stopping:
+                return
             read, image = video.read()
-        self._awake_by = -math.inf
         if not read:
             raise TemporaryFault(f"camera {self._camera} gives no picture any more; is it still plugged in?")
         now = time.perf_counter()
@@ -270,6 +280,7 @@ class Capture(Room):
                 raise TemporaryFault(f"{self._source} gives nothing but unusable pictures")
             return
         self._rejected = 0
+        self._lost_at = None
         self._frames.put(CameraFrame(prepared(image, self._mirror), captured_at, self._sequence))
         self._sequence += 1
         self.statistics.count("capture.frames")

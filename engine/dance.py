@@ -186,6 +186,7 @@ class Dance(Room):
             self._generator.start(1, seed % 2**63),
             self._glide.weights_at(time.perf_counter()),
             max(frames, 1),
+            LONGEST_WARMING,
         )
 
     def _wait_for_tick(self) -> float:

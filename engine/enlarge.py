@@ -122,7 +122,8 @@ def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: 
 def blit_pieces(surface: pygame.Surface, pieces: list[Piece], origin: tuple[int, int], flag: int = 0) -> None:
     """Blend a figure that was cut out, its first corner at a pixel."""
     x, y = origin
-    surface.blits([(image, (x + left, y + top), None, flag) for image, left, top in pieces], False)
+    blits: list[Any] = [(image, (x + left, y + top), None, flag) for image, left, top in pieces]
+    surface.blits(blits, False)
 
 
 def distance_codes(distance: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ import pygame
 
 from engine.capture import Capture, check_source
 from engine.dance import Dance
-from engine.faults import Fault, StartError
+from engine.faults import StartError
 from engine.heartbeat import Heartbeat, tell_systemd, tell_watchdog, watched, when_the_watchdog_leaves
 from engine.mailbox import Mailbox
 from engine.movement_emotion import MovementEmotion
@@ -31,7 +31,7 @@ from engine.settings import Settings
 from engine.show import ShowRoom, read_show
 from engine.statistics import Statistics
 from engine.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
-from engine.window import NoDisplay, Screen, Window
+from engine.window import Screen, Window
 from models.card import CheckpointError, default_checkpoint, read_palette
 
 log = logging.getLogger(__name__)
@@ -135,10 +135,10 @@ class Installation:
 
         def draw(surface: pygame.Surface, now: float) -> None:
             self.memory.sample()
-            self._heartbeat.beat(now)
             for room in self.rooms:
                 room.look(now)
             self._performance.draw(surface, now, window.scale)
+            self._heartbeat.beat(now)
 
         try:
             opening_ends = started + LONGEST_OPENING
@@ -172,7 +172,8 @@ class Installation:
             window.close()
             self._write_figures(seconds)
             # A film of an hour takes long to write: nobody should think that the piece hangs.
-            leaving = Heartbeat(self.frames, self._watchdogs)
+            # No frames come any more, so they are not asked for.
+            leaving = Heartbeat(Mailbox(), self._watchdogs)
             self._recorder.close(lambda: leaving.beat(time.perf_counter()))
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -237,28 +238,18 @@ class Installation:
     def _open_window(self) -> Window:
         settings = self.settings
 
-        def opened(headless: bool) -> Window:
-            """The window of the settings, seen or not. Raises what `Window` does."""
-            screen = Screen(
-                size=(settings.width, settings.height),
-                fullscreen=settings.fullscreen,
-                kiosk=settings.kiosk,
-                display=settings.display,
-                rotate=settings.rotate,
-                scale=settings.scale,
-                rate=float(settings.frame_rate),
-                headless=headless,
-            )
-            return Window(screen, title=TITLE, statistics=self.statistics)
-
-        if settings.headless:
-            return opened(True)
-        try:
-            return opened(False)
-        except NoDisplay as error:
-            log.warning("%s; running headless, OSC goes on", error)
-            self.statistics.fault(Fault("render", str(error)))
-            return opened(True)
+        screen = Screen(
+            size=(settings.width, settings.height),
+            fullscreen=settings.fullscreen,
+            kiosk=settings.kiosk,
+            display=settings.display,
+            rotate=settings.rotate,
+            scale=settings.scale,
+            rate=float(settings.frame_rate),
+            headless=settings.headless,
+        )
+        # a gallery's computer may start the piece before its screen is there, or lose it: OSC goes on meanwhile
+        return Window(screen, title=TITLE, statistics=self.statistics, patient=True)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._interrupted = True

@@ -35,11 +35,15 @@ OVERRUN = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """The dancer at one display time: positions (17, 3), emotion_weights (P,) and the visitor, if any."""
+    """The dancer at one display time: positions (17, 3), emotion_weights (P,) and the visitor, if any.
+
+    `led_by`: the visitor by whom the newest frame was led that has a part in it.
+    """
 
     positions: NDArray[np.float32]
     emotion_weights: NDArray[np.float32]
     visitor: Pose | None
+    led_by: Pose | None
 
 
 def moment_at(frames: Sequence[DancerFrame], index: float) -> Moment:
@@ -55,7 +59,12 @@ def moment_at(frames: Sequence[DancerFrame], index: float) -> Moment:
     if after == len(frames):
         newest = frames[-1]
         positions = newest.positions + _step(frames, after - 1) * np.float32(index - newest.index)
-        return Moment(_kept_long(positions, _lengths(newest.positions)), newest.emotion_weights, newest.visitor)
+        return Moment(
+            _kept_long(positions, _lengths(newest.positions)),
+            newest.emotion_weights,
+            newest.visitor,
+            newest.visitor,
+        )
     start, end = frames[after - 1], frames[after]
     span = end.index - start.index
     share = np.float32((index - start.index) / span)
@@ -70,7 +79,8 @@ def moment_at(frames: Sequence[DancerFrame], index: float) -> Moment:
     if weights.shape == end.emotion_weights.shape:
         weights = weights + (end.emotion_weights - weights) * share
     lengths = _lengths(start.positions) * rest + _lengths(end.positions) * share
-    return Moment(_kept_long(positions, lengths), weights, _visitor(start.visitor, end.visitor, share))
+    visitor = _visitor(start.visitor, end.visitor, share)
+    return Moment(_kept_long(positions, lengths), weights, visitor, end.visitor)
 
 
 class FrameInterpolator:
@@ -142,7 +152,7 @@ def _step(frames: Sequence[DancerFrame], i: int) -> NDArray[np.float32]:
 
 
 def _moment(frame: DancerFrame) -> Moment:
-    return Moment(frame.positions, frame.emotion_weights, frame.visitor)
+    return Moment(frame.positions, frame.emotion_weights, frame.visitor, frame.visitor)
 
 
 def _visitor(start: Pose | None, end: Pose | None, share: np.float32) -> Pose | None:

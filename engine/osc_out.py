@@ -4,6 +4,7 @@ Targets at the native rate are sent to at once, in the thread that made the fram
 served by a room of their own, `OscRates`, from interpolated frames.
 """
 
+import ipaddress
 import logging
 import socket
 import threading
@@ -25,6 +26,8 @@ from engine.trouble import Trouble
 from engine.values import DancerFrame, VisitorEmotion
 
 RESOLVE_AGAIN = 5.0
+REFRESH_AFTER = 60.0
+"""Seconds after which a name is looked up again although it is known: its address may be another one."""
 """Seconds between attempts to look up a host name that could not be found, or that nothing can be sent to."""
 LATE = 0.2
 """Seconds behind which a rate is not caught up but begins anew: no receiver wants a burst of the past."""
@@ -47,8 +50,8 @@ class OscOut:
         log = logging.getLogger("engine.osc_out")
         self._complaint = RateLimitedLog(log)
         self._complaints = {target: RateLimitedLog(log, longest=600.0) for target in self.targets}
-        self._found: dict[Target, tuple[str, int]] = {}
-        self._wanted = set(self.targets)
+        self._found = {target: found for target in self.targets if (found := _numeric(target)) is not None}
+        self._wanted = {target for target in self.targets if target not in self._found}
         """targets whose address is to be looked up, again where nothing could be sent to it"""
         self._troubles = {target: Trouble("osc", statistics) for target in self.targets}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -126,15 +129,28 @@ class OscOut:
 
     def _look_up(self) -> None:
         """Find the targets' addresses, aside from the dance, because a name server may take its time."""
-        while not self._closing.is_set():
-            for target in list(self._wanted):
+        named = [target for target in self.targets if target not in self._found]
+        again_at = time.perf_counter() + REFRESH_AFTER
+        while named and not self._closing.is_set():
+            if time.perf_counter() > again_at:
+                again_at = time.perf_counter() + REFRESH_AFTER
+                self._wanted.update(named)
+            for target in list(self._wanted.intersection(named)):
                 self._wanted.discard(target)
                 try:
                     info = socket.getaddrinfo(target.host, target.port, socket.AF_INET, socket.SOCK_DGRAM)
-                except (OSError, UnicodeError):
+                except (OSError, ValueError):  # a host with a NUL or a label that is too long is a ValueError
                     continue  # whoever wants to send to it asks again
                 self._found[target] = info[0][4][0], target.port  # type: ignore[assignment]
             self._closing.wait(RESOLVE_AGAIN)
+
+
+def _numeric(target: Target) -> tuple[str, int] | None:
+    """Where a target is that is given by its number and needs no name server."""
+    try:
+        return str(ipaddress.IPv4Address(target.host)), target.port
+    except ValueError:
+        return None
 
 
 class OscRates(Room):

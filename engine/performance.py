@@ -1,6 +1,7 @@
 """What is on the screen while the piece runs, and what the keys do to it."""
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from engine.interpolation import FrameInterpolator
 from engine.keys import listing
 from engine.mailbox import Mailbox
 from engine.operator import Controls, Operator
+from engine.osc_formats import seen_visitor
 from engine.overlay import Caption, Readings
 from engine.readings import Waiting, read
 from engine.recorder import Recorder
@@ -51,6 +53,8 @@ class Performance:
         self._waiting = Waiting(settings.attract_after if settings.source != "none" else 0.0)
         self._lights = Trouble("lights", statistics)
         self._version = 0
+        self._led_by: Pose | None = None
+        self._last_led_at = -math.inf
         self._overlay_on = self._keys_on = self._save_next = False
         self._readings: Readings | None = None
         self._readings_at = 0.0
@@ -81,11 +85,13 @@ class Performance:
 
     def draw(self, surface: pygame.Surface, now: float, scale: float = 1.0) -> None:
         """Draw the picture of a time in seconds; `scale` is the share of the screen's pixels per side."""
+        self._measure_last(now)
         version, frame = self._frames.newer_than(self._version, 0.0)
         if frame is not None:
             self._version = version
             self._interpolator.put(frame)
         moment = self._interpolator.at(now)
+        self._led_by = None if moment is None else seen_visitor(moment.led_by)
         controls = self._controls()
         picture = Picture(
             time=now,
@@ -112,6 +118,13 @@ class Performance:
             self._save_next = False
             self._recorder.save(surface)
         self._stage.draw_words(surface, self._overlay(now, scale), listing() if self._keys_on else ())
+
+    def _measure_last(self, now: float) -> None:
+        """The picture before is on the screen by now: how old is the camera's newest picture that led it?"""
+        visitor = self._led_by
+        if visitor is not None and visitor.captured_at > self._last_led_at:
+            self._last_led_at = visitor.captured_at
+            self._statistics.duration("latency.visitor_to_picture", now - visitor.captured_at)
 
     def _controls(self) -> Controls:
         controls = self._operator.mailbox.latest()

@@ -40,6 +40,13 @@ JUDGED = 15
 """Detections whose median says how long they take."""
 NOBODY_AFTER = 1.0
 """Seconds without a frame after which the visitor counts as gone."""
+FRAMES_MISSED = 2.5
+"""How many frames may fail to come before that, where a camera gives hardly one a second."""
+LONGEST_NOBODY = 3.0
+IDLE_AFTER = 10.0
+"""Seconds with nobody in view after which the detector looks less often."""
+IDLE_REST = 0.1
+"""Seconds that it rests then after each detection: whoever comes is seen within 0.2 s all the same."""
 
 
 class PoseRoom(Room):
@@ -51,7 +58,7 @@ class PoseRoom(Room):
 
     name = "pose"
     longest_back_off = 300.0  # where there is no network it is asked for now and then, not four times a minute
-    longest_step = 10.0
+    longest_step, longest_open, longest_close = 10.0, 900.0, 30.0  # a slow network may fetch the model for long
 
     def __init__(
         self,
@@ -73,6 +80,8 @@ class PoseRoom(Room):
         self._looked_for = 0.0
         """seconds that the last look around took"""
         self._last = Pose(present=False, captured_at=time.perf_counter())
+        self._seen_at = self._last.captured_at
+        self._interval, self._patience_with_frames = math.inf, NOBODY_AFTER
         self._forget()
 
     def open(self) -> None:
@@ -80,7 +89,11 @@ class PoseRoom(Room):
         self._forget()
         give_way()
         try:
-            self._detector = PoseDetector(find_pose_model(self._model))
+            detector = PoseDetector(find_pose_model(self._model))
+            if self.superseded:
+                detector.close()
+                raise TemporaryFault("the pose model came too late")
+            self._detector = detector
         except PoseModelError as error:
             raise self._refusal(f"no visitor can be seen: {error}") from None
         except (ImportError, OSError, RuntimeError, ValueError) as error:
@@ -107,12 +120,14 @@ class PoseRoom(Room):
             self._looked_for = time.perf_counter() - began
             return
         now = time.perf_counter()
-        if self._last.present and now - self._last.captured_at > NOBODY_AFTER:
+        if self._last.present and now - self._last.captured_at > self._patience_with_frames:
             self._forget()
             self._put(self._nobody(now))
 
     def _rest(self) -> float:
         """Seconds to leave the machine to others after a detection."""
+        if not self._last.present and self._last.captured_at - self._seen_at > IDLE_AFTER:
+            return IDLE_REST
         if len(self._took) < JUDGED:
             return 0.0
         longer = figures.median(self._took) - QUICK_ENOUGH
@@ -128,6 +143,10 @@ class PoseRoom(Room):
         if free_at - self._frames.put_at > STALE * interval and interval < FRAME_TIMEOUT:
             version, fresh = self._frames.newer_than(version, FRAME_TIMEOUT)
             frame = fresh or frame
+        # one long wait is a pause, and two of them are the camera's rate
+        usual, self._interval = min(interval, self._interval), interval
+        if math.isfinite(usual):
+            self._patience_with_frames = min(max(FRAMES_MISSED * usual, NOBODY_AFTER), LONGEST_NOBODY)
         self._version, self._answered_at = version, frame.captured_at
         return frame
 
@@ -156,7 +175,10 @@ class PoseRoom(Room):
 
         height, width = frame.image.shape[:2]
         at = frame.captured_at
-        index = self._visitors.choose([sighting_of(body, width, height) for body in bodies], at)
+        sightings = [sighting_of(body, width, height) for body in bodies]
+        index = self._visitors.choose(sightings, at, self._patience_with_frames)
+        if bodies:
+            self._seen_at = at
         visitor = self._visitors.visitor
         if visitor is None:
             return self._nobody(at)

@@ -17,15 +17,16 @@ class RateLimitedLog:
         self._next = -math.inf
         self._held_back = 0
 
-    def warning(self, message: str, *arguments: object) -> None:
-        """Log it if its time has come, else count it."""
+    def warning(self, message: str, *arguments: object, exc_info: bool = False) -> bool:
+        """Log it if its time has come, else count it; whether it was logged."""
         now = time.perf_counter()
         if now < self._next:
             self._held_back += 1
-            return
+            return False
         goes_on = now < self._next + self._pause
         self._pause = min(2 * self._pause, self._longest) if goes_on else self._seconds
         self._next = now + self._pause
         more = f" ({self._held_back} more since the last line)" if self._held_back else ""
         self._held_back = 0
-        self._log.warning(message + more, *arguments)
+        self._log.warning(message + more, *arguments, exc_info=exc_info)
+        return True

@@ -45,6 +45,7 @@ def read(
         ("step", median("inference.step")),
         ("detection", median("pose.detect")),
         ("visitor to OSC", median("latency.visitor_to_osc")),
+        ("visitor to picture", median("latency.visitor_to_picture")),
         ("emotion to OSC", median("latency.emotion_to_osc")),
         ("source", f"{settings.source}, {_source_state(statistics, settings)}"),
         ("visitor", "here" if pose is not None and pose.present else "nobody"),

@@ -203,10 +203,11 @@ class Recorder:
     def close(self, beat: Callable[[], None] = lambda: None, timeout: float = 20.0) -> None:
         """End a recording that runs and wait for the files of all, with a heartbeat now and then."""
         leave_by = time.perf_counter() + timeout
-        if self._saving is not None:
-            self._saving.join(1.0)
+        beat()
         for recording in self._writing:
             recording.end()
+        if self._saving is not None:
+            self._saving.join(0.5)
         for recording in self._writing:
             while recording.writing and time.perf_counter() < leave_by:
                 recording.stop(0.25)

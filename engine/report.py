@@ -71,6 +71,7 @@ def figures(
         },
         "latency": {
             "visitor_to_osc_ms": statistics.percentiles("latency.visitor_to_osc"),
+            "visitor_to_picture_ms": statistics.percentiles("latency.visitor_to_picture"),
             "emotion_to_osc_ms": statistics.percentiles("latency.emotion_to_osc"),
         },
         "memory": {

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from engine.faults import PermanentFault
 from engine.free_memory import give_back
+from engine.rate_limited_log import RateLimitedLog
 from engine.silence import Silence
 from engine.statistics import Statistics
 from engine.trouble import Trouble
@@ -19,6 +20,8 @@ HEALTHY_AFTER = 10.0
 """A room that has worked this many seconds since its last fault starts again with the shortest back-off."""
 REPORT_EVERY = 60.0
 """Seconds between two lines in the log about one and the same fault."""
+OFTEN = 2.0
+"""Seconds between two lines about faults that come and go; while they do it grows to REPORT_EVERY."""
 MOST_HANGING = 3
 """Threads of one room that may hang at a time: a thread cannot be ended from outside, only left behind."""
 
@@ -31,17 +34,20 @@ class Room(ABC):
     on. `step` must return within about half a second, so that `stop` is quick and `heartbeat` means something.
 
     A step that takes longer than `longest_step` seconds, or an `open` longer than `longest_open`, hangs:
-    `look`, called now and then from another thread, leaves that thread behind and begins a new one. Where the
-    two are finite, `step` and `open` must look at `superseded` after what may hang, and clean up behind them.
+    `look`, called now and then from another thread, leaves that thread behind and begins a new one. So does a
+    `close` longer than `longest_close`. Where they are finite, `step` and `open` must look at `superseded`
+    after what may hang, and clean up behind them.
     """
 
     name = "room"
     longest_back_off = LONGEST_BACK_OFF
-    longest_step = longest_open = math.inf
+    longest_step = longest_open = longest_close = math.inf
 
     def __init__(self, statistics: Statistics) -> None:
         self.statistics = statistics
         self.log = logging.getLogger(f"engine.{self.name}")
+        self._reports = RateLimitedLog(self.log, OFTEN, REPORT_EVERY)
+        self._reported = False
         self.heartbeat = time.perf_counter()
         self.opened = threading.Event()
         """Set once the room has been opened for the first time, or could not be."""
@@ -150,7 +156,8 @@ class Room(ABC):
                 if self.superseded:
                     return
                 self._beat(self.longest_step)
-                if self._trouble.ends():
+                if self._trouble.ends() and self._reported:
+                    self._reported = False
                     self.log.info("works again")
         finally:
             if not self.superseded:
@@ -163,10 +170,14 @@ class Room(ABC):
         self._report_at = time.perf_counter() + REPORT_EVERY
         expected = type(error).__name__ in ("TemporaryFault", "PermanentFault")
         what_next = "goes without it" if permanent else f"trying again in {back_off:g} s"
-        self.log.warning("%s; %s", error or type(error).__name__, what_next, exc_info=not expected)
+        words = ("%s; %s", error or type(error).__name__, what_next)
+        if permanent:
+            self.log.warning(*words, exc_info=not expected)
+        elif self._reports.warning(*words, exc_info=not expected):
+            self._reported = True
 
     def _close(self) -> None:
-        self._beat(self.longest_open)
+        self._beat(self.longest_close)
         try:
             self.close()
         except Exception:

@@ -79,12 +79,12 @@ class Visitors:
         self._people: list[Person] = []
         self._arrivals = 0
 
-    def choose(self, sightings: Sequence[Sighting], time: float) -> int | None:
+    def choose(self, sightings: Sequence[Sighting], time: float, gone_after: float = GONE_AFTER) -> int | None:
         """Index of the visitor in `sightings`, None when the visitor is not among them.
 
-        `time` in seconds grows from call to call.
+        `time` in seconds grows from call to call; who has not been seen for `gone_after` seconds is gone.
         """
-        self._people = [person for person in self._people if time - person.seen_at <= GONE_AFTER]
+        self._people = [person for person in self._people if time - person.seen_at <= gone_after]
         if self.visitor not in {person.number for person in self._people}:
             self.visitor = None
         indices = self._follow(sightings, time)

@@ -34,8 +34,10 @@ LEAVING = 1.7
 LONGEST_LEAVING = 25.0
 """Seconds that the piece has to leave before it is killed."""
 LOOK_EVERY = 0.1
-MEANT = (0, 2)
-"""Exit statuses after which starting again is not wanted, or cannot help: somebody quit; a wrong setting."""
+QUIT, WRONG_SETTING = 0, 2
+"""Exit statuses of the piece: somebody quit; something given at the start will not do."""
+KILLED_WITHIN = 10.0
+"""Seconds that the system may take to end what was killed; what hangs in a driver may stay for ever."""
 LONGEST_LINE = 4096
 
 
@@ -67,15 +69,16 @@ class Watchdog:
         self.leave()
 
     def _run(self) -> int:
-        back_off = FIRST_BACK_OFF
+        back_off, has_worked = FIRST_BACK_OFF, False
         while True:
             started = time.perf_counter()
             status = self._watch()
-            if self._leaving.is_set() or status in MEANT:
-                return max(status, 0)
             now = time.perf_counter()
             if now - started > HEALTHY_AFTER:
-                back_off = FIRST_BACK_OFF
+                back_off, has_worked = FIRST_BACK_OFF, True
+            # a setting that was right once has been spoilt since, and may be mended while nobody is there
+            if self._leaving.is_set() or status == QUIT or (status == WRONG_SETTING and not has_worked):
+                return max(status, 0)
             wait = max(back_off, self._until_allowed(now))
             log.warning("the piece ended with status %d; starting it again in %.0f s", status, wait)
             if self._leaving.wait(wait):
@@ -111,9 +114,7 @@ class Watchdog:
                     return self._end(piece)
                 if silence.since(self._beats, time.perf_counter()) > patience:
                     log.warning("no heartbeat for %g s; killing the piece", patience)
-                    piece.kill()
-                    piece.wait()
-                    return 1
+                    return _kill(piece)
             return status
         finally:
             piece.stdin.close()
@@ -128,9 +129,7 @@ class Watchdog:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return piece.wait(LEAVING)
         log.warning("the piece does not leave; killing it")
-        piece.kill()
-        piece.wait()
-        return 1
+        return _kill(piece)
 
     def _listen(self, output: IO[bytes]) -> None:
         """Count heartbeats; whatever else comes on standard output goes no further."""
@@ -138,3 +137,13 @@ class Watchdog:
             while line := output.readline(LONGEST_LINE):
                 if line.startswith(BEAT):
                     self._beats += 1
+
+
+def _kill(piece: subprocess.Popen[bytes]) -> int:
+    """End it the hard way; 1."""
+    piece.kill()
+    try:
+        piece.wait(KILLED_WITHIN)
+    except subprocess.TimeoutExpired:
+        log.error("the piece cannot be killed; it hangs in the system, and another one is started beside it")
+    return 1

@@ -12,6 +12,7 @@ from engine.canvas import AutomaticScale, canvas_size, show
 from engine.faults import TemporaryFault
 from engine.keys import key_for
 from engine.pacing import Pacer
+from engine.rate_limited_log import RateLimitedLog
 from engine.statistics import Statistics
 from engine.trouble import Trouble
 
@@ -20,8 +21,11 @@ log = logging.getLogger(__name__)
 RATE = 60.0
 """Pictures per second."""
 
-OPEN_AGAIN = 0.5
-"""Seconds between attempts to open a window whose screen was lost."""
+OPEN_AGAIN, LONGEST_OPEN_AGAIN = 0.5, 8.0
+"""Seconds between attempts to open a window whose screen was lost, doubling from the first to the second."""
+
+LOOK_AT_SCREEN = 2.0
+"""Seconds between two looks whether the screen still has the size that it had, in full screen."""
 
 NO_SCREEN = ("dummy", "offscreen")
 """Drivers that SDL may fall back to by itself and that nobody sees."""
@@ -56,18 +60,24 @@ class Screen:
 class Window:
     """A window, full screen, or a picture that nobody sees.
 
-    Raises NoDisplay if it cannot be opened. Use from one thread only, the main thread.
+    Raises NoDisplay if it cannot be opened, unless it is `patient`: then the picture is drawn unseen until it
+    can. Use from one thread only, the main thread.
     """
 
-    def __init__(self, screen: Screen, *, title: str, statistics: Statistics) -> None:
-        self._screen = screen
+    def __init__(self, screen: Screen, *, title: str, statistics: Statistics, patient: bool = False) -> None:
+        self._screen, self._title = screen, title
         self.headless = screen.headless
         self.fullscreen = (screen.fullscreen or screen.kiosk) and not screen.headless
         self._windowed_size = screen.size
         self._statistics = statistics
         self._quit = False
         self._drawing, self._showing = Trouble("render", statistics), Trouble("display", statistics)
+        self._complaint = RateLimitedLog(log, 2.0, 60.0)
         self._lost_at: float | None = None
+        self._open_again = OPEN_AGAIN
+        self._desktop: tuple[int, int] | None = None
+        self._looked_at = 0.0
+        self._automatic = AutomaticScale(1.0 / screen.rate, screen.scale)
         if screen.headless:
             os.environ["SDL_VIDEODRIVER"] = "dummy"
         # the piece keeps the screen awake, and a picture enlarged by the graphics card is smooth
@@ -80,13 +90,12 @@ class Window:
             pygame.display.init()
             if not screen.headless and pygame.display.get_driver() in NO_SCREEN:
                 raise NoDisplay(f"SDL offers only its '{pygame.display.get_driver()}' driver")
-            pygame.display.set_allow_screensaver(False)
-            pygame.display.set_caption(title)
-            self._automatic = AutomaticScale(1.0 / screen.rate, screen.scale)
             self._open()
         except (pygame.error, NoDisplay) as error:
             pygame.display.quit()
-            raise NoDisplay(f"no display: {error}") from error
+            if not patient:
+                raise NoDisplay(f"no display: {error}") from error
+            self._lose(NoDisplay(f"no display: {error}"))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -115,6 +124,7 @@ class Window:
                 self._draw(draw)
                 pacer.wait()
                 self._find_again()
+            self._follow_screen()
             now = time.perf_counter()
             self._statistics.count("render.frames")
             if shown_at is not None:
@@ -137,20 +147,21 @@ class Window:
                     self._stretch()
             pacer.wait()
             pygame.display.flip()
-        except pygame.error as error:
+        except Exception as error:  # whatever SDL, or what enlarges the picture, may think of
             self._lose(error)
 
-    def _lose(self, error: pygame.error) -> None:
+    def _lose(self, error: Exception) -> None:
         """The display is gone: draw where nobody sees it."""
-        if self._showing.begins(f"the display is lost: {error}"):
-            log.warning("the display is lost: %s; the piece goes on unseen", error)
+        what = str(error) if isinstance(error, NoDisplay) else f"the display is lost: {error}"
+        if self._showing.begins(what):
+            self._complaint.warning("%s; running headless until there is one, OSC goes on", what)
         self._lost_at = time.perf_counter()
         self.canvas = pygame.Surface(self._windowed_size, 0, 32)
 
     def _find_again(self) -> None:
         """Open the window again, now and then."""
         now = time.perf_counter()
-        if self._lost_at is None or now - self._lost_at < OPEN_AGAIN:
+        if self._lost_at is None or now - self._lost_at < self._open_again:
             return
         try:
             pygame.display.quit()
@@ -158,10 +169,11 @@ class Window:
             if not self.headless and pygame.display.get_driver() in NO_SCREEN:
                 raise pygame.error("there is no screen yet, only a driver that shows nothing")
             self._open()
-        except pygame.error:
-            self._lost_at = now
+        except Exception:
+            self._lost_at = time.perf_counter()
+            self._open_again = min(2 * self._open_again, LONGEST_OPEN_AGAIN)
             return
-        self._lost_at = None
+        self._lost_at, self._open_again = None, OPEN_AGAIN
         self._showing.ends()
         log.info("the display is there again")
 
@@ -191,9 +203,24 @@ class Window:
 
     def _open(self) -> None:
         """Open the window, or open it again in another way; sets `surface` and what is drawn on, `canvas`."""
+        pygame.display.set_allow_screensaver(False)
+        pygame.display.set_caption(self._title)
         self.surface = self._set_mode()
         pygame.mouse.set_visible(not self.fullscreen)
         self._stretch()
+
+    def _follow_screen(self) -> None:
+        """Open full screen anew where the screen has another size by now: a projector may change its mode."""
+        now = time.perf_counter()
+        if self._desktop is None or self._lost_at is not None or now - self._looked_at < LOOK_AT_SCREEN:
+            return
+        self._looked_at = now
+        try:
+            if pygame.display.get_desktop_sizes()[self._display()] != self._desktop:
+                log.info("the screen has another size; filling it again")
+                self._open()
+        except Exception as error:
+            self._lose(error)
 
     def _stretch(self) -> None:
         """Take a canvas that fits the surface; in full screen the card enlarges, and the surface is small."""
@@ -204,12 +231,13 @@ class Window:
 
     def _set_mode(self) -> pygame.Surface:
         self._enlarged_by_card = False
+        self._desktop = None
         if self.headless:
             return pygame.display.set_mode(self._windowed_size, depth=32)
         display = self._display()
         if not self.fullscreen:
             return pygame.display.set_mode(self._windowed_size, pygame.RESIZABLE, depth=32, display=display)
-        desktop = pygame.display.get_desktop_sizes()[display]
+        self._desktop = desktop = pygame.display.get_desktop_sizes()[display]
         small = canvas_size(desktop, self._automatic.scale, 0)
         try:
             # SCALED puts a renderer behind the surface, which can wait for the screen: no tearing
@@ -239,7 +267,10 @@ class Window:
             self._quit = True
         elif action == "fullscreen":
             self.toggle_fullscreen()
-        on_action(action, argument)
+        try:
+            on_action(action, argument)
+        except Exception:
+            log.exception("the key for %s did nothing", action)
 
     def _draw(self, draw: Draw) -> None:
         now = time.perf_counter()
@@ -247,6 +278,6 @@ class Window:
             draw(self.canvas, now)
         except Exception as error:
             if self._drawing.begins(f"{type(error).__name__}: {error}"):
-                log.warning("a picture could not be drawn", exc_info=True)
+                self._complaint.warning("a picture could not be drawn", exc_info=True)
         else:
             self._drawing.ends()

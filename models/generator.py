@@ -6,6 +6,8 @@ of this moment, so a new idea enters like a breath and not like a blow (action c
 ensembling: Zhao et al. 2023, arXiv:2304.13705).
 """
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -193,10 +195,20 @@ class Generator:
             tick=0,
         )
 
-    def warm(self, state: DanceState, emotion_weights: FloatArray, frames: int = FRAME_RATE) -> DanceState:
-        """Dance unseen for some frames, so that a dancer who has just been started is already moving."""
+    def warm(
+        self,
+        state: DanceState,
+        emotion_weights: FloatArray,
+        frames: int = FRAME_RATE,
+        longest: float = math.inf,
+    ) -> DanceState:
+        """Dance unseen for some frames, so that a dancer who has just been started is already moving: at least
+        one, and no more once `longest` seconds are over."""
+        over = time.perf_counter() + longest
         for _ in range(frames):
             state = self.step(state, emotion_weights)
+            if time.perf_counter() > over:
+                break
         # What the legs hold and where the pelvis drifts are directions on the stage, which yaw turns.
         moved = ("place", "yaw", "drift", "holds")
         return replace(state, **{name: np.zeros_like(getattr(state, name)) for name in moved})

@@ -82,6 +82,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room_module, "FIRST_BACK_OFF", 0.005)
     monkeypatch.setattr(Room, "longest_back_off", 0.01)
+    monkeypatch.setattr(capture, "ROAMS_AFTER", 0.0)
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -373,6 +374,25 @@ def test_the_visitor_is_the_same_after_somebody_has_crossed(monkeypatch: pytest.
 def test_a_camera_of_one_picture_a_second_still_shows_a_visitor(monkeypatch: pytest.MonkeyPatch) -> None:
     sight = Sight(monkeypatch)
     assert all(sight.see(standing(), after=1.0).present for _ in range(5))
+
+
+def test_a_camera_slower_than_that_does_not_make_the_visitor_come_and_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pose_module, "FRAME_TIMEOUT", 0.001)
+    sight = Sight(monkeypatch)
+    clock = [sight.now]
+    monkeypatch.setattr(pose_module.time, "perf_counter", lambda: clock[0])
+    for _ in range(3):
+        sight.see(standing(), after=1.05)
+    visitor = sight.room._visitors.visitor
+    for _ in range(5):
+        clock[0] = sight.now + 1.04
+        sight.room.step()  # no frame yet
+        pose = sight.poses.latest()
+        assert pose is not None and pose.present
+        sight.see(standing(), after=1.05)
+        assert sight.room._visitors.visitor == visitor
 
 
 def test_a_detector_that_hangs_leaves_nobody_behind(monkeypatch: pytest.MonkeyPatch) -> None:

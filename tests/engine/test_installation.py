@@ -1,22 +1,23 @@
 import json
-import os
 import shutil
 import signal
 import socket
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import pygame
 import pytest
 
 import app
 from engine import installation as module
 from engine import pose as pose_module
 from engine.osc_monitor import StreamCheck
+from engine.performance import Performance
 from engine.pose_model import PoseModelError
-from engine.window import NoDisplay, Screen, Window
 from models.card import card_path
 
 STATS = {
@@ -86,16 +87,29 @@ def test_with_nobody_and_no_screen_it_dances_and_streams(config: Path, checkpoin
 def test_without_a_display_it_says_so_and_goes_on(
     config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def window(screen: Screen, **options: object) -> Window:
-        if not screen.headless:
-            raise NoDisplay("no display: there is none")
-        return Window(screen, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(module, "Window", window)
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")  # which shows nothing
     status, stats = run(config, checkpoint_file, "--source", "none")
-    assert status == 0 and stats["inference"]["ticks"] > 5
+    assert status == 0 and stats["inference"]["ticks"] > 5 and stats["render"]["frames"] > 5
     assert "running headless" in caplog.text
-    assert stats["faults"][0]["room"] == "render"
+    [fault] = stats["faults"]
+    assert fault["room"] == "display" and fault["recovered_after_s"] is None
+
+
+def test_while_no_picture_can_be_drawn_no_heart_beats(
+    config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a scene that an artist is at work on")
+
+    beats: list[int] = []
+    monkeypatch.setattr(module, "tell_systemd", beats.append)
+    monkeypatch.setattr(Performance, "draw", fail)
+    _, stats = run(config, checkpoint_file, "--source", "none", "--headless")
+    assert stats["osc"]["bundles"] > 5 and not beats
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "tell_systemd", beats.append)
+    run(config, checkpoint_file, "--source", "none", "--headless")
+    assert beats
 
 
 def film(path: Path, frames: int = 30) -> Path:
@@ -126,13 +140,29 @@ def test_without_a_camera_it_dances_by_itself(config: Path, checkpoint_file: Pat
     assert "capture" in [fault["room"] for fault in stats["faults"]]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_good_order(config: Path, checkpoint_file: Path, number: int) -> None:
-    threading.Timer(1.5, os.kill, (os.getpid(), number)).start()
-    began = time.perf_counter()
+@pytest.mark.parametrize("way", ["SIGTERM", "SIGINT", "the window is closed"])
+def test_it_leaves_in_good_order_and_within_two_seconds(
+    config: Path, checkpoint_file: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_at: list[float] = []
+    draw = Performance.draw
+
+    def drawn(self: Performance, *given: Any) -> None:
+        draw(self, *given)
+        if not asked_at and self._frames.version > 40:
+            asked_at.append(time.perf_counter())
+            if way.startswith("SIG"):
+                signal.raise_signal(getattr(signal, way))
+            else:
+                pygame.event.post(pygame.event.Event(pygame.QUIT))
+
+    monkeypatch.setattr(Performance, "draw", drawn)
+    before = {thread.name for thread in threading.enumerate()}
     status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=60)
-    assert status == 0 and time.perf_counter() - began < 6
-    assert "render" in stats
+    assert status == 0 and time.perf_counter() - asked_at[0] < 2.0
+    assert stats["render"]["frames"] > 0 and not pygame.display.get_init()
+    rooms = {"inference", "osc_in", "osc_rates", "movement_emotion", "capture", "pose"} - before
+    assert not rooms & {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,22 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     return Stage()
 
 
+def test_in_an_empty_room_the_detector_looks_less_often_and_at_once_where_somebody_is(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(stage.room, "sleep", waits.append)
+    for _ in range(5):
+        stage.show(after=0.1)
+    assert not any(waits)
+    stage.show(after=pose.IDLE_AFTER)
+    stage.show()
+    assert waits[-1] == pose.IDLE_REST < 0.2
+    assert stage.show(standing()).present
+    stage.show(standing())
+    assert waits[-1] == 0.0
+
+
 @pytest.mark.parametrize(("takes", "rests"), [(0.0, False), (0.06, True)])
 def test_a_slow_detector_rests_so_that_others_can_work(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, takes: float, rests: bool

@@ -51,6 +51,14 @@ def test_a_piece_that_somebody_quits_or_that_is_set_wrong_is_not_started_again(s
     assert watchdog.run() == status and watchdog.started == 1
 
 
+def test_a_setting_that_is_spoilt_while_it_runs_is_tried_until_it_is_mended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "HEALTHY_AFTER", -1.0)  # every life counts as one that worked
+    watchdog = Told(2, 2, 2, 0)
+    assert watchdog.run() == 0 and watchdog.started == 4
+
+
 def test_a_piece_that_dies_ten_times_is_started_ten_times() -> None:
     watchdog = Told(*[-9] * 10, 0)
     assert watchdog.run() == 0 and watchdog.started == 11

@@ -9,6 +9,7 @@ import time
 import pygame
 import pytest
 
+from engine import window as module
 from engine.keys import KEYS, key_for, listing
 from engine.statistics import Statistics
 from engine.window import NoDisplay, Screen, Window
@@ -105,6 +106,82 @@ def test_a_screen_that_nobody_sees_is_no_display(statistics, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     with pytest.raises(NoDisplay):
         Window(Screen(size=(160, 90)), title="", statistics=statistics)
+
+
+def test_a_piece_that_starts_before_its_screen_is_there_is_seen_once_it_is(statistics, monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setattr(module, "OPEN_AGAIN", 0.0)
+    window = Window(Screen(size=(160, 90)), title="", statistics=statistics, patient=True)
+    drawn = []
+    window.run(lambda *given: drawn.append(given), lambda *_: None, pictures(5))
+    assert len(drawn) == 5 and statistics.faults()[0]["recovered_after_s"] is None
+    monkeypatch.setattr(module, "NO_SCREEN", ())
+    window._open_again = 0.0
+    window.run(lambda *given: drawn.append(given), lambda *_: None, pictures(5))
+    assert len(drawn) == 10 and statistics.faults()[0]["recovered_after_s"] is not None
+    assert window.canvas.get_size() == (160, 90)
+    window.close()
+
+
+def test_a_projector_that_changes_its_mode_is_filled_again(statistics, monkeypatch):
+    monkeypatch.setattr(module, "NO_SCREEN", ())
+    monkeypatch.setattr(module, "LOOK_AT_SCREEN", 0.0)
+    size = [(320, 180)]
+    monkeypatch.setattr(pygame.display, "get_desktop_sizes", lambda: size)
+    opened, set_mode = [], pygame.display.set_mode
+
+    def mode(wanted, *_, **__):
+        opened.append(wanted)
+        return set_mode(wanted)
+
+    monkeypatch.setattr(pygame.display, "set_mode", mode)
+    window = Window(Screen(fullscreen=True, scale=1.0), title="", statistics=statistics)
+    window.run(lambda *_: None, lambda *_: None, pictures(3))
+    size[0] = (640, 360)
+    window.run(lambda *_: None, lambda *_: None, pictures(3))
+    assert opened == [(320, 180), (640, 360)] and window.size == (640, 360)
+    window.close()
+
+
+def test_a_window_that_is_minimised_goes_on_drawing_at_its_rate(window, statistics):
+    for kind in (pygame.WINDOWMINIMIZED, pygame.WINDOWHIDDEN, pygame.WINDOWFOCUSLOST, pygame.WINDOWRESTORED):
+        pygame.event.post(pygame.event.Event(kind))
+    window.run(lambda *_: None, lambda *_: None, pictures(6))
+    assert statistics.counted("render.frames") == 6 and statistics.faults() == []
+
+
+def test_a_key_that_fails_does_no_more_than_that(window, statistics, caplog):
+    def fail(*_):
+        raise RuntimeError("can't start new thread")
+
+    press(pygame.K_v)
+    window.run(lambda *_: None, fail, pictures(3))
+    assert statistics.counted("render.frames") == 3 and "did nothing" in caplog.text
+
+
+def test_what_cannot_be_shown_is_a_lost_display_and_no_end(window, statistics, monkeypatch):
+    failing = iter([True])
+
+    def flip():
+        if next(failing, False):
+            raise IndexError("list index out of range")
+
+    monkeypatch.setattr(module, "OPEN_AGAIN", 0.0)
+    window._open_again = 0.0
+    monkeypatch.setattr(pygame.display, "flip", flip)
+    window.run(lambda *_: None, lambda *_: None, pictures(4))
+    assert statistics.counted("render.frames") == 4 and statistics.faults()[0]["recovered_after_s"] is not None
+
+
+def test_a_scene_that_fails_now_and_then_does_not_fill_the_log(window, caplog):
+    turn = iter(range(40))
+
+    def draw(*_):
+        if next(turn) % 2:
+            raise ValueError("every second picture")
+
+    window.run(draw, lambda *_: None, pictures(40))
+    assert 1 <= len(caplog.records) <= 3
 
 
 def test_a_lost_display_is_not_found_again_on_a_driver_that_shows_nothing(statistics, monkeypatch):
