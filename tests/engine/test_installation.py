@@ -103,13 +103,12 @@ def test_while_no_picture_can_be_drawn_no_heart_beats(
 
     beats: list[int] = []
     monkeypatch.setattr(module, "tell_systemd", beats.append)
-    monkeypatch.setattr(Performance, "draw", fail)
-    _, stats = run(config, checkpoint_file, "--source", "none", "--headless")
-    assert stats["osc"]["bundles"] > 5 and not beats
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "tell_systemd", beats.append)
+    with monkeypatch.context() as broken:
+        broken.setattr(Performance, "draw", fail)
+        _, stats = run(config, checkpoint_file, "--source", "none", "--headless")
+    assert stats["osc"]["bundles"] > 5 and len(beats) == 1  # the one with which it leaves
     run(config, checkpoint_file, "--source", "none", "--headless")
-    assert beats
+    assert len(beats) > 3
 
 
 def film(path: Path, frames: int = 30) -> Path:
