@@ -25,8 +25,9 @@ import cv2
 import numpy as np
 
 from engine.colours import colours_path
-from engine.osc_addresses import FRAME, HEARTBEAT
+from engine.osc_addresses import FRAME, HEARTBEAT, JOINT_ADDRESSES
 from engine.osc_message import floats, ints, message_head, strings
+from engine.osc_packet import messages
 from engine.scenes import SCENES
 from models.palette import DATASET_EMOTIONS, DEFAULT_PALETTE
 from models.skeleton import FRAME_RATE
@@ -38,6 +39,36 @@ STEEPEST = 1.0
 """MB an hour that the memory may grow, once it has warmed up."""
 WARM_UP = 0.25
 """Share of the run that is not counted in the slope, nor compared in threads and files."""
+LONGEST_STILL = 2.0
+"""Seconds for which no joint of the dancer may move by less than `STILL` metres: longer is a statue."""
+STILL = 0.005
+FURTHEST_STEP = 0.5
+"""Metres that a joint may move between two frames: 15 m/s, faster than any hand, is a jump."""
+SHORTEST_RUN = 0.97
+"""Share of the time for which the piece has to have been there."""
+LONGEST_SILENCE = 5.0
+"""Seconds without a frame or a heartbeat at the end of a run that the end itself explains."""
+LONGEST_PAUSE = 2.5
+"""Seconds between two heartbeats."""
+KILLED = 9
+"""The exit status of a life that ends hard."""
+RECORDED = {
+    "the camera is gone": "capture",
+    "the camera is frozen": "capture",
+    "the camera blocks": "capture",
+    "the detector raises": "pose",
+    "the detector hangs": "pose",
+    "the network gives NaN": "inference",
+    "the network gives infinity": "inference",
+    "the network explodes": "inference",
+    "the network leaps": "inference",
+    "the network raises": "inference",
+    "an OSC target is unreachable": "osc",
+    "the display is lost": "display",
+    "the disk is full": "recorder",
+}
+"""Faults that last long enough, however short they are, to be one of a room, and which. The others are to
+be seen by nobody: what is checked of them is that the dance goes on."""
 LONG_ENOUGH = 30.0
 """Minutes under which a slope by the hour says nothing."""
 FEWEST_FRAMES = 0.75
@@ -68,6 +99,7 @@ class Receiver:
         self._gaps: list[tuple[str, float, float]] = []
         self._by_second: Counter[int] = Counter()
         """frames of each second since 1970"""
+        self._movement = Movement()
 
     def run(self) -> None:
         """Listen until somebody ends the process; write what was heard once a second."""
@@ -81,14 +113,15 @@ class Receiver:
             if frame in packet[:64]:
                 self._heard("frames", SHORT_GAP)
                 self._by_second[int(time.time())] += 1
+                self._movement.see(packet)
             elif packet.startswith(beat):
-                self._heard("heartbeats", 2.5)
+                self._heard("heartbeats", LONGEST_PAUSE)
             if (now := time.time()) > told + 1.0:
                 told = now
                 unfinished = self._out.with_suffix(".partial")
-                unfinished.write_text(
-                    json.dumps({"counts": self._counts, "gaps": self._gaps, "by_second": self._by_second})
-                )
+                heard = {"counts": self._counts, "gaps": self._gaps, "by_second": self._by_second}
+                moved = {"still": self._movement.still, "step": self._movement.step}
+                unfinished.write_text(json.dumps({**heard, **moved, "last": self._last}))
                 unfinished.replace(self._out)
 
     def _heard(self, name: str, worth_noting: float) -> None:
@@ -98,6 +131,31 @@ class Receiver:
             self._gaps = [*self._gaps[-5000:], (name, now, gap)]
         self._counts[name] += 1
         self._last[name] = now
+
+
+class Movement:
+    """Whether the dancer that is heard moves and never jumps: `still` (seconds, when) and `step` (metres, when)
+    are the longest of both."""
+
+    def __init__(self) -> None:
+        self.still, self.step = (0.0, 0.0), (0.0, 0.0)
+        self._index: object = None
+        self._before: np.ndarray | None = None
+        self._pose: np.ndarray | None = None
+        self._moved_at = 0.0
+
+    def see(self, packet: bytes) -> None:
+        """Take in a frame."""
+        now, values = time.time(), dict(messages(packet))
+        index = values[FRAME][0]
+        positions = np.array([values[address] for address in JOINT_ADDRESSES["dancer"]], dtype=np.float64)
+        follows = isinstance(index, int) and isinstance(self._index, int) and index == self._index + 1
+        if self._before is not None and follows:
+            self.step = max(self.step, (float(np.linalg.norm(positions - self._before, axis=1).max()), now))
+        if self._pose is None or not follows or np.linalg.norm(positions - self._pose, axis=1).max() > STILL:
+            self._pose, self._moved_at = positions, now
+        self.still = max(self.still, (now - self._moved_at, now))
+        self._index, self._before = index, positions
 
 
 def controls(seed: int, ending: threading.Event, port: int) -> None:
@@ -182,6 +240,8 @@ class Soak:
             self._piece[at] = f"127.0.0.1:{others[1]},array,60"
         self._chaos = ["--notes", str(self.notes), "--video", str(video), "--lights", str(lights)]
         self.lives = 0
+        self.statuses: list[int] = []
+        """with what each life ended"""
 
     def run(self) -> None:
         """Run it to its end."""
@@ -217,7 +277,8 @@ class Soak:
             chaos = [] if self.given.chaos is None else ["--seed", str(self.given.chaos + self.lives), *only]
             self.lives += 1
             command = [sys.executable, "-m", "tests.chaos", *self._chaos, *chaos, *dies, "--", *self._piece]
-            subprocess.run([*command, "--seconds", f"{max(left, 1.0):.1f}"], check=False)
+            life = subprocess.run([*command, "--seconds", f"{max(left, 1.0):.1f}"], check=False)
+            self.statuses.append(life.returncode)
 
 
 class Report:
@@ -237,6 +298,7 @@ class Report:
             json.loads(soak.stats.read_text(encoding="utf-8")) if whole else {"faults": []}
         )
         self.missed: list[str] = [] if whole else ["the piece did not come to its end, there are no figures"]
+        self._judge_lives(len([line for line in lines if line["kind"] == "ended"]))
 
     def rows(self) -> list[tuple[str, str]]:
         """The table; what misses a bar is noted in `missed`."""
@@ -253,6 +315,7 @@ class Report:
             ("frames and heartbeats over OSC", f"{counts.get('frames', 0)}, {counts.get('heartbeats', 0)}"),
             ("share of 30 frames a second", self._share_of_frames()),
             ("longest gap over OSC", self._gap(self._osc_gap())),
+            ("longest time without movement; furthest step of a joint", self._movement()),
             ("restarts of the process", f"{self.soak.lives - 1}{self._absence()}"),
             ("faults put in", str(sum(self.injected.values()))),
             *self._memory(),
@@ -275,6 +338,35 @@ class Report:
             middle = f"{np.median(known):.2f}" if known else "-"
             rows.append((kind, str(len(times)), middle, f"{max(known):.2f}" if known else "-"))
         return rows
+
+    def _judge_lives(self, ended: int) -> None:
+        """Whether each life came to the end that was meant for it, and the last one to that of the run."""
+        meant = [*[KILLED] * (self.soak.lives - 1), 0]
+        if self.soak.statuses != meant or ended != 1:
+            self.missed.append(f"exit statuses {self.soak.statuses}, not {meant}; {ended} came to an end")
+        lasted = max((second["at"] for second in self.seconds), default=0.0) - min(self.begins, default=0.0)
+        if lasted < SHORTEST_RUN * self.soak.seconds - LOADING:
+            self.missed.append(f"it lasted for {lasted:.0f} s of {self.soak.seconds:.0f}")
+        end = max((second["at"] for second in self.seconds), default=0.0)
+        for name in ("frames", "heartbeats"):
+            if (silent := end - self.heard["last"].get(name, 0.0)) > LONGEST_SILENCE:
+                self.missed.append(f"no {name} over OSC for the last {silent:.0f} s")
+        for name, at, gap in self.heard["gaps"]:
+            if name == "heartbeats" and not self._across(at, gap) and self._is_settled(at):
+                self.missed.append(f"no heartbeat for {gap:.1f} s")
+        if not self.soak.given.kills:
+            recorded = {fault["room"] for fault in self.stats["faults"]}
+            for name in sorted(set(self.injected) & set(RECORDED)):
+                if RECORDED[name] not in recorded:
+                    self.missed.append(f"{name}, and {RECORDED[name]} recorded nothing")
+
+    def _movement(self) -> str:
+        (still, _), (step, _) = self.heard["still"], self.heard["step"]
+        if still > LONGEST_STILL:
+            self.missed.append(f"the dancer stood still for {still:.1f} s")
+        if step > FURTHEST_STEP:
+            self.missed.append(f"a joint jumped by {step:.2f} m")
+        return f"{still:.2f} s; {step:.2f} m"
 
     def _gap(self, longest: tuple[float, float]) -> str:
         seconds, at = longest

@@ -134,3 +134,38 @@ def test_two_recordings_in_one_second_are_two_and_both_are_waited_for(tmp_path):
         time.sleep(0.002)
     recorder.close(lambda: beats.append(1))
     assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_a_disk_that_fills_up_in_mid_film_ends_the_recording_and_nothing_else(tmp_path, monkeypatch):
+    opened, written = av.open, []
+
+    class Filling:
+        """A film on a disk with room for three pictures."""
+
+        def __init__(self, *given):
+            self._container = opened(*given)
+
+        def mux(self, packets):
+            written.append(packets)
+            if len(written) > 3:
+                raise OSError(28, "No space left on device")
+            self._container.mux(packets)
+
+        def __getattr__(self, name):
+            return getattr(self._container, name)
+
+    monkeypatch.setattr(av, "open", Filling)
+    statistics = Statistics()
+    recording = Recording(tmp_path / "dance", PALETTE, statistics)
+    for i in range(40):
+        recording.see(pygame.Surface((64, 48), 0, 32), i / 30)
+        recording.dance(frame(i))
+        if not recording.alive:
+            break
+        recording._thread.join(0.02)
+    recording._thread.join(5.0)
+    assert not recording.alive and len(written) == 4
+    [fault] = statistics.faults()
+    assert fault["room"] == "recorder" and "No space left" in fault["what"]
+    recording.see(pygame.Surface((64, 48), 0, 32), 9.0)
+    recording.dance(frame(99))

@@ -1,5 +1,8 @@
 """The watchdog: small programs stand for the piece, and its clock is the test's where it would have to wait."""
 
+import contextlib
+import select
+import socket
 import subprocess
 import sys
 import threading
@@ -11,9 +14,12 @@ import pytest
 from engine import watchdog as module
 from engine.heartbeat import Heartbeat
 from engine.mailbox import Mailbox
+from engine.osc_addresses import HEARTBEAT
+from engine.osc_message import message_head
 from engine.silence import Silence
 from engine.watchdog import Watchdog
 
+ROOT = Path(__file__).parents[2]
 BEAT = "import os,sys,time; os.write(1, b'noise\\nheartbeat 1\\n'); "
 
 
@@ -142,3 +148,49 @@ def test_a_process_ends_although_a_thread_never_does() -> None:
         [sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=False, timeout=100
     )
     assert ended.returncode == 3
+
+
+def heartbeat_within(receiver: socket.socket, seconds: float) -> bool:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        with contextlib.suppress(TimeoutError):
+            if receiver.recv(65_535).startswith(message_head(HEARTBEAT, "i")):
+                return True
+    return False
+
+
+def test_the_real_piece_is_started_again_when_it_is_killed_and_goes_with_its_watchdog(
+    checkpoint_file: Path, tmp_path: Path
+) -> None:
+    psutil = pytest.importorskip("psutil")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(0.2)
+        watched = subprocess.Popen(
+            [
+                *(sys.executable, str(ROOT / "app.py"), "--watchdog", "20", "--log", str(tmp_path / "log")),
+                *("--headless", "--source", "none", "--osc-in", "off", "--checkpoint", str(checkpoint_file)),
+                *("--osc-targets", f"127.0.0.1:{receiver.getsockname()[1]}"),
+            ],
+            cwd=tmp_path,
+        )
+        try:
+            assert heartbeat_within(receiver, 60)
+            [piece] = psutil.Process(watched.pid).children()
+            piece.kill()
+            piece.wait(5)
+            while select.select([receiver], [], [], 0)[0]:
+                receiver.recv(65_535)
+            assert heartbeat_within(receiver, 60)
+            [again] = psutil.Process(watched.pid).children()
+            assert again.pid != piece.pid
+            if sys.platform == "win32":
+                watched.kill()
+            else:
+                watched.terminate()
+            watched.wait(10)
+            again.wait(10)
+        finally:
+            watched.kill()
+    [log] = tmp_path.glob("*watchdog*")
+    assert "starting it again" in log.read_text(encoding="utf-8")
