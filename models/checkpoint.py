@@ -3,6 +3,7 @@
 Nothing is ever unpickled. A checkpoint that cannot be used raises `CheckpointError`, one line for a person.
 """
 
+import hashlib
 import struct
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -51,6 +52,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     unfinished = path.with_suffix(".partial")
     save_file(tensors, unfinished, metadata={"format": FORMAT})
+    card["sha256"] = _digest(unfinished)
     unfinished.replace(path)
     write_card(path, card)
 
@@ -59,6 +61,10 @@ def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
     """Read a checkpoint and its card; raises CheckpointError."""
     card = read_card(path)
     tensors = _read_tensors(path)
+    if card.get("sha256") not in (None, _digest(path)):
+        raise CheckpointError(
+            f"{path}: damaged, or not the file that its card describes (sha256); copy both again"
+        )
     try:
         palette = Palette.from_card(card["palette"])
         config = _config_from_card(card["config"])
@@ -137,6 +143,11 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise CheckpointError(
             f"{path}: not a whole safetensors file ({error}); copy it again or train it again"
         ) from None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _same_sizes(config: NetworkConfig, tensors: dict[str, torch.Tensor]) -> None:
