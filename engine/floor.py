@@ -1,6 +1,7 @@
 """What ties the dancer to the ground: its reflection, contact shadows, and dust that shows the camera move."""
 
 import functools
+import math
 from typing import Any
 
 import cv2
@@ -93,15 +94,13 @@ def _shadow(size: tuple[int, int], step: int) -> pygame.Surface:
 
 def draw_dust(surface: pygame.Surface, projection: Projection) -> None:
     """Add specks that lie still on the floor around the dancer, lit by the pool."""
-    origin = np.floor(np.array([projection.x, projection.z]) / DUST_SPACING).astype(int)
-    squares = origin + _STEPS
-    chance = _chance(squares)
-    spots = (squares + chance[:, :2]) * DUST_SPACING
-    away = np.hypot(spots[:, 0] - projection.x, spots[:, 1] - projection.z)
-    bright = np.exp(-np.square(away) / 2.2) * chance[:, 2] * (away < DUST_REACH * DUST_SPACING)
+    column, row = math.floor(projection.x / DUST_SPACING), math.floor(projection.z / DUST_SPACING)
+    spots, glints = _dust_around(column, row)
+    away = np.hypot(spots[:, 0] - projection.x, spots[:, 2] - projection.z)
+    bright = np.exp(-np.square(away) / 2.2) * glints * (away < DUST_REACH * DUST_SPACING)
     levels = (bright * DUST_STEPS).astype(int)
     spots, levels = spots[levels > 0], levels[levels > 0]
-    pixels, _ = projection.project(np.column_stack([spots[:, 0], np.zeros(len(spots)), spots[:, 1]]))
+    pixels, _ = projection.project(spots)
     radius = max(projection.size[1] // 720, 1)
     specks: list[Any] = [
         (_speck(radius, level), place, None, pygame.BLEND_RGB_ADD)
@@ -116,6 +115,15 @@ def _speck(radius: int, level: int) -> pygame.Surface:
     speck = pygame.Surface((2 * radius, radius), 0, 32)
     speck.fill((value, value, value))
     return speck
+
+
+@functools.lru_cache(maxsize=64)
+def _dust_around(column: int, row: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Where the specks around a square of the floor lie, (N, 3) metres, and how bright each is, (N,) 0 to 1."""
+    squares = np.array([column, row]) + _STEPS
+    chance = _chance(squares)
+    across, deep = ((squares + chance[:, :2]) * DUST_SPACING).T
+    return np.column_stack([across, np.zeros(len(across)), deep]), chance[:, 2]
 
 
 def _chance(squares: NDArray[np.intp]) -> NDArray[np.floating]:

@@ -10,6 +10,7 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.air import draw_air
+from engine.colours import Light
 from engine.enlarge import Piece, blit_pieces, cut_out
 from engine.figure import Sculptor, Sculpture, draw_sculpture
 from engine.floor import draw_contact, draw_reflection, draw_shadows
@@ -44,7 +45,10 @@ FAINTEST = 0.20
 """Share of the light on the echoes that are furthest back."""
 
 HAZE = 0.30
-"""How much of it is lost in the air before them."""
+"""How much of it is lost in the air before them, which has a light of its own: `AIR` of the background."""
+
+AIR = 0.62
+LEVELS = np.repeat(np.arange(256, dtype=np.float32)[:, None], 4, axis=1)
 
 ENTRANCE = 0.8
 """Seconds in which an echo appears."""
@@ -110,16 +114,20 @@ class Chorus(Scene):
                 continue
             memory = self._memories[int(np.searchsorted(times, view.time - later))]
             entrance = min(started / ENTRANCE, 1.0)
-            echo = _echo(memory, row, now.size, float(scales[-1]), entrance)
+            echo = _echo(memory, row, view.light, now.size, float(scales[-1]), entrance)
             then, sculpture = memory.projection, memory.sculpture
             floor = then.eye_level + EYE_HEIGHT * then.scale
             left = x + (sculpture.origin[0] - then.size[0] / 2) * echo.ratio
             top = y + (sculpture.origin[1] - floor) * echo.ratio
             draw_contact(surface, (x, y), 0.42 * scale, 0.5 * entrance)
-            blit_pieces(surface, echo.pieces, (round(left), round(top)))
+            # the faster blending is that of what is opaque or clear
+            flag = pygame.BLEND_ALPHA_SDL2 if entrance == 1.0 else 0
+            blit_pieces(surface, echo.pieces, (round(left), round(top)), flag)
 
 
-def _echo(memory: _Memory, row: Row, size: tuple[int, int], scale: float, entrance: float) -> _Echo:
+def _echo(
+    memory: _Memory, row: Row, light: Light, size: tuple[int, int], scale: float, entrance: float
+) -> _Echo:
     """A memory as it looks in a row where a metre is `scale` pixels; kept once it has come in."""
     kept = memory.echo
     if kept is not None and kept.row is row and kept.size == size and entrance == 1.0:
@@ -127,9 +135,12 @@ def _echo(memory: _Memory, row: Row, size: tuple[int, int], scale: float, entran
     ratio = scale / memory.projection.scale
     share = 1.0 - (1.0 - FAINTEST) * row.far**0.7
     sculpture = memory.sculpture
-    colour = cv2.convertScaleAbs(sculpture.colour, alpha=share)
-    opacity = entrance * (1.0 - HAZE * row.far)
-    pieces = cut_out(colour, sculpture.distance, sculpture.cell * ratio, opacity)
+    haze = HAZE * row.far
+    # one table for each channel: what is left of its light, and the light of the air
+    table = LEVELS * np.float32(share * (1.0 - haze))
+    table[:, :3] += light.background[::-1] * np.float32(255.0 * AIR * haze)
+    colour = cv2.LUT(sculpture.colour, np.minimum(table, 255.0).astype(np.uint8).reshape(1, 256, 4))
+    pieces = cut_out(colour, sculpture.distance, sculpture.cell * ratio, entrance)
     echo = _Echo(row, size, pieces, ratio)
     if entrance == 1.0:
         memory.echo = echo
