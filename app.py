@@ -1,5 +1,6 @@
 """The installation: `python app.py --help`."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -35,8 +36,18 @@ def perform(settings: Settings) -> int:
     """Run the piece itself; returns the exit status. Raises StartError."""
     from engine.installation import Installation  # a watchdog needs nothing of it
 
+    write_no_cores()
     Installation(settings).run()
     return 0
+
+
+def write_no_cores() -> None:
+    """Keep the system from storing the memory of a process that crashes: it holds pictures of the camera."""
+    if sys.platform != "win32":
+        import resource
+
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def leave(status: int) -> NoReturn:

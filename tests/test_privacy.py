@@ -2,7 +2,11 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from engine.osc_target import parse_address, parse_target
 from engine.settings import Settings
@@ -71,6 +75,22 @@ def test_whoever_sees_the_camera_neither_writes_nor_sends() -> None:
 def test_files_are_written_and_packets_sent_in_few_places() -> None:
     assert users({"write_bytes", "write_text", "imwrite", "imencode", "savez", "savez_compressed"}) <= WRITE
     assert users({"sendto", "urlopen", "socket"}) <= SEND
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="core dumps are not known there")
+def test_a_crash_leaves_no_memory_behind() -> None:
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import app, resource; app.write_no_cores(); print(resource.getrlimit(resource.RLIMIT_CORE))",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == "(0, 0)"
 
 
 def test_everything_stays_on_this_machine_by_default() -> None:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,9 +16,12 @@ import pytest
 import app
 from engine import installation as module
 from engine import pose as pose_module
+from engine.capture import Capture
 from engine.osc_monitor import StreamCheck
 from engine.performance import Performance
 from engine.pose_model import PoseModelError
+from engine.room import Room
+from engine.statistics import Statistics
 from models.card import card_path
 
 STATS = {
@@ -131,6 +135,32 @@ def test_without_a_pose_model_it_dances_without_a_visitor(
     assert status == 0 and stats["inference"]["ticks"] > 5 and stats["capture"]["frames"] > 3
     assert [fault["room"] for fault in stats["faults"]] == ["pose"]
     assert "provide one" in stats["faults"][0]["what"]
+
+
+def test_a_camera_that_blocks_is_noticed_while_the_pictures_go_on(
+    config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = threading.Event()
+
+    def read() -> tuple[bool, None]:
+        let_go.wait(20)
+        return False, None
+
+    camera = SimpleNamespace(isOpened=lambda: True, set=lambda *_: True, read=read, release=lambda: None)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: camera)
+    monkeypatch.setattr(Capture, "longest_step", 0.3)
+    monkeypatch.setattr(module, "PoseRoom", lambda *_, **__: Idle(Statistics()))
+    _, stats = run(config, checkpoint_file, "--source", "camera", "--headless", seconds=1.5)
+    let_go.set()
+    assert any("hangs" in fault["what"] for fault in stats["faults"] if fault["room"] == "capture")
+    assert stats["inference"]["ticks"] > 20
+
+
+class Idle(Room):
+    """In place of a detector."""
+
+    def step(self) -> None:
+        self.sleep(0.05)
 
 
 def test_without_a_camera_it_dances_by_itself(config: Path, checkpoint_file: Path) -> None:
