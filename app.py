@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+import engine.process_start  # noqa: F401 - before all that takes time
 from engine.bounded_log import begin_log, watchdogs_log
 from engine.faults import StartError
 from engine.heartbeat import watched

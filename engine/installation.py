@@ -9,6 +9,7 @@ from typing import Any
 
 import pygame
 
+from engine import process_start
 from engine.capture import Capture, check_source
 from engine.dance import Dance
 from engine.faults import StartError
@@ -111,8 +112,9 @@ class Installation:
         self._watchdogs = [tell_systemd, *([tell_watchdog] if watched() else [])]
         self._heartbeat = Heartbeat(self.frames, self._watchdogs, [self.osc_out.beat])
         self._interrupted = False
+        self.first_picture_s: float | None = None
         self.startup_s: float | None = None
-        """seconds until it danced, None if it has not"""
+        """seconds from the start of the process to the first picture, and until it danced, all rooms open"""
         self._ends_at: float | None = None
 
     def run(self) -> None:
@@ -138,6 +140,8 @@ class Installation:
             for room in self.rooms:
                 room.look(now)
             self._performance.draw(surface, now, window.scale)
+            if self.first_picture_s is None:
+                self.first_picture_s = round(process_start.since(), 3)
             self._heartbeat.beat(now)
 
         try:
@@ -155,7 +159,7 @@ class Installation:
             # The figures are those of the piece as it runs; how long it took to get there is one of its own.
             if self.frames.version:
                 log.info("dancing")
-                self.startup_s = round(time.perf_counter() - started, 3)
+                self.startup_s = round(process_start.since(), 3)
             else:
                 log.warning("no dance after %.0f s; the machine is busy, or see the faults", LONGEST_OPENING)
             self.statistics.clear()
@@ -271,7 +275,8 @@ class Installation:
 
     def _figures(self, seconds: float) -> dict[str, Any]:
         values = figures(self.statistics, self.camera, self.memory, seconds)
-        return {"startup_s": self.startup_s, "seconds": round(seconds, 3), **values}
+        started = {"first_picture_s": self.first_picture_s, "startup_s": self.startup_s}
+        return {**started, "seconds": round(seconds, 3), **values}
 
     def _write_figures(self, seconds: float) -> None:
         if self.settings.stats is None:
