@@ -102,7 +102,8 @@ class Sculptor:
         colour = cv2.remap(self._sphere, half - slope_x * lean, half - slope_y * lean, cv2.INTER_LINEAR)
         colour = cv2.multiply(colour, cv2.merge([self._exposure(relief)] * 3))
         if relief.energy.any():
-            colour = colour + relief.energy[..., None] * (light.glow[::-1] * np.float32(70.0))
+            lit = [relief.energy * np.float32(70.0 * channel) for channel in light.glow[::-1]]
+            colour = cv2.add(colour, cv2.merge(lit))
         # the ridge of a thin limb runs between cells, and would be a row of beads
         smooth = cv2.GaussianBlur(cv2.convertScaleAbs(colour), (3, 3), 0.6)
         shaded: NDArray[Any] = cv2.cvtColor(smooth, cv2.COLOR_BGR2BGRA)

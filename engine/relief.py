@@ -116,7 +116,7 @@ def _energy(layout: _Layout, cells: _Cells, energies: Grid) -> Grid:
     if not (energies > 0.02).any():
         return np.zeros((layout.rows, layout.columns), dtype=np.float32)
     weights = _exponential(cells.height, 0.02 * layout.scale)
-    first, second = np.repeat(energies.astype(np.float32), cells.counts, axis=0).T
+    first, second = (np.repeat(end, cells.counts) for end in energies.T.astype(np.float32))
     lit = _gather(layout, cells.place, weights * (first + (second - first) * cells.along))
     energy = lit / np.maximum(_gather(layout, cells.place, weights), 1e-35)
     smooth: Grid = cv2.blur(energy.astype(np.float32), (9, 9))
