@@ -24,6 +24,8 @@ from engine.overlay import draw_label
 from engine.recorder import Film
 from engine.scenes import SCENES
 from engine.stage import Picture, Stage
+from models.bounded_files import open_npz, read_array, read_floats, read_names
+from models.palette import MOST_ENTRIES
 from models.skeleton import JOINT_COUNT, JOINTS
 
 log = logging.getLogger(__name__)
@@ -48,19 +50,20 @@ class Rollouts:
 def read_rollouts(path: Path) -> Rollouts:
     """Read the npz file of `models.generate`; raises StartError in one line."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_npz(path) as file:
+            positions = read_floats(file, "positions")
             rollouts = Rollouts(
-                positions=file["positions"].astype(np.float32),
-                emotions=tuple(map(str, file["emotion"])),
-                emotion_weights=file["emotion_weights"].astype(np.float32),
-                palette=tuple(map(str, file["palette"])),
-                rate=float(file["fps"]),
+                positions=positions,
+                emotions=read_names(file, "emotion", len(positions)),
+                emotion_weights=read_floats(file, "emotion_weights"),
+                palette=read_names(file, "palette", MOST_ENTRIES),
+                rate=float(read_array(file, "fps", "fiu")),
             )
-            joints = tuple(map(str, file["joints"]))
+            joints = read_names(file, "joints", JOINT_COUNT)
     except FileNotFoundError:
         raise StartError(f"{path}: no such file; give one that models.generate wrote") from None
     except Exception as error:  # damaged bytes raise nearly every kind there is
-        reason = "not an npz file" if "pickled" in str(error) else " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise StartError(f"{path}: expected dances from models.generate: {reason}") from error
     shape = rollouts.positions.shape
     if joints != JOINTS or len(shape) != 4 or 0 in shape or shape[2:] != (JOINT_COUNT, 3):

@@ -116,7 +116,11 @@ def check_bundle(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as bundle:
             for name in (DETECTOR, LANDMARKER):
-                size = bundle.getinfo(name).file_size
+                member = bundle.getinfo(name)
+                size = member.file_size
+                # zipfile unpacks what is compressed in another way without looking how much it is
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise PoseModelError(f"{path}: {name} is compressed in a strange way; {HOW_TO}")
                 if not SMALLEST_NETWORK <= size <= LARGEST_NETWORK:
                     raise PoseModelError(f"{path}: {name} has {size} bytes, which cannot be; {HOW_TO}")
                 if bundle.read(name)[4:8] != b"TFL3":

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from models.bounded_files import read_text
 from models.palette import Palette
 
 FORMAT = "emotion-dancer-3"
@@ -56,17 +57,11 @@ def read_card(checkpoint: Path) -> dict[str, Any]:
             f"{checkpoint}: a folder; a checkpoint is NAME.safetensors with NAME.json beside it"
         )
     try:
-        if path.stat().st_size > LARGEST_CARD:
-            raise CheckpointError(
-                f"{path}: a card of more than {LARGEST_CARD} bytes; expected a small JSON file"
-            )
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = json.loads(read_text(path, LARGEST_CARD))
     except FileNotFoundError:
         raise CheckpointError(
             f"{path}: no such file; a checkpoint is NAME.safetensors with its card NAME.json beside it"
         ) from None
-    except CheckpointError:
-        raise
     except (OSError, ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError
         raise CheckpointError(f"{path}: expected the checkpoint's card in JSON: {error}") from None
     if not isinstance(card, dict) or card.get("format") != FORMAT:

@@ -4,7 +4,6 @@ Nothing is ever unpickled. A checkpoint that cannot be used raises `CheckpointEr
 """
 
 import hashlib
-import struct
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from models.bounded_files import check_tensors
 from models.card import FORMAT, CheckpointError, card_path, read_card, write_card
 from models.motion_space import INPUT_COUNT, MotionSpace
 from models.network import DanceNetwork, FrameNetwork, NetworkConfig
@@ -127,19 +127,11 @@ def _config_from_card(values: Any) -> NetworkConfig:
 
 def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise CheckpointError(f"{path}: larger than {LARGEST_FILE} bytes; expected a safetensors file")
-        with path.open("rb") as file:
-            head = file.read(8)
-        if len(head) < 8 or struct.unpack("<Q", head)[0] > size:
-            raise CheckpointError(
-                f"{path}: not a safetensors file, or cut short ({size} bytes); copy it again or train it again"
-            )
+        check_tensors(path, LARGEST_FILE)
         return load_file(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file; give one with --checkpoint or train one") from None
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(
             f"{path}: not a whole safetensors file ({error}); copy it again or train it again"
         ) from None

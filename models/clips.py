@@ -16,12 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bounded_files import array_header, has_array, open_npz, read_array
 from models.skeleton import BONE_COUNT, FRAME_RATE, JOINT_COUNT, JOINTS, PARENTS, FloatArray
 
 MAX_FRAMES = 2_500_000
 MAX_CLIPS = 200_000
-MAX_UNPACKED_BYTES = 320 * 2**20
-"""With MAX_FRAMES this keeps reading any file, however hostile, under 1 GB of memory."""
 
 OFFSET_UNIT = 1e-4
 """Metres per unit of `offsets`."""
@@ -108,9 +107,9 @@ _ARRAYS = {
 def read_clips(path: str | Path) -> Clips:
     """The clips in the file at `path`. Raises ClipsError for a file unreadable, malformed or too large."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_npz(path) as archive:
             _check_headers(path, archive)
-            arrays = {name: _load(archive, name) for name in _ARRAYS}
+            arrays = {name: read_array(archive, name) for name in _ARRAYS}
     except ClipsError:
         raise
     except Exception as error:  # on damaged bytes zipfile, zlib and numpy raise nearly every kind there is
@@ -190,32 +189,16 @@ def _dataset_array(datasets: Sequence[str]) -> NDArray[np.int64] | NDArray[np.st
 
 
 def _check_headers(path: str | Path, archive: zipfile.ZipFile) -> None:
-    """Refuse, before any array is read, a file whose arrays are missing, too large or of the wrong form."""
-    if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED_BYTES:
-        raise ClipsError(f"{path}: expected arrays of at most {MAX_UNPACKED_BYTES >> 20} MiB in all")
-    present = set(archive.namelist())
+    """Refuse, before any array is read, a file whose arrays are missing, too long or of the wrong form."""
     sizes: dict[str, int] = {}
     for name, wanted in _ARRAYS.items():
-        if f"{name}.npy" not in present:
+        if not has_array(archive, name):
             raise ClipsError(f"{path}: expected an array {name!r}, {wanted.meaning}")
-        shape, dtype = _header(archive, name)
+        shape, dtype = array_header(archive, name)
         if dtype.kind not in wanted.kinds or not _fits(shape, wanted.shape, sizes):
             raise ClipsError(f"{path}: expected {name!r} to be {wanted.meaning}, found {dtype} {shape}")
         if name == "offsets" and dtype.itemsize != 2:
             raise ClipsError(f"{path}: expected 'offsets' to be {wanted.meaning}, found {dtype} {shape}")
-        if int(np.prod(shape, dtype=object)) * dtype.itemsize > MAX_UNPACKED_BYTES:
-            raise ClipsError(f"{path}: expected {name!r} to take at most {MAX_UNPACKED_BYTES >> 20} MiB")
-
-
-def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and dtype that an array claims to have."""
-    with archive.open(f"{name}.npy") as file:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        else:
-            shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-    return shape, dtype
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...], sizes: dict[str, int]) -> bool:
@@ -234,14 +217,9 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | str, ...], sizes: dict[str
     return True
 
 
-def _load(archive: zipfile.ZipFile, name: str) -> NDArray:
-    with archive.open(f"{name}.npy") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
 def _check_values(path: str | Path, arrays: dict[str, NDArray]) -> None:
     for name, array in arrays.items():
-        if array.dtype.kind == "U" and array.dtype.itemsize:
+        if array.dtype.kind == "U":
             code_points = array.view(array.dtype.str[0] + "u4")
             if (code_points > sys.maxunicode).any():
                 raise ClipsError(f"{path}: expected {name!r} to hold Unicode text")

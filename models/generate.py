@@ -7,14 +7,13 @@ The file holds positions float32 (N, T, 17, 3) in metres at 30 fps, emotion str 
 import argparse
 import math
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from models.bounded_files import has_array, open_npz, read_floats
 from models.card import CheckpointError, default_checkpoint
 from models.checkpoint import read_checkpoint
 from models.clips import read_clips
@@ -26,7 +25,6 @@ from models.skeleton import FRAME_RATE, JOINT_COUNT, JOINTS, FloatArray
 
 MOST_FRAMES = 20_000_000
 """Dancers x frames of one call: 4 GB of positions."""
-LARGEST_PROMPT = 512 * 2**20
 LONGEST_PROMPT = 3 * FRAME_RATE
 """Frames of a prompt that are used, the last ones."""
 
@@ -93,17 +91,15 @@ def dance(
 def read_prompts(path: Path) -> list[FloatArray]:
     """Features (T, 52) of each movement in a file of this program or of clips. Raises GenerateError."""
     try:
-        if path.stat().st_size > LARGEST_PROMPT:
-            raise GenerateError(f"{path}: larger than {LARGEST_PROMPT} bytes")
-        with zipfile.ZipFile(path) as archive:
-            generated = "positions.npy" in archive.namelist()
-        if generated:
-            movements = list(_read_positions(path))
+        with open_npz(path) as file:
+            positions = read_floats(file, "positions") if has_array(file, "positions") else None
+        if positions is not None:
+            movements = list(_checked(positions))
         else:
             clips = read_clips(path)
             movements = [clips.clip(i) for i in range(len(clips))]
     except Exception as error:  # damaged bytes raise nearly every kind there is
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise GenerateError(
             f"{path}: expected movement from models.generate or models.prepare: {reason}"
         ) from None
@@ -113,14 +109,13 @@ def read_prompts(path: Path) -> list[FloatArray]:
     return [positions_to_features(movement) for movement in long]
 
 
-def _read_positions(path: Path) -> NDArray[np.float32]:
-    with np.load(path, allow_pickle=False) as file:
-        positions = file["positions"]
-    if positions.dtype.kind != "f" or positions.ndim not in (3, 4) or positions.shape[-2:] != (JOINT_COUNT, 3):
+def _checked(positions: FloatArray) -> FloatArray:
+    """Positions of movements (N, T, 17, 3), of which a file may hold one without N. Raises GenerateError."""
+    if positions.ndim not in (3, 4) or positions.shape[-2:] != (JOINT_COUNT, 3):
         raise GenerateError(f"positions should be float (N, T, {JOINT_COUNT}, 3), not {positions.shape}")
     if not np.isfinite(positions).all():
         raise GenerateError("positions should be finite")
-    return positions.astype(np.float32).reshape(-1, *positions.shape[-3:])
+    return positions.reshape(-1, *positions.shape[-3:])
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +20,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from models.bounded_files import check_tensors, read_text
+from models.card import LARGEST_CARD
 from models.clips import PALETTE_LABELS, Clips
 from models.features import FEATURE_COUNT, mirror_features, positions_to_features
 from models.motion_space import POSE_COUNT
+from models.palette import LONGEST_NAME, MOST_ENTRIES
 from models.skeleton import FRAME_RATE, FloatArray
 
 LONG, SHORT = 2 * FRAME_RATE, FRAME_RATE
 """Frames of the longest and the shortest window."""
 FEATURES = 64
+LARGEST_JUDGE = 64 * 2**20
+"""Bytes of the tensors; a judge of MOST_WIDTH takes 50 MB."""
+MOST_WIDTH = 1024
 INPUTS = FEATURE_COUNT + POSE_COUNT
 
 
@@ -189,16 +196,32 @@ def save_judge(path: Path, judge: Judge, recipe: JudgeRecipe) -> None:
 def load_judge(path: Path, emotions: Sequence[str]) -> Judge:
     """Read what `save_judge` wrote. Raises JudgeError."""
     try:
-        card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        recipe = JudgeRecipe(**card["recipe"])
-        judge = Judge(card["emotions"], recipe.width, recipe.dropout)
+        card = json.loads(read_text(path.with_suffix(".json"), LARGEST_CARD))
+        judge = _untrained(card["emotions"], JudgeRecipe(**card["recipe"]))
+        check_tensors(path, LARGEST_JUDGE)
         judge.load_state_dict(load_file(path))
+        if not all(torch.isfinite(value).all() for value in judge.state_dict().values()):
+            raise ValueError("its tensors are not made of finite numbers")
+        if judge.scale.min() <= 0:
+            raise ValueError("its scale is not above zero")
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise JudgeError(f"{path}: not a judge ({reason}); delete it and it is trained again") from None
     if judge.emotions != tuple(emotions):
         raise JudgeError(f"{path}: judges {', '.join(judge.emotions)}, not this palette; use another --judge")
     return judge.eval()
+
+
+def _untrained(emotions: Any, recipe: JudgeRecipe) -> Judge:
+    """The judge that a card speaks of, bounded in size. Raises ValueError."""
+    if not isinstance(emotions, list) or not 1 <= len(emotions) <= MOST_ENTRIES:
+        raise ValueError(f"emotions should be a list of 1 to {MOST_ENTRIES} names")
+    for name in emotions:
+        if not isinstance(name, str) or not name.isprintable() or len(name) > LONGEST_NAME:
+            raise ValueError(f"an emotion should be a name of at most {LONGEST_NAME} characters")
+    if type(recipe.width) is not int or not 1 <= recipe.width <= MOST_WIDTH:
+        raise ValueError(f"width should be a whole number from 1 to {MOST_WIDTH}")
+    return Judge(emotions, recipe.width, recipe.dropout)
 
 
 def frechet(one: FloatArray, other: FloatArray) -> float:

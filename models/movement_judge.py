@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.bounded_files import read_text
+from models.card import LARGEST_CARD
 from models.clips import Clips, ClipsError, read_clips, split_clips
 from models.features import turn
 from models.judge import LONG, Judge, JudgeError, JudgeRecipe, emotion_of, load_judge, save_judge, train_judge
@@ -39,7 +41,6 @@ LIMBS = tuple(
     for joints in (("elbow", "wrist"), ("knee", "ankle", "toe"))
 )
 FEET = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("ankle", "toe")]
-LARGEST_CARD = 2**20
 LICENCE = "CC BY-NC 4.0"
 
 
@@ -114,11 +115,8 @@ def train(clips: Clips, recipe: JudgeRecipe = RECIPE) -> tuple[Judge, dict[str, 
 def read_movement_judge(path: Path) -> Judge:
     """The judge in a file, of whatever emotions its card names. Raises JudgeError, one line."""
     try:
-        card = path.with_suffix(".json")
-        if card.stat().st_size > LARGEST_CARD:
-            raise JudgeError(f"{card}: larger than {LARGEST_CARD} bytes; expected a judge's card")
-        emotions = json.loads(card.read_text(encoding="utf-8"))["emotions"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        emotions = json.loads(read_text(path.with_suffix(".json"), LARGEST_CARD))["emotions"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise JudgeError(f"{path}: no judge of movement ({' '.join(str(error).split())[:200]})") from None
     return load_judge(path, emotions)
 

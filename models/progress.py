@@ -9,9 +9,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from models.bounded_files import check_tensors
 from models.card import CheckpointError
+from models.checkpoint import LARGEST_FILE
 from models.network import FrameNetwork
 from models.recipe import Recipe
+
+LARGEST_PROGRESS = 4 * LARGEST_FILE
+"""Bytes: weights, their mean and two moments of each."""
 
 
 @dataclass
@@ -44,6 +49,7 @@ def save_progress(path: Path, trainee: Trainee, recipe: Recipe) -> None:
 def resume(path: Path, trainee: Trainee, recipe: Recipe) -> None:
     """Go on from `save_progress`; the recipe must be the same, but for the number of steps."""
     try:
+        check_tensors(path, LARGEST_PROGRESS)
         with safe_open(path, "pt") as file:
             progress = file.metadata() or {}
         tensors = load_file(path)

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from models.bounded_files import has_array, open_npz, read_array, read_floats, read_names
 from models.clips import Clips
 from models.features import positions_to_features
 from models.generator import DanceState, Generator
 from models.glide import DEFAULT_GLIDE, EmotionGlide
 from models.judge import emotion_of
+from models.palette import MOST_ENTRIES
 from models.skeleton import FRAME_RATE, JOINT_COUNT, JOINTS, FloatArray
 
 PROMPT = 2 * FRAME_RATE
@@ -168,17 +170,19 @@ def save_rollouts(path: Path, rollouts: Rollouts) -> None:
 def read_rollouts(path: Path) -> Rollouts:
     """Read such a file. Raises RolloutsError."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            positions, weights = (
-                file["positions"].astype(np.float32),
-                file["emotion_weights"].astype(np.float32),
-            )
-            palette, fps = tuple(map(str, file["palette"])), float(file["fps"])
-            mismatched = file["mismatched"] if "mismatched" in file else np.zeros(len(positions), dtype=bool)
+        with open_npz(path) as file:
+            positions, weights = read_floats(file, "positions"), read_floats(file, "emotion_weights")
+            palette, fps = read_names(file, "palette", MOST_ENTRIES), float(read_array(file, "fps", "fiu"))
+            mismatched = np.zeros(positions.shape[:1], dtype=bool)
+            if has_array(file, "mismatched"):
+                mismatched = read_array(file, "mismatched", "b")
     except Exception as error:  # damaged bytes raise nearly every kind there is
-        raise RolloutsError(f"{path}: not a file of models.generate ({error})") from None
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise RolloutsError(f"{path}: not a file of models.generate ({reason})") from None
     if positions.ndim != 4 or positions.shape[2:] != (JOINT_COUNT, 3) or fps != FRAME_RATE:
         raise RolloutsError(f"{path}: positions {positions.shape} at {fps:g} fps; expected (N, T, 17, 3) at 30")
     if weights.shape != (*positions.shape[:2], len(palette)) or not np.isfinite(positions).all():
         raise RolloutsError(f"{path}: emotion_weights {weights.shape} do not fit, or positions are not finite")
-    return Rollouts(positions, weights, palette, mismatched.astype(bool))
+    if mismatched.shape != positions.shape[:1]:
+        raise RolloutsError(f"{path}: mismatched {mismatched.shape}; expected one for each dance")
+    return Rollouts(positions, weights, palette, mismatched)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from models.bounded_files import read_text
 from models.judge import LONG
 from models.measures import running_mean
 from models.reference import Reference
@@ -20,6 +21,8 @@ from models.skeleton import FRAME_RATE, joint_speed
 
 EVERY = FRAME_RATE // 2
 """Frames between two points of a curve of speed over time."""
+LARGEST_RESULT = 2**24
+"""Bytes."""
 
 COLUMNS = {
     "speed_ratio": "speed / real",
@@ -160,7 +163,7 @@ def _plain(value: Any) -> Any:
 def read_json(path: Path, *, made_with: Any) -> Any:
     """What `write_json` wrote, if its `made_with` is the one expected. Raises StudyError."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path, LARGEST_RESULT))
         before = values["made_with"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -16,8 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 
+from engine import contact_sheet
 from engine.colours import colours_path, load_colours, read_text
 from engine.faults import StartError
 from engine.settings import Settings, as_file, parse_settings
@@ -27,12 +29,17 @@ from models.bvh_writer import write_bvh
 from models.card import CheckpointError, card_path, read_palette
 from models.checkpoint import read_checkpoint, write_checkpoint
 from models.clips import ClipsError, read_clips, write_clips
+from models.generate import GenerateError, read_prompts
+from models.judge import Judge, JudgeError, JudgeRecipe, save_judge
+from models.movement_judge import read_movement_judge
 from models.palette import DEFAULT_PALETTE
+from models.rollouts import Rollouts, RolloutsError, read_rollouts, save_rollouts
 from tests.synthetic import swinging_figure, synthetic_clips, tiny_dancer
 
 LONGEST_CASE = 30
 """Seconds after which a case hangs: the program ends with the place where it did."""
 MOST_MEMORY = 2**30
+REFUSALS = (CheckpointError, StartError, BvhError, ClipsError, RolloutsError, GenerateError, JudgeError)
 SHOW = b"""length = 60
 
 [[cue]]
@@ -150,15 +157,22 @@ def kinds(folder: Path) -> list[Kind]:
     write_checkpoint(dancer, tiny_dancer())
     write_clips(folder / "clips.npz", synthetic_clips(1, 12))
     write_bvh(folder / "dance.bvh", swinging_figure(6))
+    save_rollouts(folder / "rollouts.npz", two_dances())
+    judge, recipe = folder / "judge.safetensors", JudgeRecipe(width=2)
+    save_judge(judge, Judge(DEFAULT_PALETTE.names, recipe.width, recipe.dropout), recipe)
+    rollouts = (folder / "rollouts.npz").read_bytes()
 
     def card(path: Path) -> object:
         return read_palette(path.with_suffix(".safetensors")), read_checkpoint(path.with_suffix(".safetensors"))
 
     # the card is spoiled in a folder where its tensors stay whole, and the other way round
-    for name in ("card", "tensors"):
+    for name, good in (("card", dancer), ("tensors", dancer), ("judge-card", judge), ("judge", judge)):
         (folder / name).mkdir()
-        (folder / name / dancer.name).write_bytes(dancer.read_bytes())
-        card_path(folder / name / dancer.name).write_bytes(card_path(dancer).read_bytes())
+        (folder / name / good.name).write_bytes(good.read_bytes())
+        card_path(folder / name / good.name).write_bytes(card_path(good).read_bytes())
+    # without its digest, which would refuse each spoiled file before the reader looks into it
+    blind = json.loads(card_path(dancer).read_text(encoding="utf-8")) | {"sha256": None}
+    card_path(folder / "tensors" / dancer.name).write_text(json.dumps(blind), encoding="utf-8")
     return [
         Kind("card", "card/dancer.json", card_path(dancer).read_bytes(), card),
         Kind("tensors", "tensors/dancer.safetensors", dancer.read_bytes(), read_checkpoint),
@@ -174,7 +188,24 @@ def kinds(folder: Path) -> list[Kind]:
             "bvh", "spoiled.bvh", (folder / "dance.bvh").read_bytes(), lambda path: read_bvh(path).positions()
         ),
         Kind("npz", "spoiled.npz", (folder / "clips.npz").read_bytes(), read_clips),
+        Kind("rollouts", "spoiled_rollouts.npz", rollouts, read_rollouts),
+        Kind("sheet", "spoiled_sheet.npz", rollouts, contact_sheet.read_rollouts),
+        Kind("prompt", "spoiled_prompt.npz", rollouts, read_prompts),
+        Kind(
+            "judge-card",
+            "judge-card/judge.json",
+            card_path(judge).read_bytes(),
+            lambda path: read_movement_judge(path.with_suffix(".safetensors")),
+        ),
+        Kind("judge", "judge/judge.safetensors", judge.read_bytes(), read_movement_judge),
     ]
+
+
+def two_dances() -> Rollouts:
+    """Two short dances, one of them from another emotion's movement."""
+    positions = np.stack([swinging_figure(6)] * 2)
+    weights = np.repeat(np.eye(len(DEFAULT_PALETTE), dtype=np.float32)[[1, 4]][:, None], 6, axis=1)
+    return Rollouts(positions, weights, DEFAULT_PALETTE.names, np.array([False, True]))
 
 
 def lights(path: Path) -> object:
@@ -195,7 +226,7 @@ def fuzz(kind: Kind, folder: Path, count: int, seed: int = 0) -> tuple[int, int]
         try:
             kind.read(path)
             loaded += 1
-        except (CheckpointError, StartError, BvhError, ClipsError) as error:
+        except REFUSALS as error:
             assert str(error) and "\n" not in str(error).strip(), (kind.name, number, str(error)[:300])
             refused += 1
         except BaseException as error:
@@ -225,7 +256,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.file_fuzz", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="files of each kind (default: 1000)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kind", default=None, help="card, tensors, settings, show, emotions, bvh or npz")
+    parser.add_argument("--kind", default=None, help="as in tests.test_file_fuzz: card, tensors, …, judge")
     given = parser.parse_args()
     say, process = sys.stdout.write, psutil.Process()
     faulthandler.enable()

@@ -224,4 +224,4 @@ def test_broken_weights_are_one_line_and_status_2(
     shutil.copy(card_path(checkpoint_file), card_path(broken))
     status, _ = run(config, broken, "--source", "none", "--headless", seconds=30)
     assert status == 2
-    assert "broken.safetensors: not a safetensors file" in capsys.readouterr().err
+    assert "broken.safetensors: not a whole safetensors file" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import clips as module
+from models import bounded_files
 from models.clips import PALETTE_LABELS, Clips, ClipsError, read_clips, split_clips, write_clips
 from models.skeleton import JOINTS, PARENTS
 
@@ -179,7 +179,7 @@ def test_an_array_that_claims_to_be_huge_is_refused_before_it_is_read(tmp_path, 
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, arrays, monkeypatch):
-    monkeypatch.setattr(module, "MAX_UNPACKED_BYTES", 2**20)
+    monkeypatch.setattr(bounded_files, "LARGEST_NPZ", 2**20)
     np.savez_compressed(tmp_path / "bomb.npz", **arrays, padding=np.zeros(2**20, np.int8))
     with pytest.raises(ClipsError, match="at most 1 MiB in all"):
         read_clips(tmp_path / "bomb.npz")

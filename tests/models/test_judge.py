@@ -1,13 +1,17 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from models.card import LARGEST_CARD
 from models.clips import Clips
 from models.features import positions_to_features, turn
 from models.judge import (
     INPUTS,
+    LARGEST_JUDGE,
     LONG,
     SHORT,
     Judge,
@@ -21,6 +25,7 @@ from models.judge import (
     train_judge,
     windows_of,
 )
+from models.movement_judge import read_movement_judge
 from models.palette import DEFAULT_PALETTE
 from models.skeleton import FRAME_RATE
 from tests.synthetic import swinging_figure, synthetic_clips
@@ -121,6 +126,66 @@ def test_a_file_that_is_no_judge_says_so_in_one_line(judge: Judge, tmp_path: Pat
     with pytest.raises(JudgeError, match="not a judge") as caught:
         load_judge(path, EMOTIONS)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def saved(judge: Judge, tmp_path: Path) -> Path:
+    """A judge's file that a test may spoil."""
+    path = tmp_path / "judge.safetensors"
+    save_judge(path, judge, TINY_JUDGE)
+    return path
+
+
+def refused(path: Path) -> str:
+    """What both readers of judges say of a file."""
+    said = []
+    for read in (lambda: load_judge(path, EMOTIONS), lambda: read_movement_judge(path)):
+        with pytest.raises(JudgeError) as caught:
+            read()
+        said.append(str(caught.value))
+    assert "\n" not in "".join(said) and all(str(path) in line for line in said)
+    return said[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"recipe": {"width": 10**6}}, "width"),
+        ({"recipe": {"width": 16.0}}, "width"),
+        ({"recipe": {"width": 32}}, "size mismatch"),
+        ({"recipe": {"dropout": "none"}}, "not a judge"),
+        ({"emotions": "happy"}, "emotions"),
+        ({"emotions": ["a"] * 10**5}, "emotions"),
+        ({"emotions": ["happy\nsad"]}, "an emotion"),
+        ({"emotions": [1, 2]}, "an emotion"),
+    ],
+)
+def test_a_card_that_asks_for_too_much_or_for_nonsense_is_refused(
+    saved: Path, changes: dict[str, object], complaint: str
+) -> None:
+    card = json.loads(saved.with_suffix(".json").read_text())
+    saved.with_suffix(".json").write_text(json.dumps(card | changes))
+    assert complaint in refused(saved)
+
+
+@pytest.mark.parametrize("text", [b" " * (LARGEST_CARD + 1), b"[" * 5000, b"", b"[]", b"\xff"])
+def test_a_card_that_is_no_card_is_refused(saved: Path, text: bytes) -> None:
+    saved.with_suffix(".json").write_bytes(text)
+    refused(saved)
+
+
+def test_tensors_that_are_too_large_are_refused_before_they_are_read(saved: Path) -> None:
+    with saved.open("r+b") as file:
+        file.truncate(LARGEST_JUDGE + 1)
+    assert f"larger than {LARGEST_JUDGE} bytes" in refused(saved)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0])
+def test_a_judge_that_can_only_say_nonsense_is_refused(judge: Judge, saved: Path, value: float) -> None:
+    state = {name: tensor.clone() for name, tensor in judge.state_dict().items()}
+    state["scale"][3] = value
+    save_file(state, saved)
+    refused(saved)
 
 
 def test_frechet_of_a_set_to_itself_is_nothing() -> None:
