@@ -1,26 +1,35 @@
-"""Memory that is free, back to the system: a network that is closed leaves tens of megabytes behind."""
+"""Memory that is free, back to the system: a network that is closed leaves tens of megabytes behind.
+
+glibc gives each thread an arena of its own and keeps what was freed in all of them, in pieces; other systems see
+to it themselves. With two arenas, and what is free given back, 90 detectors opened and closed one after the other
+leave the process where it was; with as many arenas as threads it goes up and down by 50 MB.
+"""
 
 import ctypes
 import sys
-from collections.abc import Callable
-from typing import Any
+
+MOST_ARENAS = 2
+M_ARENA_MAX = -8
+"""The number of that setting in glibc's malloc.h."""
 
 
-def _trim() -> Callable[[int], Any] | None:
-    """glibc keeps what was freed, in pieces, for each thread; other systems see to it themselves."""
+def _glibc() -> ctypes.CDLL | None:
     if sys.platform != "linux":
         return None
-    try:
-        trim: Callable[[int], Any] = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError):  # a Linux with another C library
-        return None
-    return trim
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "gnu_get_libc_version") else None
 
 
-_TRIM = _trim()
+_GLIBC = _glibc()
+
+
+def keep_together() -> None:
+    """Let all threads share a few arenas; what they have got already they keep."""
+    if _GLIBC is not None:
+        _GLIBC.mallopt(M_ARENA_MAX, MOST_ARENAS)
 
 
 def give_back() -> None:
     """Give the system what is free. Takes some milliseconds, in which other threads may run."""
-    if _TRIM is not None:
-        _TRIM(0)
+    if _GLIBC is not None:
+        _GLIBC.malloc_trim(0)

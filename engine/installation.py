@@ -13,6 +13,7 @@ from engine import process_start
 from engine.capture import Capture, check_source
 from engine.dance import Dance
 from engine.faults import StartError
+from engine.free_memory import keep_together
 from engine.heartbeat import Heartbeat, tell_systemd, tell_watchdog, watched, when_the_watchdog_leaves
 from engine.mailbox import Mailbox
 from engine.movement_emotion import MovementEmotion
@@ -50,6 +51,7 @@ class Installation:
     """Everything that runs. Raises StartError for settings, files or a checkpoint that will not do."""
 
     def __init__(self, settings: Settings) -> None:
+        keep_together()
         self.settings = settings
         self.statistics = Statistics()
         self.memory = MemoryGauge()

@@ -1,14 +1,19 @@
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
 
 from engine import room as module
 from engine.faults import PermanentFault, TemporaryFault
-from engine.free_memory import _TRIM, give_back
+from engine.free_memory import _GLIBC, MOST_ARENAS, give_back
 from engine.room import Room
 from engine.statistics import Statistics
+
+ROOT = Path(__file__).parents[2]
 
 
 class Scripted(Room):
@@ -113,7 +118,7 @@ def test_the_heart_beats_while_the_room_works() -> None:
     assert before < room.heartbeat == stopped, "the heart of a stopped room beats on"
 
 
-@pytest.mark.skipif(_TRIM is None, reason="only glibc keeps so much of what was freed")
+@pytest.mark.skipif(_GLIBC is None, reason="only glibc keeps so much of what was freed")
 def test_what_a_closed_room_leaves_behind_is_given_back() -> None:
     process, count = psutil.Process(), 3000
     pieces = [b"x" * 20_000 for _ in range(2 * count)]
@@ -123,6 +128,38 @@ def test_what_a_closed_room_leaves_behind_is_given_back() -> None:
     give_back()
     assert full - process.memory_info().rss > 20_000 * count // 2
     assert len(kept) == count
+
+
+ARENAS = """
+import ctypes, sys, threading
+from engine import free_memory
+if sys.argv[1] == "together":
+    free_memory.keep_together()
+library, go = free_memory._GLIBC, threading.Barrier(9)
+library.malloc.restype = library.fopen.restype = ctypes.c_void_p
+def allocate():
+    go.wait()
+    library.malloc(5000)
+    go.wait()
+threads = [threading.Thread(target=allocate) for _ in range(8)]
+for thread in threads:
+    thread.start()
+go.wait()
+go.wait()
+file = ctypes.c_void_p(library.fopen(sys.argv[2].encode(), b"w"))
+library.malloc_info(0, file)
+library.fclose(file)
+print(open(sys.argv[2]).read().count("<heap nr="))
+"""
+
+
+@pytest.mark.skipif(_GLIBC is None, reason="only glibc has arenas")
+def test_all_threads_share_a_few_arenas(tmp_path: Path) -> None:
+    def arenas(how: str) -> int:
+        command = [sys.executable, "-c", ARENAS, how, str(tmp_path / how)]
+        return int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+    assert arenas("together") <= MOST_ARENAS < arenas("apart")
 
 
 def test_a_room_gives_back_what_it_freed_each_time_it_closes(monkeypatch: pytest.MonkeyPatch) -> None:
