@@ -1,8 +1,8 @@
 """Memory that is free, back to the system: a network that is closed leaves tens of megabytes behind.
 
-glibc gives each thread an arena of its own and keeps what was freed in all of them, in pieces; other systems see
-to it themselves. With two arenas, and what is free given back, 90 detectors opened and closed one after the other
-leave the process where it was; with as many arenas as threads it goes up and down by 50 MB.
+glibc gives each thread an arena of its own and keeps what was freed in all of them, in pieces; other systems
+see to it themselves. With two arenas, and what is free given back, 90 detectors opened and closed one after the
+other leave the process where it was; with as many arenas as threads it goes up and down by 50 MB.
 """
 
 import ctypes
