@@ -101,7 +101,9 @@ class Constellation(Scene):
         energy: NDArray[Any],
         view: View,
     ) -> None:
-        breath = 1.0 - SPARKLE * (0.5 + 0.5 * np.sin(self._phase + view.time * (0.7 + self._size)))
+        # in double precision: after weeks a time in single precision goes in steps
+        phase = self._phase + np.float64(view.time) * (0.7 + self._size.astype(np.float64))
+        breath = 1.0 - SPARKLE * (0.5 + 0.5 * np.sin(phase))
         bright = breath * (0.55 + 0.45 * energy)
         radius = self._size * (0.013 + 0.008 * energy)
         bright, radius = np.concatenate([bright, 0.16 * bright[::3]]), np.concatenate([radius, radius[::3]])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.enlarge import add_light, cell_for
 from engine.figure import Sculptor, draw_sculpture
 from engine.floor import draw_shadows
+from engine.history import Past
 from engine.scene import Scene, View
 from engine.strands import bloom, expose
 from models.skeleton import INDEX
@@ -29,6 +30,11 @@ LENGTH = 1.7
 
 FULL_SPEED = 2.0
 """Metres per second from which the cloth has its full light."""
+
+YOUNG = 0.8
+"""Seconds for which cloth keeps every sample of the past; older cloth keeps one in `COARSE` seconds."""
+
+COARSE = 0.05
 
 SINK = 0.10
 """Metres per second by which cloth sinks as it ages, and how far it billows."""
@@ -58,7 +64,7 @@ class Ribbons(Scene):
 
     def _draw_silk(self, surface: pygame.Surface, view: View) -> None:
         seconds = view.light.trail_seconds * LENGTH
-        past = view.history.last(seconds)
+        past = _thinned(view.history.last(seconds), view.time)
         if len(past.ages) < 4:
             return
         age = past.ages / np.float32(seconds)
@@ -85,11 +91,22 @@ class Ribbons(Scene):
         """(T, 4 THREADS, 3) metres: where the sweeping limbs were, sunk and billowing with age."""
         inner, outer = positions[:, self._inner, None], positions[:, self._outer, None]
         threads = inner + (outer - inner) * self._across[None, ..., None]
-        born = (time - ages)[:, None, None]
+        born = (time - ages.astype(np.float64))[
+            :, None, None
+        ]  # after weeks a single-precision time goes in steps
         loose = ages[:, None, None]
         fold = np.linspace(0.0, 2.4, THREADS, dtype=np.float32)[None, None]
         threads[..., 1] -= loose * SINK * (0.6 + 0.4 * np.sin(born * 2.1 + fold))
-        threads[..., 0] += loose * 0.07 * np.sin(born * 3.3 + fold + time * 0.5)
+        threads[..., 0] += loose * 0.07 * np.sin(born * 3.3 + time * 0.5 + fold)
         threads[..., 2] += loose * 0.09 * np.sin(born * 2.6 - fold)
         np.maximum(threads[..., 1], 0.01, out=threads[..., 1])
         return threads.reshape(len(positions), -1, 3)
+
+
+def _thinned(past: Past, time: float) -> Past:
+    """The past with fewer samples where it is old; the same ones from picture to picture."""
+    slots = np.floor((time - past.ages.astype(np.float64)) / COARSE)
+    keep = past.ages < YOUNG
+    keep[:1] = True
+    keep[1:] |= slots[1:] != slots[:-1]
+    return Past(past.ages[keep], past.positions[keep], past.speeds[keep])

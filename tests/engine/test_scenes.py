@@ -1,5 +1,7 @@
 """Every scene shows the dancer and follows the emotion; pictures are compared by structure."""
 
+from itertools import pairwise
+
 import numpy as np
 import pygame
 import pytest
@@ -9,6 +11,7 @@ from engine.colours import LiveColours
 from engine.history import History
 from engine.scene import View
 from engine.scenes import SCENES
+from engine.scenes.ribbons import Ribbons
 from engine.stage import Picture, Stage
 from engine.stage_camera import StageCamera
 from models.skeleton import INDEX
@@ -127,3 +130,27 @@ def test_the_file_of_lights_is_read_again_and_a_mistake_leaves_the_last_good_one
     assert live.at(3.0).of("happy").glow[1] == 1.0
     path.write_text(light.format("#0000ff"))
     assert live.at(4.0).of("happy").glow[2] == 1.0 and live.mistake is None
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_after_two_months_pictures_follow_one_another_as_smoothly(scene):
+    def changes(start):
+        stage = Stage(SIZE)
+        play(scene, 2.0, stage=stage, start=start)
+        pictures = [play(scene, 1 / 30, stage=stage, start=start + 2.0 + i / 30) for i in range(12)]
+        return np.mean([np.abs(b - a).mean() for a, b in pairwise(pictures)])
+
+    # a whole number of swings of the arms later
+    months = 2 * np.pi * 800_000
+    assert changes(months) == pytest.approx(changes(0.0), rel=0.1)
+
+
+def test_after_two_months_silk_billows_without_steps():
+    positions = np.repeat(standing()[None], 40, axis=0)
+    ages = np.linspace(2.0, 0.0, 40).astype(np.float32)
+
+    def furthest(start):
+        threads = [Ribbons()._threads(positions, ages, start + i / 60) for i in range(120)]
+        return max(np.abs(b - a).max() for a, b in pairwise(threads))
+
+    assert furthest(5e6) < 1.2 * furthest(0.0) < 0.05
