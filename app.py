@@ -4,11 +4,13 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
 import engine.process_start  # noqa: F401 - before all that takes time
-from engine.bounded_log import begin_log, watchdogs_log
+from engine.bounded_log import begin_log, tell_file, watchdogs_log
 from engine.faults import StartError
 from engine.heartbeat import watched
 from engine.settings import Settings, parse_settings
@@ -30,7 +32,18 @@ def main(arguments: list[str] | None = None) -> int:
         return perform(settings)
     except StartError as error:
         print(f"app.py: {error}", file=sys.stderr)
+        tell_file(str(error), named_log(given))
         return 2
+    except KeyboardInterrupt:  # before the piece listens for it
+        return 130
+
+
+def named_log(arguments: Sequence[str]) -> Path | None:
+    """The log's file on a command line that may be wrong otherwise."""
+    for option, value in pairwise([*arguments, ""]):
+        if option == "--log" and value:
+            return Path(value)
+    return None
 
 
 def perform(settings: Settings) -> int:

@@ -1,5 +1,6 @@
 """The log: on the terminal, and in a file that never takes more room than its share."""
 
+import contextlib
 import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -30,6 +31,18 @@ def begin_log(path: Path | None) -> None:
         ) from None
     handler.setFormatter(logging.Formatter(FILE))
     logging.getLogger().addHandler(handler)
+
+
+def tell_file(text: str, path: Path | None) -> None:
+    """Write a line to the log's file alone, where nobody sees the terminal; `path`: what to open if none is."""
+    root = logging.getLogger()
+    if not any(isinstance(handler, RotatingFileHandler) for handler in root.handlers) and path is not None:
+        with contextlib.suppress(StartError):
+            begin_log(path)
+    record = logging.LogRecord("app", logging.ERROR, "", 0, text, None, None)
+    for handler in root.handlers:
+        if isinstance(handler, RotatingFileHandler):
+            handler.handle(record)
 
 
 def watchdogs_log(path: Path | None) -> Path | None:

@@ -220,11 +220,11 @@ class Capture(Room):
             return
         self._watch.see(image, now)
         if self._watch.black_for > BLACK_AFTER:
-            self._darkness.begins(
-                f"camera {self._camera} gives a black picture; is it covered, or the light off?"
-            )
-        elif not self._watch.black_for:
-            self._darkness.ends()
+            what = f"camera {self._camera} gives a black picture; is it covered, or the light off?"
+            if self._darkness.begins(what):
+                self.log.warning("%s", what)
+        elif not self._watch.black_for and self._darkness.ends():
+            self.log.info("the picture is no longer black")
         if self._watch.frozen_for > FROZEN_AFTER:
             raise TemporaryFault(f"camera {self._camera} gives the same picture again and again")
 

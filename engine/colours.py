@@ -108,7 +108,7 @@ def read_text(path: Path) -> str:
     """The text of a small file. Raises StartError for a large one, OSError, UnicodeDecodeError."""
     if path.stat().st_size > LARGEST_FILE:
         raise StartError(f"{path.name} is larger than {LARGEST_FILE} bytes: expected a small TOML file.")
-    return path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8-sig")
 
 
 def _light(name: str, table: Any) -> Light:

@@ -113,7 +113,8 @@ class Installation:
         )
         self._watchdogs = [tell_systemd, *([tell_watchdog] if watched() else [])]
         self._heartbeat = Heartbeat(self.frames, self._watchdogs, [self.osc_out.beat])
-        self._interrupted = False
+        self._why = ""
+        """why the piece leaves, once it does"""
         self.first_picture_s: float | None = None
         self.startup_s: float | None = None
         """seconds from the start of the process to the first picture, and until it danced, all rooms open"""
@@ -132,7 +133,7 @@ class Installation:
             settings.source,
         )
         if watched():
-            when_the_watchdog_leaves(lambda: self._interrupt(0, None))
+            when_the_watchdog_leaves(lambda: self._leave("the watchdog leaves, or is gone"))
         for room in self.rooms:
             room.start()
         act = self._performance.act
@@ -162,7 +163,7 @@ class Installation:
             if self.frames.version:
                 log.info("dancing")
                 self.startup_s = round(process_start.since(), 3)
-            else:
+            elif time.perf_counter() > opening_ends:
                 log.warning("no dance after %.0f s; the machine is busy, or see the faults", LONGEST_OPENING)
             self.statistics.clear()
             self.camera.forget_dropped()
@@ -171,6 +172,7 @@ class Installation:
             if settings.seconds is not None:
                 self._ends_at = started + settings.seconds
             window.run(draw, act, self._should_stop)
+            log.info("leaving: %s", "somebody quit at the window" if window.quitting else self._why)
         finally:
             seconds = time.perf_counter() - started
             stop_all(self.rooms, LEAVING)
@@ -258,16 +260,23 @@ class Installation:
         return Window(screen, title=TITLE, statistics=self.statistics, patient=True)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self._interrupted = True
+        self._leave(signal.Signals(number).name)
+
+    def _leave(self, why: str) -> None:
+        self._why = self._why or why
 
     def _opened(self) -> bool:
         return self.frames.version > 0 and all(room.opened.is_set() for room in self.rooms)
 
     def _should_stop(self) -> bool:
-        over = self._ends_at is not None and time.perf_counter() >= self._ends_at
+        if self._ends_at is not None and time.perf_counter() >= self._ends_at:
+            self._leave("the time is over")
         controls = self.controls.latest()
-        asked = controls is not None and controls.quitting
-        return self._interrupted or asked or over or self.dance.refused is not None
+        if controls is not None and controls.quitting:
+            self._leave("/quit over OSC")
+        if self.dance.refused is not None:
+            self._leave("there is no dancer")
+        return bool(self._why)
 
     def _send(self, frame: DancerFrame) -> None:
         """What becomes of a generated frame at once, in the thread of the dance."""

@@ -5,6 +5,7 @@ line that names it, says what was expected and how to mend it.
 """
 
 import argparse
+import codecs
 import json
 import sys
 import tomllib
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from engine.faults import StartError
 from engine.osc_listener import LOOPBACK_ONLY
@@ -44,6 +45,22 @@ METAVARS = {
 """The settings that take a value on the command line, beside those with words of their own, and its name."""
 
 
+EXAMPLES: dict[str, object] = {
+    "mirror": True,
+    "pose_model": "pose_landmarker_full.task",
+    "checkpoint": "dancer.safetensors",
+    "show": "show.toml",
+    "osc_status_port": 9002,
+    "seconds": 60,
+    "stats": "figures.json",
+    "scale": 0.5,
+    "quit_word": "goodnight",
+    "log": "piece.log",
+    "watchdog": 10,
+}
+"""What could stand there, for settings that have no default."""
+
+
 def _checked(check: Callable[[str], object]) -> AfterValidator:
     """Keeps the text, if `check` raises no ValueError."""
 
@@ -71,6 +88,14 @@ class Settings(BaseModel):
     """Everything that can be set, with its default and its meaning."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_control_characters(cls, value: object) -> object:
+        """A backslash in a TOML string begins an escape: "C:\\temp" without doubling it holds a tabulator."""
+        if isinstance(value, str) and any(ord(letter) < ord(" ") for letter in value):
+            raise ValueError("it holds a character that is none; write paths with / or in single quotes")
+        return value
 
     source: str = Field(
         "camera", description="where the visitor comes from: camera[:N], a video file, osc[:PORT], or none"
@@ -170,11 +195,13 @@ def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
 
 def as_file(settings: Settings) -> str:
     """The settings as a TOML file with every setting in it; what is not set stands there as a comment."""
-    lines = ["# Settings: python app.py --config FILE.toml. A line that begins with # is not set.", ""]
+    lines = ["# Settings: python app.py --config FILE.toml. A line that begins with # is not set."]
+    lines += ["# Save it as UTF-8. Paths: 'C:\\piece\\film.mp4' in single quotes, or with /.", ""]
     for name, field in Settings.model_fields.items():
         lines.append(f"# {field.description}")
         value = getattr(settings, name)
-        lines += [f"#{name} =" if value is None else f"{name} = {_as_toml(value)}", ""]
+        example = _as_toml(EXAMPLES.get(name, ""))
+        lines += [f"#{name} = {example}" if value is None else f"{name} = {_as_toml(value)}", ""]
     return "\n".join(lines)
 
 
@@ -193,7 +220,10 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST_SETTINGS_FILE:
             raise StartError(f"{path}: larger than {LARGEST_SETTINGS_FILE} bytes; expected a small TOML file")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
+        if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise StartError(f"{path}: saved as UTF-16, as Windows PowerShell does; save it as UTF-8")
+        return tomllib.loads(text.decode("utf-8-sig"))
     except OSError as error:
         reason = error.strerror or "cannot be read"
         raise StartError(f"{path}: {reason}; give --config a TOML file that is there") from None

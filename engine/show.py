@@ -146,7 +146,7 @@ def read_show(path: Path, palette: Palette) -> Show:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise StartError(f"--show: {path}: larger than {LARGEST_FILE} bytes; expected a small TOML file")
-        file = ShowFile(**tomllib.loads(path.read_text(encoding="utf-8")))
+        file = ShowFile(**tomllib.loads(path.read_text(encoding="utf-8-sig")))
         return Show.of(file, palette)
     except OSError as error:
         raise StartError(f"--show: {path}: {error.strerror or 'cannot be read'}; give a TOML file") from None

@@ -103,6 +103,11 @@ class Window:
         return self.canvas.get_size()
 
     @property
+    def quitting(self) -> bool:
+        """Whether somebody at the window has asked to quit."""
+        return self._quit
+
+    @property
     def scale(self) -> float:
         """The share of the screen's pixels per side that is drawn."""
         return self._automatic.scale

@@ -16,6 +16,7 @@ import numpy as np
 import pygame
 import pytest
 
+import app
 from engine import capture, osc_listener
 from engine import dance as dance_module
 from engine import osc_out as osc_out_module
@@ -742,6 +743,25 @@ def test_the_log_turns_over_and_survives_a_full_disk(tmp_path: Path, monkeypatch
     with pytest.raises(StartError, match="--log"):
         begin_log(tmp_path / "absent" / "piece.log")
     assert watchdogs_log(path) == tmp_path / "piece.watchdog.log"
+
+
+def test_what_is_wrong_at_the_start_stands_in_the_log_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under pythonw on Windows, or on a wall without a keyboard, nobody sees the terminal."""
+    root = logging.getLogger()
+    before, errors = list(root.handlers), logging.raiseExceptions
+    path = tmp_path / "piece.log"
+    try:
+        assert app.main(["--log", str(path), "--emotion", "hapy", "--headless", "--source", "none"]) == 2
+        assert app.main(["--no-such-thing", "--log", str(path)]) == 2
+    finally:
+        for handler in set(root.handlers) - set(before):
+            handler.close()
+        root.handlers, logging.raiseExceptions = before, errors
+    written = path.read_text(encoding="utf-8")
+    assert written.count("ERROR") == 2 and "hapy" in written and "no-such-thing" in written
+    assert "hapy" in capsys.readouterr().err
 
 
 # The display, and the end

@@ -171,8 +171,13 @@ def test_without_a_camera_it_dances_by_itself(config: Path, checkpoint_file: Pat
 
 @pytest.mark.parametrize("way", ["SIGTERM", "SIGINT", "the window is closed"])
 def test_it_leaves_in_good_order_and_within_two_seconds(
-    config: Path, checkpoint_file: Path, way: str, monkeypatch: pytest.MonkeyPatch
+    config: Path,
+    checkpoint_file: Path,
+    way: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     asked_at: list[float] = []
     draw = Performance.draw
 
@@ -190,6 +195,7 @@ def test_it_leaves_in_good_order_and_within_two_seconds(
     status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=60)
     assert status == 0 and time.perf_counter() - asked_at[0] < 2.0
     assert stats["render"]["frames"] > 0 and not pygame.display.get_init()
+    assert f"leaving: {way if way.startswith('SIG') else 'somebody quit at the window'}" in caplog.text
     rooms = {"inference", "osc_in", "osc_rates", "movement_emotion", "capture", "pose"} - before
     assert not rooms & {thread.name for thread in threading.enumerate()}
 

@@ -4,7 +4,7 @@ import pytest
 
 from engine.faults import StartError
 from engine.scenes import SCENES
-from engine.settings import Settings, parse_settings
+from engine.settings import Settings, as_file, parse_settings
 
 
 def complaint(*arguments: str) -> str:
@@ -102,3 +102,29 @@ def test_every_scene_of_the_table_can_be_set_and_no_other() -> None:
         assert parse_settings(["--scene", name]).scene == name
     said = complaint("--scene", "opera")
     assert "--scene: 'opera'" in said and ", ".join(SCENES) in said
+
+
+def test_a_file_that_notepad_saved_is_read_and_one_of_powershell_is_explained(tmp_path: Path) -> None:
+    file = tmp_path / "piece.toml"
+    file.write_bytes("energy = 1.5\n".encode("utf-8-sig"))
+    assert parse_settings(["--config", str(file)]).energy == 1.5
+    file.write_bytes("energy = 1.5\n".encode("utf-16"))
+    assert "save it as UTF-8" in complaint("--config", str(file))
+
+
+def test_a_path_whose_backslashes_were_escapes_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "piece.toml"
+    file.write_text('log = "C:\\temp\\new.log"\n')
+    assert "single quotes" in complaint("--config", str(file))
+    file.write_text("log = 'C:\\temp\\new.log'\n")
+    assert str(parse_settings(["--config", str(file)]).log) == "C:\\temp\\new.log"
+
+
+def test_every_line_of_the_printed_settings_can_be_uncommented(tmp_path: Path) -> None:
+    file = tmp_path / "piece.toml"
+    lines = as_file(Settings()).splitlines()
+    file.write_text(
+        "\n".join(line.removeprefix("#") if line[:1] == "#" and line[1:2] != " " else line for line in lines)
+    )
+    settings = parse_settings(["--config", str(file)])
+    assert settings.watchdog == 10 and str(settings.log) == "piece.log" and settings.mirror is True
