@@ -4,10 +4,10 @@ import math
 import threading
 import time
 from collections import deque
-from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.faults import Fault
 
@@ -17,6 +17,23 @@ SAMPLES_KEPT = 36_000
 FAULTS_KEPT = 1_000
 
 
+class _Newest:
+    """The newest `size` numbers, all of their memory taken at the start: weeks later there is no more of it."""
+
+    def __init__(self, size: int) -> None:
+        self._numbers = np.full(size, np.nan)
+        self._count = 0
+
+    def add(self, number: float) -> None:
+        self._numbers[self._count % len(self._numbers)] = number
+        self._count += 1
+
+    def newest(self, most: int) -> NDArray[np.float64]:
+        """At most so many, in no order that means anything."""
+        count = min(most, self._count, len(self._numbers))
+        return self._numbers[np.arange(self._count - count, self._count) % len(self._numbers)]
+
+
 class Statistics:
     """Counters, durations in milliseconds and faults by name, written by every room and read at the end."""
 
@@ -24,7 +41,7 @@ class Statistics:
         self._lock = threading.Lock()
         self._counts: dict[str, int] = {}
         self._counted_at: dict[str, float] = {}
-        self._durations: dict[str, deque[float]] = {}
+        self._durations: dict[str, _Newest] = {}
         self._faults: deque[Fault] = deque(maxlen=FAULTS_KEPT)
 
     def count(self, name: str, by: int = 1) -> None:
@@ -46,13 +63,15 @@ class Statistics:
     def duration(self, name: str, seconds: float) -> None:
         """Record one duration under `name`."""
         with self._lock:
-            self._durations.setdefault(name, deque(maxlen=SAMPLES_KEPT)).append(seconds * 1000.0)
+            if name not in self._durations:
+                self._durations[name] = _Newest(SAMPLES_KEPT)
+            self._durations[name].add(seconds * 1000.0)
 
     def percentiles(self, name: str, newest: int = SAMPLES_KEPT) -> dict[str, float] | None:
         """{p50, p95, p99} in milliseconds of the newest durations kept under `name`, None if there are none."""
         with self._lock:
-            samples = list(islice(reversed(self._durations.get(name, ())), newest))
-        if not samples:
+            samples = self._durations[name].newest(newest) if name in self._durations else None
+        if samples is None:
             return None
         p50, p95, p99 = np.percentile(samples, (50, 95, 99))
         return {"p50": round(float(p50), 3), "p95": round(float(p95), 3), "p99": round(float(p99), 3)}
