@@ -78,6 +78,7 @@ class Dance(Room):
     """
 
     name = "inference"
+    afterwards = "the piece ends"
     longest_back_off = 0.1  # the dancer never stops
 
     def __init__(

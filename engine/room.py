@@ -41,6 +41,8 @@ class Room(ABC):
 
     name = "room"
     longest_back_off = LONGEST_BACK_OFF
+    afterwards = "goes without it"
+    """What the piece does where trying again cannot help."""
     longest_step = longest_open = longest_close = math.inf
 
     def __init__(self, statistics: Statistics) -> None:
@@ -169,7 +171,7 @@ class Room(ABC):
     def _report(self, error: Exception, permanent: bool, back_off: float) -> None:
         self._report_at = time.perf_counter() + REPORT_EVERY
         expected = type(error).__name__ in ("TemporaryFault", "PermanentFault")
-        what_next = "goes without it" if permanent else f"trying again in {back_off:g} s"
+        what_next = self.afterwards if permanent else f"trying again in {back_off:g} s"
         words = ("%s; %s", error or type(error).__name__, what_next)
         if permanent:
             self.log.warning(*words, exc_info=not expected)
