@@ -80,7 +80,7 @@ def draw_contact(surface: pygame.Surface, place: tuple[float, float], radius: fl
     surface.blit(sprite, (place[0] - size[0] / 2, place[1] - size[1] / 2), special_flags=pygame.BLEND_RGB_MULT)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=128)
 def _shadow(size: tuple[int, int], step: int) -> pygame.Surface:
     """A soft ellipse of `size` pixels that lets less light through, `step` of SHADOW_STEPS dark."""
     width, height = max(size[0], 8), max(size[1], 4)
