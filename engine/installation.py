@@ -7,6 +7,7 @@ import time
 from types import FrameType
 from typing import Any
 
+import cv2
 import pygame
 
 from engine import process_start
@@ -52,6 +53,8 @@ class Installation:
 
     def __init__(self, settings: Settings) -> None:
         keep_together()
+        # enlarging in two threads takes the other core from the detector and the dance
+        cv2.setNumThreads(1)
         self.settings = settings
         self.statistics = Statistics()
         self.memory = MemoryGauge()
