@@ -28,9 +28,12 @@ class _Newest:
         self._numbers[self._count % len(self._numbers)] = number
         self._count += 1
 
+    def __len__(self) -> int:
+        return min(self._count, len(self._numbers))
+
     def newest(self, most: int) -> NDArray[np.float64]:
         """At most so many, in no order that means anything."""
-        count = min(most, self._count, len(self._numbers))
+        count = min(most, len(self))
         return self._numbers[np.arange(self._count - count, self._count) % len(self._numbers)]
 
 
