@@ -5,6 +5,10 @@ import math
 import time
 
 
+OFTEN, SELDOM = 2.0, 60.0
+"""Seconds between two lines about faults that come and go, at first and once they do not stop."""
+
+
 class RateLimitedLog:
     """Passes on at most one warning in `seconds`, and says how many it held back.
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from engine.faults import PermanentFault
 from engine.free_memory import give_back
-from engine.rate_limited_log import RateLimitedLog
+from engine.rate_limited_log import OFTEN, SELDOM, RateLimitedLog
 from engine.silence import Silence
 from engine.statistics import Statistics
 from engine.trouble import Trouble
@@ -20,8 +20,6 @@ HEALTHY_AFTER = 10.0
 """A room that has worked this many seconds since its last fault starts again with the shortest back-off."""
 REPORT_EVERY = 60.0
 """Seconds between two lines in the log about one and the same fault."""
-OFTEN = 2.0
-"""Seconds between two lines about faults that come and go; while they do it grows to REPORT_EVERY."""
 MOST_HANGING = 3
 """Threads of one room that may hang at a time: a thread cannot be ended from outside, only left behind."""
 
@@ -48,7 +46,7 @@ class Room(ABC):
     def __init__(self, statistics: Statistics) -> None:
         self.statistics = statistics
         self.log = logging.getLogger(f"engine.{self.name}")
-        self._reports = RateLimitedLog(self.log, OFTEN, REPORT_EVERY)
+        self._reports = RateLimitedLog(self.log, OFTEN, SELDOM)
         self._reported = False
         self.heartbeat = time.perf_counter()
         self.opened = threading.Event()

@@ -12,7 +12,7 @@ from engine.canvas import AutomaticScale, canvas_size, show
 from engine.faults import TemporaryFault
 from engine.keys import key_for
 from engine.pacing import Pacer
-from engine.rate_limited_log import RateLimitedLog
+from engine.rate_limited_log import OFTEN, SELDOM, RateLimitedLog
 from engine.statistics import Statistics
 from engine.trouble import Trouble
 
@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 RATE = 60.0
 """Pictures per second."""
 
-OPEN_AGAIN, LONGEST_OPEN_AGAIN = 0.5, 8.0
-"""Seconds between attempts to open a window whose screen was lost, doubling from the first to the second."""
+OPEN_AGAIN, LONGEST_OPEN_AGAIN = 0.5, 30.0
+"""Seconds between attempts to open a window whose screen was lost, doubling from the first to the second: SDL's
+libraries may complain on standard error at each of them."""
 
 LOOK_AT_SCREEN = 2.0
 """Seconds between two looks whether the screen still has the size that it had, in full screen."""
@@ -72,7 +73,7 @@ class Window:
         self._statistics = statistics
         self._quit = False
         self._drawing, self._showing = Trouble("render", statistics), Trouble("display", statistics)
-        self._complaint = RateLimitedLog(log, 2.0, 60.0)
+        self._complaint = RateLimitedLog(log, OFTEN, SELDOM)
         self._lost_at: float | None = None
         self._open_again = OPEN_AGAIN
         self._desktop: tuple[int, int] | None = None
