@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 TICK = 1.0 / FRAME_RATE
 EARLY = TICK / 3
-"""Seconds before its time that a tick may begin, where a new pose is there already: it is answered sooner, and
-the frame still counts as one of its time, so that the picture keeps its pace."""
+"""Seconds before its time that a tick may begin, where a new pose is there already: it is answered sooner."""
 NOTICEABLE = 0.05
 """Change of an emotion's weight or of the energy that is worth thinking of a frame anew; steps of a glide
 are not."""
@@ -127,7 +126,7 @@ class Dance(Room):
         began = time.perf_counter()
         thought = self._think(self._due)
         self._thinking = time.perf_counter() - began
-        early = self._wait_for_tick()
+        self._wait_for_tick()
         started = time.perf_counter()
         controls = self._controls.latest()
         assert controls is not None and self._generator is not None
@@ -146,7 +145,7 @@ class Dance(Room):
             positions = self._state.positions[0]
         else:
             self._state = state
-        self._publish(positions, thought.weights, pose, controls, time.perf_counter() + early)
+        self._publish(positions, thought.weights, pose, controls)
         self.statistics.duration("inference.step", self._thinking + time.perf_counter() - started)
 
     def _think(self, at: float) -> _Thought:
@@ -190,9 +189,9 @@ class Dance(Room):
             LONGEST_WARMING,
         )
 
-    def _wait_for_tick(self) -> float:
-        """Sleep until the next tick is due, or a new pose is there shortly before. Returns by how many seconds
-        it is early. Time that was lost is skipped, not danced in a hurry."""
+    def _wait_for_tick(self) -> None:
+        """Sleep until the next tick is due, or a new pose is there shortly before. Time that was lost is
+        skipped, not danced in a hurry."""
         now = time.perf_counter()
         if now > self._due + MOST_CATCHING_UP * TICK:
             skipped = int((now - self._due) / TICK)
@@ -204,9 +203,7 @@ class Dance(Room):
             # would be too late by as little, and so would all that follow.
             fresh = self._poses.put_at > self._due - 2 * EARLY
             self._poses.newer_than(self._poses_seen if fresh else self._poses.version, min(left, EARLY))
-        early = max(self._due - time.perf_counter(), 0.0)
         self._due += TICK
-        return early
 
     def _newest_pose(self) -> Pose | None:
         """What is known of the visitor; a new pose draws the ticks to the time at which poses come in."""
@@ -247,17 +244,12 @@ class Dance(Room):
         fault.recover()
 
     def _publish(
-        self,
-        positions: FloatArray,
-        weights: FloatArray,
-        pose: Pose | None,
-        controls: Controls,
-        generated_at: float,
+        self, positions: FloatArray, weights: FloatArray, pose: Pose | None, controls: Controls
     ) -> None:
         changed_at = controls.emotion_changed_at
         frame = DancerFrame(
             index=self._index,
-            generated_at=generated_at,
+            generated_at=time.perf_counter(),
             positions=positions.astype(np.float32),
             emotion_weights=weights,
             visitor=pose,

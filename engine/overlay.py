@@ -176,7 +176,7 @@ def _font(height: int) -> pygame.font.Font:
     return pygame.font.Font(None, round(height * 1.25))
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=160)
 def _text(text: str, height: int, colour: tuple[int, int, int]) -> pygame.Surface:
     return _font(height).render(text.replace("\0", ""), True, colour)
 

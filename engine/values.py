@@ -39,9 +39,8 @@ class Pose:
 class DancerFrame:
     """One generated frame: `positions` (17, 3) on the stage, `emotion_weights` (P,) that sum to 1.
 
-    `generated_at` is monotonic, in seconds; where a tick began early its frame counts as that much later.
-    `visitor` is the pose that this frame knew of, `emotion_changed_at` the time of the newest emotion command
-    that shaped it; both are there so that latency can be measured.
+    `generated_at` is monotonic, in seconds. `visitor` is the pose that this frame knew of, `emotion_changed_at`
+    the time of the newest emotion command that shaped it; both are there so that latency can be measured.
     """
 
     index: int
