@@ -7,7 +7,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import add_light, cell_for, tinted
+from engine.enlarge import add_shade, cell_for
 from engine.scene import View
 from engine.strands import bloom, expose
 from models.skeleton import INDEX
@@ -39,7 +39,7 @@ def draw_air(surface: pygame.Surface, view: View, *, trails: bool = True) -> Non
     brightest = float(view.light.glow.max()) * 255.0
     if brightest > UNSEEN:
         shade -= np.float32(UNSEEN / brightest)
-        add_light(surface, tinted(np.maximum(shade, 0.0, out=shade), view.light.glow * 255.0), (0, 0), cell)
+        add_shade(surface, np.maximum(shade, 0.0, out=shade), view.light.glow * 255.0, (0, 0), cell)
 
 
 def _lamps(view: View, cell: int) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ dancer is four fifths air.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -27,8 +28,13 @@ FAINT = 1
 EDGE_CODES = 50.0
 """Steps of the 8-bit distance per cell; with 128 at the silhouette it reaches 2.5 cells either way."""
 
-SMOOTH_CELL = 5
-"""Pixels per cell from which two of them may be alike."""
+SMOOTH_CELL, SMOOTH_BODY = 5, 8
+"""Pixels per cell from which two of them may be alike: in light, and in the colours of a body."""
+
+LEVELS = np.arange(256, dtype=np.float32)[:, None]
+
+TWICE = np.uint64(0x1_0000_0001)
+"""A number of 32 bits times this is that number twice."""
 
 DARK_CODE = 64
 """Distance code, a cell and more outside, up to which nothing of a figure is seen."""
@@ -67,21 +73,42 @@ def lit_patches(lit: NDArray[np.bool_], band: int) -> list[tuple[int, int, int, 
 
 def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, int], cell: int) -> None:
     """Add BGRX light (rows, columns, 4), its first corner at pixel `origin`, in cells of `cell` pixels."""
-    for top, left, bottom, right in lit_patches(_more_than_faint(colour), _band(cell)):
-        above, below = min(top, 1), min(len(colour) - bottom, 1)  # neighbours to interpolate towards
-        fine = _enlarged_smoothly(colour[top - above : bottom + below, left:right], cell)
-        image = _image(fine)
+    _add(surface, colour, _more_than_faint(colour), origin, cell, lambda part: _enlarged_light(part, cell))
+
+
+def add_shade(
+    surface: pygame.Surface, shade: NDArray[Any], tint: NDArray[Any], origin: tuple[int, int], cell: int
+) -> None:
+    """Add an RGB tint (3,) in 0..255 times `shade` (rows, columns) in 0..1, in cells of 2 pixels or more.
+
+    Light of one colour is enlarged as one channel, and costs half as much as `add_light`.
+    """
+    brightest = float(tint.max())
+    if brightest <= FAINT:
+        return
+    grey = cv2.convertScaleAbs(shade.astype(np.float32), alpha=brightest)
+    colours = np.zeros((256, 4), dtype=np.uint8)
+    colours[:, :3] = LEVELS * (tint[::-1] / brightest)
+    # a number of 64 bits is two pixels side by side
+    table = (colours.view(np.uint32) * TWICE).view(np.float64)
+    _add(surface, grey, grey > FAINT, origin, cell, lambda part: _rows_twice(cv2.LUT(_half(part, cell), table)))
+
+
+def _add(
+    surface: pygame.Surface,
+    cells: NDArray[Any],
+    lit: NDArray[np.bool_],
+    origin: tuple[int, int],
+    cell: int,
+    enlarge: Callable[[NDArray[Any]], NDArray[Any]],
+) -> None:
+    """Add the light of the cells that are `lit`; `enlarge` makes BGRX pixels of some of them."""
+    for top, left, bottom, right in lit_patches(lit, _band(cell)):
+        above, below = min(top, 1), min(len(cells) - bottom, 1)  # neighbours to interpolate towards
+        fine = enlarge(cells[top - above : bottom + below, left:right])
         place = (origin[0] + left * cell, origin[1] + top * cell)
-        area = (0, above * cell, fine.shape[1], (bottom - top) * cell)
-        surface.blit(image, place, area, special_flags=pygame.BLEND_RGB_ADD)
-
-
-def tinted(shade: NDArray[Any], tint: NDArray[Any]) -> NDArray[Any]:
-    """BGRX light (rows, columns, 4) of an RGB tint (3,) in 0..255 times `shade` (rows, columns) in 0..1."""
-    grey = shade.astype(np.float32)
-    channels = [cv2.convertScaleAbs(grey, alpha=float(value)) for value in tint[::-1]]
-    light: NDArray[Any] = cv2.merge([*channels, np.zeros_like(channels[0])])
-    return light
+        area = (0, above * cell, (right - left) * cell, (bottom - top) * cell)
+        surface.blit(_image(fine), place, area, special_flags=pygame.BLEND_RGB_ADD)
 
 
 def blend_figure(
@@ -108,14 +135,15 @@ def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: 
     for top, left, bottom, right in lit_patches(distance > DARK_CODE, _band(cell)):
         above, below = min(top, 1), min(len(colour) - bottom, 1)
         window = (slice(top - above, bottom + below), slice(left, right))
-        fine = _enlarged(colour[window], cell)
         codes = cv2.max(_enlarged(distance[window], cell), outside)
+        fine = (_doubled if cell >= SMOOTH_BODY else _enlarged)(colour[window], cell)
         alpha = cv2.convertScaleAbs(codes, alpha=steepness, beta=-steepness * outside)
         if opacity < 1.0:
             alpha = cv2.convertScaleAbs(alpha, alpha=opacity)
-        cv2.insertChannel(alpha, fine, 3)
+        cv2.insertChannel(alpha, fine[: alpha.shape[0], : alpha.shape[1]], 3)
         first, height = round(above * cell), round(bottom * cell) - round(top * cell)
-        pieces.append((_image(fine[first : first + height]), round(left * cell), round(top * cell)))
+        area = (0, first, alpha.shape[1], min(height, alpha.shape[0] - first))
+        pieces.append((_image(fine).subsurface(area), round(left * cell), round(top * cell)))
     return pieces
 
 
@@ -143,15 +171,30 @@ def _band(cell: float) -> int:
     return max(round(BAND / cell), 4)
 
 
-def _enlarged_smoothly(cells: NDArray[Any], cell: float) -> NDArray[Any]:
-    """What has no edges is smooth enough at half the size, and pixels are doubled in half the time."""
-    size = _fine_size(cells, cell)
-    if cell >= SMOOTH_CELL:
-        half = (-(-size[0] // 2), -(-size[1] // 2))
-        cells = cv2.resize(cells, half, interpolation=cv2.INTER_LINEAR)
-        fine: NDArray[Any] = cv2.resize(cells, size, interpolation=cv2.INTER_NEAREST)
-        return fine
-    return _enlarged(cells, cell)
+def _enlarged_light(cells: NDArray[Any], cell: float) -> NDArray[Any]:
+    return (_doubled if cell >= SMOOTH_CELL else _enlarged)(cells, cell)
+
+
+def _doubled(cells: NDArray[Any], cell: float) -> NDArray[Any]:
+    """BGRX cells (rows, columns, 4) enlarged to half the size, and each pixel four times, which takes half as
+    long. Up to a cell wider and higher than `_enlarged`."""
+    return _rows_twice(_half(cells, cell).view(np.uint32)[..., 0].astype(np.uint64) * TWICE)
+
+
+def _half(cells: NDArray[Any], cell: float) -> NDArray[Any]:
+    """Cells enlarged to half the size of the picture; where that ends in half a pixel, the last cell is there
+    twice, for stretched they would not meet their neighbours."""
+    rows, columns = cells.shape[:2]
+    if cell % 2 == 1 and (rows | columns) & 1:
+        cells = cv2.copyMakeBorder(cells, 0, rows & 1, 0, columns & 1, cv2.BORDER_REPLICATE)
+    width, height = _fine_size(cells, cell)
+    half: NDArray[Any] = cv2.resize(cells, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_LINEAR)
+    return half
+
+
+def _rows_twice(pairs: NDArray[Any]) -> NDArray[Any]:
+    """BGRX pixels (2 rows, 2 columns, 4) from pairs of them (rows, columns) of 64 bits, each row twice."""
+    return np.repeat(pairs, 2, axis=0).view(np.uint8).reshape(2 * len(pairs), -1, 4)
 
 
 def _enlarged(cells: NDArray[Any], cell: float) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.body import Body, embody
 from engine.colours import Light
-from engine.enlarge import add_light, blend_figure, cell_for, distance_codes, tinted
+from engine.enlarge import add_shade, blend_figure, cell_for, distance_codes
 from engine.relief import Relief, cast_silhouette, raise_relief
 from engine.stage_camera import Projection
 
@@ -137,4 +137,4 @@ def paint_ghost(
     rim = np.exp(np.square(silhouette.distance - 0.5) * np.float32(-0.35))
     shade = cv2.GaussianBlur(inside * np.float32(0.13) + rim * np.float32(0.17), (5, 5), 0)
     tint = (0.55 * light.glow + 0.45 * light.figure) * np.float32(255.0 * strength)
-    add_light(surface, tinted(shade, tint), silhouette.origin, silhouette.cell)
+    add_shade(surface, shade, tint, silhouette.origin, silhouette.cell)

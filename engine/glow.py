@@ -8,7 +8,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import FAINT, add_light, tinted
+from engine.enlarge import FAINT, add_shade
 
 RADIUS_STEP = 1.12
 """Sizes grow by this factor from one sprite to the next: nobody sees the difference, and few are kept."""
@@ -34,7 +34,7 @@ def add_glow(
         cell = round(float(radius) / CELLS)
         shade, _ = _falloff(round(float(radius) / cell))
         corner = (round(place[0] - 0.5 * cell * len(shade)), round(place[1] - 0.5 * cell * len(shade)))
-        add_light(surface, tinted(shade, tint), corner, cell)
+        add_shade(surface, shade, tint, corner, cell)
         return
     sprite = sprite_of(int(size_step(np.array([radius]))[0]), tint)
     half = sprite.get_width() / 2
