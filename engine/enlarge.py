@@ -79,7 +79,7 @@ def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, 
 def add_shade(
     surface: pygame.Surface, shade: NDArray[Any], tint: NDArray[Any], origin: tuple[int, int], cell: int
 ) -> None:
-    """Add an RGB tint (3,) in 0..255 times `shade` (rows, columns) in 0..1, in cells of 2 pixels or more.
+    """Add an RGB tint (3,) in 0..255 times `shade` (rows, columns) in 0..1, in cells of `cell` pixels.
 
     Light of one colour is enlarged as one channel, and costs half as much as `add_light`.
     """
@@ -87,11 +87,27 @@ def add_shade(
     if brightest <= FAINT:
         return
     grey = cv2.convertScaleAbs(shade.astype(np.float32), alpha=brightest)
+    if cell % 2 == 0:
+        grey, origin, cell = _finer(grey, origin, cell)
     colours = np.zeros((256, 4), dtype=np.uint8)
     colours[:, :3] = LEVELS * (tint[::-1] / brightest)
     # a number of 64 bits is two pixels side by side
     table = (colours.view(np.uint32) * TWICE).view(np.float64)
     _add(surface, grey, grey > FAINT, origin, cell, lambda part: _rows_twice(cv2.LUT(_half(part, cell), table)))
+
+
+def _finer(grey: NDArray[Any], origin: tuple[int, int], cell: int) -> tuple[NDArray[Any], tuple[int, int], int]:
+    """What is lit of 8-bit light, its origin and cell, on cells of half the size and rounded off.
+
+    Enlarged as it is, what is as narrow as a thread would be a row of diamonds.
+    """
+    lit = grey > FAINT
+    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+    if not len(rows):
+        return grey, origin, cell
+    top, left = max(int(rows[0]) - 2, 0), max(int(columns[0]) - 2, 0)
+    fine = cv2.resize(grey[top : rows[-1] + 3, left : columns[-1] + 3], None, fx=2.0, fy=2.0)
+    return cv2.GaussianBlur(fine, (5, 5), 0), (origin[0] + left * cell, origin[1] + top * cell), cell // 2
 
 
 def _add(

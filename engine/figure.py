@@ -135,6 +135,6 @@ def paint_ghost(
         return
     inside = np.clip(silhouette.distance + 0.5, 0.0, 1.0)
     rim = np.exp(np.square(silhouette.distance - 0.5) * np.float32(-0.35))
-    shade = cv2.GaussianBlur(inside * np.float32(0.13) + rim * np.float32(0.17), (5, 5), 0)
+    shade = cv2.GaussianBlur(inside * np.float32(0.13) + rim * np.float32(0.17), (3, 3), 0)
     tint = (0.55 * light.glow + 0.45 * light.figure) * np.float32(255.0 * strength)
     add_shade(surface, shade, tint, silhouette.origin, silhouette.cell)

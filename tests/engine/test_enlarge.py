@@ -4,7 +4,16 @@ import numpy as np
 import pygame
 import pytest
 
-from engine.enlarge import DARK_CODE, FAINT, GAP, add_light, blend_figure, distance_codes, lit_patches
+from engine.enlarge import (
+    DARK_CODE,
+    FAINT,
+    GAP,
+    add_light,
+    add_shade,
+    blend_figure,
+    distance_codes,
+    lit_patches,
+)
 from engine.glow import _falloff, add_glow, sprite_of
 
 
@@ -40,6 +49,32 @@ def test_light_is_added_where_it_is_and_as_bright(cell: int) -> None:
     inside = np.s_[11:29, 6:14], np.s_[13:19, 41:54, 1]
     assert (middle[inside[0]] == 120).all() and (middle[inside[1]] == 60).all()
     assert not middle[:, 20:35].any() and not middle[35:].any()
+
+
+@pytest.mark.parametrize("cell", [1, 2, 5, 6, 10])
+def test_light_of_one_colour_is_added_where_it_is_and_as_bright(cell: int) -> None:
+    shade = np.zeros((40, 60))
+    shade[10:30, 5:15], shade[12:20, 40:55] = 0.5, 2.0
+    surface = pygame.Surface((60 * cell + 20, 40 * cell + 20), 0, 32)
+    add_shade(surface, shade, np.array([200.0, 100.0, 0.0]), (10, 10), cell)
+    seen = pygame.surfarray.array3d(surface).swapaxes(0, 1).astype(int)
+    middle = seen[10 + cell // 2 :: cell, 10 + cell // 2 :: cell][:40, :60]
+    assert np.abs(middle[13:27, 8:12] - (100, 50, 0)).max() <= 1
+    assert (
+        np.abs(middle[15:17, 44:51] - (255, 127, 0)).max() <= 1
+    )  # too bright for a screen, and of the same hue
+    assert not middle[:, 20:35].any() and not middle[35:].any()
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.4, 0.7, 1.0])
+def test_a_thread_is_no_row_of_diamonds(slope: float) -> None:
+    """The ridge of a thin slanting thread is as bright all along."""
+    rows, columns = np.mgrid[:60, :80]
+    away = (rows - 8.3 - slope * columns * 0.5) / np.hypot(1.0, slope * 0.5)
+    surface = pygame.Surface((800, 600), 0, 32)
+    add_shade(surface, np.exp(-0.5 * (away / 0.8) ** 2), np.array([200.0] * 3), (0, 0), 10)
+    ridge = pygame.surfarray.array3d(surface)[100:700, :, 0].max(axis=1).astype(float)
+    assert ridge.min() > 100 and np.ptp(ridge) < 0.06 * ridge.max()
 
 
 @pytest.mark.parametrize("radius", [83.0, 230.0])
