@@ -91,9 +91,16 @@ def add_shade(
         grey, origin, cell = _finer(grey, origin, cell)
     colours = np.zeros((256, 4), dtype=np.uint8)
     colours[:, :3] = LEVELS * (tint[::-1] / brightest)
-    # a number of 64 bits is two pixels side by side
-    table = (colours.view(np.uint32) * TWICE).view(np.float64)
-    _add(surface, grey, grey > FAINT, origin, cell, lambda part: _rows_twice(cv2.LUT(_half(part, cell), table)))
+    pixels = colours.view(np.uint32)
+
+    def enlarge(part: NDArray[Any]) -> NDArray[Any]:
+        # tables of floats, because cv2 has them, but for what lies in them: one pixel, or two side by side
+        if cell < SMOOTH_CELL:
+            fine: NDArray[Any] = cv2.LUT(_enlarged(part, cell), pixels.view(np.float32))
+            return fine.view(np.uint8).reshape(*fine.shape, 4)
+        return _rows_twice(cv2.LUT(_half(part, cell), (pixels * TWICE).view(np.float64)))
+
+    _add(surface, grey, grey > FAINT, origin, cell, enlarge)
 
 
 def _finer(grey: NDArray[Any], origin: tuple[int, int], cell: int) -> tuple[NDArray[Any], tuple[int, int], int]:
