@@ -15,7 +15,7 @@ from engine.audience import Audience
 from engine.faults import Fault, PermanentFault, TemporaryFault
 from engine.mailbox import Mailbox
 from engine.operator import Controls
-from engine.phase import shift_of_ticks
+from engine.phase import shift_of_grid
 from engine.rate_limited_log import RateLimitedLog
 from engine.room import Room
 from engine.statistics import Statistics
@@ -210,7 +210,7 @@ class Dance(Room):
         version, came_at = self._poses.version, self._poses.put_at
         if version != self._poses_seen:
             self._poses_seen = version
-            self._due += shift_of_ticks(came_at, self._due, TICK)
+            self._due += shift_of_grid(came_at, self._due, TICK)
         return self._poses.latest()
 
     def _listen(self, pose: Pose | None, controls: Controls, now: float) -> FloatArray | None:
@@ -256,8 +256,8 @@ class Dance(Room):
             emotion_changed_at=changed_at if changed_at != self._emotion_at_start else None,
         )
         self._index += 1
-        self._send(frame)
         self._frames.put(frame)
+        self._send(frame)
         self.statistics.count("inference.ticks")
         if time.perf_counter() > self._due:  # the next tick is due already
             self.statistics.count("inference.late_ticks")

@@ -141,14 +141,15 @@ class Installation:
             room.start()
         act = self._performance.act
 
-        def draw(surface: pygame.Surface, now: float) -> None:
+        def draw(surface: pygame.Surface, now: float) -> float:
             self.memory.sample()
             for room in self.rooms:
                 room.look(now)
-            self._performance.draw(surface, now, window.scale)
+            later = self._performance.draw(surface, now, window.scale)
             if self.first_picture_s is None:
                 self.first_picture_s = round(process_start.since(), 3)
             self._heartbeat.beat(now)
+            return later
 
         try:
             opening_ends = started + LONGEST_OPENING

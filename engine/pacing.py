@@ -13,6 +13,10 @@ class Pacer:
         self._period = 1.0 / rate
         self._deadline = time.perf_counter()
 
+    def move(self, seconds: float) -> None:
+        """Move the grid by this many seconds."""
+        self._deadline += seconds
+
     def wait(self) -> None:
         """Wait for the next deadline; returns at once if it has passed, as where flipping waits."""
         self._deadline += self._period

@@ -13,6 +13,7 @@ from engine.mailbox import Mailbox
 from engine.operator import Controls, Operator
 from engine.osc_formats import seen_visitor
 from engine.overlay import Caption, Readings
+from engine.phase import shift_of_grid
 from engine.readings import Waiting, read
 from engine.recorder import Recorder
 from engine.settings import Settings
@@ -83,11 +84,16 @@ class Performance:
         except ValueError as error:
             log.info("%s", error)
 
-    def draw(self, surface: pygame.Surface, now: float, scale: float = 1.0) -> None:
-        """Draw the picture of a time in seconds; `scale` is the share of the screen's pixels per side."""
+    def draw(self, surface: pygame.Surface, now: float, scale: float = 1.0) -> float:
+        """Draw the picture of a time in seconds; `scale` is the share of the screen's pixels per side.
+
+        Returns the seconds by which the next ones had better be later, so that they show new frames sooner.
+        """
         self._measure_last(now)
         version, frame = self._frames.newer_than(self._version, 0.0)
+        later = 0.0
         if frame is not None:
+            later = shift_of_grid(self._frames.put_at, now, 1.0 / self._settings.frame_rate)
             self._version = version
             self._interpolator.put(frame)
         moment = self._interpolator.at(now)
@@ -118,6 +124,7 @@ class Performance:
             self._save_next = False
             self._recorder.save(surface)
         self._stage.draw_words(surface, self._overlay(now, scale), listing() if self._keys_on else ())
+        return later
 
     def _measure_last(self, now: float) -> None:
         """The picture before is on the screen by now: how old is the camera's newest picture that led it?"""

@@ -31,7 +31,9 @@ LOOK_AT_SCREEN = 2.0
 NO_SCREEN = ("dummy", "offscreen")
 """Drivers that SDL may fall back to by itself and that nobody sees."""
 
-Draw = Callable[[pygame.Surface, float], None]
+Draw = Callable[[pygame.Surface, float], float | None]
+"""Draws a whole picture for a `time.perf_counter()` time, and says by how many seconds later the next ones had
+better begin."""
 OnAction = Callable[[str, int | None], None]
 
 
@@ -116,10 +118,9 @@ class Window:
     def run(self, draw: Draw, on_action: OnAction, should_stop: Callable[[], bool]) -> None:
         """Show pictures at the screen's rate until somebody quits or `should_stop` says so.
 
-        `draw(surface, time)` draws a whole picture for a `time.perf_counter()` time. Whatever it raises is
-        recorded as a fault and the loop goes on. `on_action(action, argument)` gets what `keys.KEYS` says.
-        Whatever the display refuses is one too: the picture is drawn unseen until the window can be opened
-        again.
+        Whatever `draw` raises is recorded as a fault and the loop goes on. `on_action(action, argument)` gets
+        what `keys.KEYS` says. Whatever the display refuses is a fault too: the picture is drawn unseen until
+        the window can be opened again.
         """
         pacer = Pacer(self._screen.rate)
         shown_at: float | None = None
@@ -127,7 +128,7 @@ class Window:
             if self._lost_at is None:
                 self._show_one(draw, on_action, pacer)
             else:
-                self._draw(draw)
+                pacer.move(self._draw(draw))
                 pacer.wait()
                 self._find_again()
             self._follow_screen()
@@ -142,7 +143,7 @@ class Window:
         try:
             self._handle_events(on_action)
             began = time.perf_counter()
-            self._draw(draw)
+            move = self._draw(draw)
             if self.canvas is not self.surface:
                 show(self.canvas, self.surface, self._screen.rotate)
             if self._automatic.drew(time.perf_counter() - began):
@@ -151,6 +152,8 @@ class Window:
                     self._open()
                 else:
                     self._stretch()
+            if not self._enlarged_by_card:  # then the screen says when
+                pacer.move(move)
             pacer.wait()
             pygame.display.flip()
         except Exception as error:  # whatever SDL, or what enlarges the picture, may think of
@@ -278,12 +281,13 @@ class Window:
         except Exception:
             log.exception("the key for %s did nothing", action)
 
-    def _draw(self, draw: Draw) -> None:
-        now = time.perf_counter()
+    def _draw(self, draw: Draw) -> float:
+        now, move = time.perf_counter(), None
         try:
-            draw(self.canvas, now)
+            move = draw(self.canvas, now)
         except Exception as error:
             if self._drawing.begins(f"{type(error).__name__}: {error}"):
                 self._complaint.warning("a picture could not be drawn", exc_info=True)
         else:
             self._drawing.ends()
+        return move or 0.0

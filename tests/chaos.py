@@ -392,9 +392,10 @@ def main() -> NoReturn:
     piece = installation.Installation(settings)
     watcher, draw = Watcher(note), piece._performance.draw
 
-    def drawn(*given: Any) -> None:
-        draw(*given)
+    def drawn(*given: Any) -> float:
+        later = draw(*given)
         watcher.drew()
+        return later
 
     piece._performance.draw = drawn  # type: ignore[method-assign]
     if given.seed is not None:

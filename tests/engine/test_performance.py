@@ -10,10 +10,12 @@ from engine.keys import key_for
 from engine.mailbox import Mailbox
 from engine.operator import Controls, Operator
 from engine.performance import Performance
+from engine.phase import EARLIER, LATER
 from engine.recorder import Recorder
 from engine.scenes import SCENES
 from engine.settings import Settings
 from engine.statistics import Statistics
+from engine.values import DancerFrame
 from models.palette import DEFAULT_PALETTE
 
 SIZE = (320, 180)
@@ -24,6 +26,7 @@ class Piece:
 
     def __init__(self, folder: Path) -> None:
         self.controls: Mailbox[Controls] = Mailbox()
+        self.frames: Mailbox[DancerFrame] = Mailbox()
         statistics = Statistics()
         self.operator = Operator(DEFAULT_PALETTE, self.controls, scenes=tuple(SCENES))
         self.recorder = Recorder(folder, DEFAULT_PALETTE.names, statistics)
@@ -32,7 +35,7 @@ class Piece:
             self.operator,
             statistics,
             self.recorder,
-            frames=Mailbox(),
+            frames=self.frames,
             poses=Mailbox(),
             visitor_emotion=Mailbox(),
             loaded=lambda: False,
@@ -75,6 +78,18 @@ def test_scene_mirror_and_a_new_start(piece: Piece) -> None:
     assert piece.press(pygame.K_TAB).scene == "ribbons"
     assert not piece.press(pygame.K_m).mirror
     assert piece.press(pygame.K_SPACE).resets == 1
+
+
+def test_pictures_are_drawn_toward_the_time_at_which_frames_come_in(piece: Piece) -> None:
+    surface, period = pygame.Surface(SIZE, 0, 32), 1 / 60
+    for index, waited in enumerate((0.5 * period, 0.95 * period, 0.001)):
+        positions = np.tile(np.linspace(0.0, 1.6, 17, dtype=np.float32)[:, None], 3)
+        weights = np.eye(len(DEFAULT_PALETTE), dtype=np.float32)[0]
+        piece.frames.put(DancerFrame(index, 0.0, positions, weights))
+        now = piece.frames.put_at + waited
+        later = piece.performance.draw(surface, now)
+        assert later == pytest.approx(LATER * period if waited > 0.9 * period else -EARLIER * period)
+        assert piece.performance.draw(surface, now + period) == 0.0  # nothing new: the grid stays
 
 
 def test_taking_out_the_only_emotion_is_a_line_in_the_log(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.dance import TICK
-from engine.phase import EARLIER, LATER, shift_of_ticks
+from engine.phase import EARLIER, LATER, shift_of_grid
 
 
 def waits(came_at: np.ndarray) -> np.ndarray:
@@ -13,7 +13,7 @@ def waits(came_at: np.ndarray) -> np.ndarray:
     for came in came_at:
         due += TICK * np.ceil((came - due) / TICK)
         waited.append(due - came)
-        due += shift_of_ticks(came, due + TICK, TICK)
+        due += shift_of_grid(came, due + TICK, TICK)
     return np.array(waited[-len(waited) // 4 :])
 
 
@@ -35,11 +35,11 @@ def test_poses_that_come_at_any_phase_change_the_pace_of_the_dance_by_less_than_
 ) -> None:
     chance, moved = np.random.default_rng(1), 0.0
     for came in np.arange(9000) / rate + chance.normal(0.0, 0.008, 9000):
-        moved += shift_of_ticks(came, moved, TICK)
+        moved += shift_of_grid(came, moved, TICK)
     assert abs(moved) < 0.001 * 9000 / rate
 
 
 def test_the_grid_never_moves_far() -> None:
-    shifts = [shift_of_ticks(came, 1.0, TICK) for came in np.linspace(0.0, 1.0, 1000)]
-    assert min(shifts) >= -EARLIER and max(shifts) <= LATER
-    assert shift_of_ticks(1.0, 1.0, TICK) == 0.0
+    shifts = [shift_of_grid(came, 1.0, TICK) for came in np.linspace(0.0, 1.0, 1000)]
+    assert min(shifts) >= -EARLIER * TICK and max(shifts) <= LATER * TICK
+    assert shift_of_grid(1.0, 1.0, TICK) == 0.0

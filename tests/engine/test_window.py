@@ -11,6 +11,7 @@ import pytest
 
 from engine import window as module
 from engine.keys import KEYS, key_for, listing
+from engine.pacing import Pacer
 from engine.statistics import Statistics
 from engine.window import NoDisplay, Screen, Window
 
@@ -49,6 +50,23 @@ def test_times_given_to_the_drawing_rise(window):
     times = []
     window.run(lambda surface, time: times.append(time), lambda *_: None, pictures(3))
     assert times == sorted(set(times))
+
+
+def test_the_drawing_says_when_the_next_pictures_had_better_begin(window, monkeypatch):
+    moves = []
+    monkeypatch.setattr(module.Pacer, "move", lambda _, seconds: moves.append(seconds))
+    later = iter((0.001, None, -0.002))
+    window.run(lambda *_: next(later), lambda *_: None, pictures(3))
+    assert moves == [0.001, 0.0, -0.002]
+
+
+def test_a_grid_that_is_moved_goes_on_from_there():
+    pacer = Pacer(50.0)
+    pacer.wait()
+    before = time.perf_counter()
+    pacer.move(0.05)
+    pacer.wait()
+    assert time.perf_counter() - before > 0.06
 
 
 def test_keys_become_actions(window):
