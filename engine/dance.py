@@ -114,12 +114,12 @@ class Dance(Room):
             self._generator = self._load()
         self._due = time.perf_counter()
         if self._index:  # opened again after a fault: go on from where the dancer stands
-            self._state = self._generator.sew(self._state, self._begin(self._seed + self._index))
+            self._state = self._generator.sew(self._state, self._fresh(self._seed + self._index))
             return
         self._resets = controls.resets
         self._emotion_at_start = controls.emotion_changed_at
         self._glide = EmotionGlide.at(controls.emotion_target)
-        self._state = self._begin(self._seed)
+        self._state = self._fresh(self._seed)
 
     def step(self) -> None:
         """Think of the next frame, wait for its tick, and dance it."""
@@ -132,7 +132,7 @@ class Dance(Room):
         assert controls is not None and self._generator is not None
         if controls.resets != self._resets:
             self._resets = controls.resets
-            self._state = self._generator.sew(self._state, self._begin(self._seed + controls.resets))
+            self._state = self._generator.sew(self._state, self._fresh(self._seed + controls.resets))
         pose = self._newest_pose()
         toward = self._listen(pose, controls, started)
         if thought.before is not self._state or thought.is_of_other(controls):
@@ -140,7 +140,7 @@ class Dance(Room):
         state = self._generator.act(thought.after, toward, controls.influence * STRONGEST_DRAW)
         positions = state.positions[0]
         way = float(np.linalg.norm(state.place - self._state.place))
-        if not (is_body(positions) and way < LONGEST_WAY):
+        if not (is_body(positions) and is_whole(state) and way < LONGEST_WAY):
             self._recover("the network left the range of bodies")
             positions = self._state.positions[0]
         else:
@@ -189,6 +189,18 @@ class Dance(Room):
             LONGEST_WARMING,
         )
 
+    def _fresh(self, seed: int) -> DanceState:
+        """As `_begin`, but surely a body.
+
+        Raises TemporaryFault where the network gives none even at a second try: the checkpoint is read again.
+        """
+        for attempt in range(2):
+            fresh = self._begin(seed + attempt)
+            if is_body(fresh.positions[0]) and is_whole(fresh):
+                return fresh
+        self._generator = None
+        raise TemporaryFault("the network gives no bodies any more; reading the checkpoint again")
+
     def _wait_for_tick(self) -> None:
         """Sleep until the next tick is due, or a new pose is there shortly before. Time that was lost is
         skipped, not danced in a hurry."""
@@ -221,24 +233,18 @@ class Dance(Room):
             return None
         if (context := self._audience.calls(now)) is not None:
             prompted = self._generator.prompt(self._state, context)
-            if is_body(prompted.positions[0]):
+            if is_body(prompted.positions[0]) and is_whole(prompted):
                 self._state = prompted
         features = self._audience.features()
         return None if features is None else features[-1]
 
     def _recover(self, what: str) -> None:
-        """Begin anew from where the dancer stands, after a state that cannot be danced on.
-
-        Raises TemporaryFault where that cannot be danced on either: the checkpoint is read again.
-        """
+        """Begin anew from where the dancer stands, after a state that cannot be danced on."""
         assert self._generator is not None
         fault = Fault(self.name, what)
         self.statistics.fault(fault)
         self._complaint.warning("%s; beginning anew", what)
-        fresh = self._begin(self._seed + self._index)
-        if not is_body(fresh.positions[0]):
-            self._generator = None
-            raise TemporaryFault("the network gives no bodies any more; reading the checkpoint again")
+        fresh = self._fresh(self._seed + self._index)
         # a seam to what is no body would hand it on for ever
         self._state = self._generator.sew(self._state, fresh) if is_whole(self._state) else fresh
         fault.recover()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.dance import MOST_COMPILED, TICK, Dance, is_body
+from engine.faults import TemporaryFault
 from engine.mailbox import Mailbox
 from engine.operator import Controls, Operator
 from engine.phase import LATER
@@ -216,6 +217,51 @@ def test_a_network_that_leaves_the_range_of_bodies_is_begun_anew(studio: Studio,
     assert np.isfinite(positions).all() and all(is_body(frame.positions) for frame in studio.sent)
     assert np.linalg.norm(studio.sent[10].positions - shown_before, axis=-1).max() < 0.3
     assert [fault["room"] for fault in studio.dance.statistics.faults()] == ["inference"]
+
+
+@pytest.mark.parametrize("again", ["reset", "after a fault", "network"])
+def test_a_new_start_that_is_spoilt_itself_does_not_move_the_dancer(studio: Studio, again: str) -> None:
+    """It would begin in the middle of the stage."""
+    studio.ticks(5)
+    generator = studio.dance._generator
+    assert generator is not None
+    studio.dance._state = replace(studio.dance._state, place=studio.dance._state.place + 2.0)
+    studio.ticks(2)
+    act, spoilt = generator.act, [4]
+
+    def poisoned(*arguments: object, **options: object) -> DanceState:
+        state = act(*arguments, **options)  # type: ignore[arg-type]
+        spoilt[0] -= 1
+        if spoilt[0] != 0 and again != "network":
+            return state
+        generator.act = act  # type: ignore[method-assign]
+        return replace(state, pose=state.pose * np.nan)
+
+    generator.act = poisoned  # type: ignore[method-assign]
+    if again == "reset":
+        studio.operator.reset()
+    elif again == "after a fault":
+        studio.dance.open()
+    studio.ticks(8)
+    positions = np.stack([frame.positions for frame in studio.sent[5:]])
+    assert np.linalg.norm(np.diff(positions, axis=0), axis=-1).max() < 0.3
+
+
+def test_a_network_that_gives_no_bodies_at_all_is_read_again(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.ticks(2)
+    generator = studio.dance._generator
+    assert generator is not None
+    warm = generator.warm
+    monkeypatch.setattr(generator, "warm", lambda *given: replace(warm(*given), step=np.full((1, 52), np.inf)))
+    studio.operator.reset()
+    with pytest.raises(TemporaryFault, match="no bodies"):
+        studio.ticks(1)
+    studio.dance.open()
+    assert studio.dance._generator is not generator
+    studio.ticks(3)
+    assert all(is_body(frame.positions) for frame in studio.sent) and len(studio.sent) == 5
 
 
 def test_a_poisoned_memory_is_begun_anew_too(studio: Studio) -> None:
