@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,16 +177,16 @@ class Dance(Room):
             self.refused = " ".join(str(error).split())
             raise PermanentFault(self.refused) from None
 
-    def _begin(self, seed: int) -> DanceState:
+    def _begin(self, seed: int, longest: float = LONGEST_WARMING) -> DanceState:
         """A dancer in the middle of the stage, already moving."""
         assert self._generator is not None
         # a network that is slow just now must not keep the stage still while a dancer gets going unseen
-        frames = min(FRAME_RATE, int(LONGEST_WARMING / max(self._thinking, 1e-3)))
+        frames = min(FRAME_RATE, int(longest / max(self._thinking, 1e-3)))
         return self._generator.warm(
             self._generator.start(1, seed % 2**63),
             self._glide.weights_at(time.perf_counter()),
             max(frames, 1),
-            LONGEST_WARMING,
+            longest,
         )
 
     def _fresh(self, seed: int) -> DanceState:
@@ -194,8 +194,8 @@ class Dance(Room):
 
         Raises TemporaryFault where the network gives none even at a second try: the checkpoint is read again.
         """
-        for attempt in range(2):
-            fresh = self._begin(seed + attempt)
+        for attempt in range(2):  # that take less than a second together
+            fresh = self._begin(seed + attempt, LONGEST_WARMING / (1 + attempt))
             if is_body(fresh.positions[0]) and is_whole(fresh):
                 return fresh
         self._generator = None
@@ -245,8 +245,11 @@ class Dance(Room):
         self.statistics.fault(fault)
         self._complaint.warning("%s; beginning anew", what)
         fresh = self._fresh(self._seed + self._index)
-        # a seam to what is no body would hand it on for ever
-        self._state = self._generator.sew(self._state, fresh) if is_whole(self._state) else fresh
+        if is_whole(self._state):
+            self._state = self._generator.sew(self._state, fresh)
+        else:  # a seam to what is no body would hand it on for ever
+            place = self._state.place
+            self._state = replace(fresh, place=place) if np.isfinite(place).all() else fresh
         fault.recover()
 
     def _publish(
@@ -262,8 +265,8 @@ class Dance(Room):
             emotion_changed_at=changed_at if changed_at != self._emotion_at_start else None,
         )
         self._index += 1
-        self._frames.put(frame)
         self._send(frame)
+        self._frames.put(frame)
         self.statistics.count("inference.ticks")
         if time.perf_counter() > self._due:  # the next tick is due already
             self.statistics.count("inference.late_ticks")

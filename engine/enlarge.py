@@ -81,7 +81,7 @@ def add_shade(
 ) -> None:
     """Add an RGB tint (3,) in 0..255 times `shade` (rows, columns) in 0..1, in cells of `cell` pixels.
 
-    Light of one colour is enlarged as one channel, and costs half as much as `add_light`.
+    Light of one colour is enlarged as one channel, and rounded off where `cell` is even, for what is narrow.
     """
     brightest = float(tint.max())
     if brightest <= FAINT:
@@ -90,7 +90,7 @@ def add_shade(
     if cell % 2 == 0:
         grey, origin, cell = _finer(grey, origin, cell)
     colours = np.zeros((256, 4), dtype=np.uint8)
-    colours[:, :3] = LEVELS * (tint[::-1] / brightest)
+    colours[:, :3] = np.clip(LEVELS * (tint[::-1] / brightest) + 0.5, 0.0, 255.0)
     pixels = colours.view(np.uint32)
 
     def enlarge(part: NDArray[Any]) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from models.skeleton import BONE_PARENTS, FRAME_RATE, bone_directions, forward_k
 
 DELAY = 1.0
 """Generated frames (33 ms) by which the picture trails: as many as it takes to interpolate. Where a frame comes
-late, the last step goes on for as long: for 5 ms that is within 0.2 mm of what the frame then says."""
+late, the last step goes on for as long; when it is 5 ms late, what it then says is half a millimetre away."""
 
 FRAMES_KEPT = 12
 OFFSET_SHARE = 0.03
@@ -31,8 +31,8 @@ CATCH_UP = 8.0
 """Frames wanted the clock beyond which playing faster would take seconds: skip forwards instead."""
 
 OVERRUN = 0.8
-"""Frames that the picture may run ahead of the newest frame, easing to a hold; with less it would slow down
-before a frame that is in time."""
+"""Frames that the picture may run ahead of the newest frame, easing to a hold: half a frame for the easing, and
+a third for a frame in time after some that were early."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,9 @@ libraries may complain on standard error at each of them."""
 LOOK_AT_SCREEN = 2.0
 """Seconds between two looks whether the screen still has the size that it had, in full screen."""
 
+SCREEN_WAITS = 0.001
+"""Seconds for which showing a picture waits, on average, where it waits for the screen."""
+
 NO_SCREEN = ("dummy", "offscreen")
 """Drivers that SDL may fall back to by itself and that nobody sees."""
 
@@ -80,6 +83,8 @@ class Window:
         self._open_again = OPEN_AGAIN
         self._desktop: tuple[int, int] | None = None
         self._looked_at = 0.0
+        self._flip_waited = 0.0
+        """seconds, a running mean"""
         self._automatic = AutomaticScale(1.0 / screen.rate, screen.scale)
         if screen.headless:
             os.environ["SDL_VIDEODRIVER"] = "dummy"
@@ -152,12 +157,20 @@ class Window:
                     self._open()
                 else:
                     self._stretch()
-            if not self._enlarged_by_card:  # then the screen says when
+            # where showing waits for the screen, that says when, and a grid that moves would miss it
+            if self._flip_waited < SCREEN_WAITS:
                 pacer.move(move)
             pacer.wait()
-            pygame.display.flip()
+            self._flip()
         except Exception as error:  # whatever SDL, or what enlarges the picture, may think of
             self._lose(error)
+
+    def _flip(self) -> None:
+        """Show the picture; note how long that waits, as for a screen, beside the work that it is."""
+        began, worked = time.perf_counter(), time.thread_time()
+        pygame.display.flip()
+        waited = time.perf_counter() - began - (time.thread_time() - worked)
+        self._flip_waited += 0.05 * (waited - self._flip_waited)
 
     def _lose(self, error: Exception) -> None:
         """The display is gone: draw where nobody sees it."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.dance import MOST_COMPILED, TICK, Dance, is_body
+from engine.dance import MOST_COMPILED, TICK, Dance, is_body, is_whole
 from engine.faults import TemporaryFault
 from engine.mailbox import Mailbox
 from engine.operator import Controls, Operator
@@ -219,6 +219,31 @@ def test_a_network_that_leaves_the_range_of_bodies_is_begun_anew(studio: Studio,
     assert [fault["room"] for fault in studio.dance.statistics.faults()] == ["inference"]
 
 
+@pytest.mark.parametrize("part", ["drift", "holds", "step"])
+def test_a_body_that_cannot_be_danced_on_is_not_taken_up(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """It is finite, and what comes of it is not."""
+    studio.ticks(2)
+    generator = studio.dance._generator
+    assert generator is not None
+    for name in ("act", "prompt"):
+        usual = getattr(generator, name)
+
+        def spoilt(*given: Any, usual: Any = usual, name: str = name) -> DanceState:
+            monkeypatch.setattr(generator, name, usual)
+            state = usual(*given)
+            assert is_body(state.positions[0])
+            return replace(state, **{part: getattr(state, part) * np.nan})
+
+        monkeypatch.setattr(generator, name, spoilt)
+        context = studio.dance._state.features[:, None].repeat(30, axis=1)[0] if name == "prompt" else None
+        monkeypatch.setattr(studio.dance._audience, "calls", lambda now, context=context: context)
+        studio.ticks(1)
+        assert is_whole(studio.dance._state)
+    assert [fault["room"] for fault in studio.dance.statistics.faults()] == ["inference"]
+
+
 @pytest.mark.parametrize("again", ["reset", "after a fault", "network"])
 def test_a_new_start_that_is_spoilt_itself_does_not_move_the_dancer(studio: Studio, again: str) -> None:
     """It would begin in the middle of the stage."""
@@ -227,15 +252,14 @@ def test_a_new_start_that_is_spoilt_itself_does_not_move_the_dancer(studio: Stud
     assert generator is not None
     studio.dance._state = replace(studio.dance._state, place=studio.dance._state.place + 2.0)
     studio.ticks(2)
-    act, spoilt = generator.act, [4]
+    act, acted = generator.act, [0]
 
     def poisoned(*arguments: object, **options: object) -> DanceState:
         state = act(*arguments, **options)  # type: ignore[arg-type]
-        spoilt[0] -= 1
-        if spoilt[0] != 0 and again != "network":
-            return state
-        generator.act = act  # type: ignore[method-assign]
-        return replace(state, pose=state.pose * np.nan)
+        acted[0] += 1
+        if acted[0] == 4 or (acted[0] == 1 and again == "network"):  # the new start; the step that calls for it
+            return replace(state, pose=state.pose * np.nan)
+        return state
 
     generator.act = poisoned  # type: ignore[method-assign]
     if again == "reset":

@@ -51,12 +51,12 @@ def test_light_is_added_where_it_is_and_as_bright(cell: int) -> None:
     assert not middle[:, 20:35].any() and not middle[35:].any()
 
 
-@pytest.mark.parametrize("cell", [1, 2, 5, 6, 10])
+@pytest.mark.parametrize("cell", [1, 2, 3, 5, 6, 9, 10])
 def test_light_of_one_colour_is_added_where_it_is_and_as_bright(cell: int) -> None:
-    shade = np.zeros((40, 60))
+    shade = np.zeros((41, 61))
     shade[10:30, 5:15], shade[12:20, 40:55] = 0.5, 2.0
-    surface = pygame.Surface((60 * cell + 20, 40 * cell + 20), 0, 32)
-    add_shade(surface, shade, np.array([200.0, 100.0, 0.0]), (10, 10), cell)
+    surface = pygame.Surface((61 * cell + 20, 41 * cell + 20), 0, 32)
+    add_shade(surface, shade, np.array([200.0, 100.0, -5.0]), (10, 10), cell)
     seen = pygame.surfarray.array3d(surface).swapaxes(0, 1).astype(int)
     middle = seen[10 + cell // 2 :: cell, 10 + cell // 2 :: cell][:40, :60]
     assert np.abs(middle[13:27, 8:12] - (100, 50, 0)).max() <= 1
@@ -64,6 +64,13 @@ def test_light_of_one_colour_is_added_where_it_is_and_as_bright(cell: int) -> No
         np.abs(middle[15:17, 44:51] - (255, 127, 0)).max() <= 1
     )  # too bright for a screen, and of the same hue
     assert not middle[:, 20:35].any() and not middle[35:].any()
+
+
+def test_faint_light_keeps_its_hue() -> None:
+    surface = pygame.Surface((400, 100), 0, 32)
+    add_shade(surface, np.tile(np.linspace(0.2, 1.0, 40), (10, 1)), np.array([40.0, 12.0, 4.0]), (0, 0), 10)
+    red, green, blue = pygame.surfarray.array3d(surface)[20:380, 20:80].reshape(-1, 3).mean(axis=0)
+    assert green / red == pytest.approx(0.3, abs=0.01) and blue / red == pytest.approx(0.1, abs=0.01)
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.4, 0.7, 1.0])

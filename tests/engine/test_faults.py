@@ -63,6 +63,9 @@ class Clock:
     def perf_counter(self) -> float:
         return self.now
 
+    def thread_time(self) -> float:
+        return self.now
+
     def time(self) -> float:
         return 1_700_000_000.0 + self.now + self.set_by
 
@@ -478,7 +481,7 @@ def test_a_network_that_raises_goes_on_from_where_it_stood(studio: Studio) -> No
 def test_a_network_that_is_broken_in_memory_is_read_again(studio: Studio) -> None:
     studio.ticks(5)
     begin = studio.dance._begin
-    studio.dance._begin = lambda seed: replace(begin(seed), place=np.full((1, 2), np.nan))  # type: ignore
+    studio.dance._begin = lambda *given: replace(begin(*given), place=np.full((1, 2), np.nan))  # type: ignore
     studio.next_state(lambda state: replace(state, place=state.place * np.nan))
     with pytest.raises(TemporaryFault, match="checkpoint"):
         studio.ticks(1)

@@ -52,21 +52,21 @@ def test_jittered_stamps_make_no_steps():
     assert np.abs(velocity - SPEED).max() < 0.08 * np.abs(SPEED).max()
 
 
-def test_a_late_frame_takes_back_next_to_nothing():
-    """A hand swings with 27 m/s^2 at most, and its frames come up to 5 ms late."""
-    frames = [
-        frame(f.index, f.generated_at, at=(0.3 * np.sin(2 * np.pi * 1.5 * f.index / FRAME_RATE), f.index, 0.0))
-        for f in walk(6.0, jitter=0.005)
-    ]
-    shown = play(frames, 6.0)[120:]
+def test_a_late_frame_takes_back_little():
+    """A hand swings with 27 m/s^2 at most; some frames come 5 ms after the picture that should know them."""
+    start, stamps = 100.011, [f.generated_at for f in walk(6.0, jitter=0.012)]
+    hand = 0.3 * np.sin(2 * np.pi * 1.5 * np.arange(len(stamps)) / FRAME_RATE)
+    frames = [frame(i, stamp, at=(hand[i], i, 0.0)) for i, stamp in enumerate(stamps)]
+    shown = play(frames, 6.0, start)[120:]
     playheads = shown[:, 1].astype(float)  # what is linear is carried on as it is
-    steady = np.diff(playheads) * 60.0 / FRAME_RATE
-    assert np.abs(steady - 1.0).max() < 0.02
+    assert np.abs(np.diff(playheads) * 60.0 / FRAME_RATE - 1.0).max() < 0.02
+    newest = np.searchsorted(stamps, start + np.arange(len(shown) + 120)[120:] / 60.0, side="right") - 1
+    assert (playheads > newest + 0.1).sum() > 5
     told = np.array([moment_at(frames, playhead).positions[0, 0] for playhead in playheads])
-    assert np.abs(shown[:, 0] - told).max() < 0.0005
+    assert 0.0003 < np.abs(shown[:, 0] - told).max() < 0.0015
 
 
-def test_the_picture_trails_the_newest_frame_by_a_constant_frame_and_a_bit():
+def test_the_picture_trails_the_newest_frame_by_one_frame():
     shown = play(walk(4.0), 4.0)
     lag = (len(shown) - 1) / 60.0 - shown[-1][0] / SPEED[0]
     assert abs(lag * FRAME_RATE - DELAY) < 0.1

@@ -60,6 +60,15 @@ def test_the_drawing_says_when_the_next_pictures_had_better_begin(window, monkey
     assert moves == [0.001, 0.0, -0.002]
 
 
+def test_where_the_screen_says_when_the_grid_stays(window, monkeypatch):
+    moves, flip = [], pygame.display.flip
+    monkeypatch.setattr(pygame.display, "flip", lambda: (time.sleep(0.03), flip()))
+    window.run(lambda *_: None, lambda *_: None, pictures(4))
+    monkeypatch.setattr(module.Pacer, "move", lambda _, seconds: moves.append(seconds))
+    window.run(lambda *_: 0.001, lambda *_: None, pictures(3))
+    assert moves == []
+
+
 def test_a_grid_that_is_moved_goes_on_from_there():
     pacer = Pacer(50.0)
     pacer.wait()
