@@ -7,6 +7,7 @@ network's step, the socket, the display, the clock, the files.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import errno
 import faulthandler
 import json
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import cv2
 import numpy as np
@@ -348,10 +349,41 @@ class Watcher:
                 frames=self._frames,
                 gap=round(self._gap, 4),
                 rss=self._process.memory_info().rss,
+                in_use=_in_use(),
                 threads=self._process.num_threads(),
                 files=_open_files(self._process),
             )
             self._gap, self._frames = 0.0, 0
+
+
+class _MallocInfo(ctypes.Structure):
+    """`struct mallinfo2` of glibc's malloc.h."""
+
+    _fields_: ClassVar = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        )
+    ]
+
+
+def _in_use() -> int | None:
+    """Bytes that somebody has asked glibc for and not given back, None where there is no glibc of 2021 or later:
+    where they stay and the process grows, it is the allocator that keeps what is free."""
+    if sys.platform != "linux" or not hasattr(library := ctypes.CDLL(None), "mallinfo2"):
+        return None
+    library.mallinfo2.restype = _MallocInfo
+    info = library.mallinfo2()
+    return int(info.uordblks + info.hblkhd)
 
 
 def _open_files(process: psutil.Process) -> int | None:

@@ -433,12 +433,12 @@ class Report:
         long_enough = (hours[-1] - hours[0]) * 60.0 >= LONG_ENOUGH * (1 - WARM_UP) * 0.9
         if long_enough and slope > STEEPEST:
             self.missed.append(f"memory grows by {slope:.1f} MB an hour")
-        # a slope alone does not tell growth from coming and going
-        quarters = [f"{np.median(part):.0f}" for part in np.array_split(sizes, 4)]
         said = f"{slope:+.2f} MB an hour" + ("" if long_enough else ", too short a run to judge by")
         return [
             ("memory: after warm-up, end, most", f"{sizes[0]:.0f}, {sizes[-1]:.0f}, {sizes.max():.0f} MB"),
-            ("memory: middle of each quarter of that time", f"{', '.join(quarters)} MB"),
+            # a slope alone does not tell growth from coming and going
+            ("memory: middle of each quarter of that time", _quarters(lived, "rss")),
+            ("memory that malloc has lent: the same", _quarters(lived, "in_use")),
             ("memory slope", said),
         ]
 
@@ -451,6 +451,12 @@ class Report:
         if end > middle + SPARE:
             self.missed.append(f"{name} grow from {middle:g} to {end:g}")
         return f"{middle:g}, {end:g}"
+
+
+def _quarters(seconds: list[dict[str, Any]], name: str) -> str:
+    sizes = [second[name] / 2**20 for second in seconds if second[name] is not None]
+    middles = [f"{np.median(part):.0f}" for part in np.array_split(sizes, 4) if len(part)]
+    return f"{', '.join(middles)} MB" if middles else "not known"
 
 
 def _in_short(what: str) -> str:
