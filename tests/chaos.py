@@ -377,8 +377,10 @@ class _MallocInfo(ctypes.Structure):
 
 
 def _in_use() -> int | None:
-    """Bytes that somebody has asked glibc for and not given back, None where there is no glibc of 2021 or later:
-    where they stay and the process grows, it is the allocator that keeps what is free."""
+    """Bytes that somebody has asked glibc for and not given back, None where there is none of 2021 or later.
+
+    Where they stay and the process grows, it is the allocator that keeps what is free.
+    """
     if sys.platform != "linux" or not hasattr(library := ctypes.CDLL(None), "mallinfo2"):
         return None
     library.mallinfo2.restype = _MallocInfo
