@@ -145,7 +145,7 @@ class Installation:
             self.memory.sample()
             for room in self.rooms:
                 room.look(now)
-            later = self._performance.draw(surface, now, window.scale)
+            later = self._performance.draw(surface, now, window.scale, window.shown_at)
             if self.first_picture_s is None:
                 self.first_picture_s = round(process_start.since(), 3)
             self._heartbeat.beat(now)

@@ -1,9 +1,16 @@
-"""Steady pictures: waits for the next picture's time on a fixed grid."""
+"""Steady pictures: begun late and shown in time, on a fixed grid."""
 
 import time
+from collections import deque
 
 SPIN = 0.0015
 """Seconds before the deadline from which the thread stays awake: a sleep ends up to about this late."""
+
+JUDGED = 60
+"""Pictures of which the longest says how long the next one may take."""
+
+SPARE = 0.0015
+"""Seconds that it may take longer than that."""
 
 
 class Pacer:
@@ -12,15 +19,25 @@ class Pacer:
     def __init__(self, rate: float) -> None:
         self._period = 1.0 / rate
         self._deadline = time.perf_counter()
+        self._began: float | None = None
+        self._took: deque[float] = deque([self._period], maxlen=JUDGED)
 
     def move(self, seconds: float) -> None:
         """Move the grid by this many seconds."""
         self._deadline += seconds
 
+    def begin(self) -> None:
+        """Wait until the next picture has to be begun to be there in time: later, it shows what is newer."""
+        start = self._deadline + self._period - max(self._took) - SPARE
+        time.sleep(max(start - time.perf_counter(), 0.0))
+        self._began = time.perf_counter()
+
     def wait(self) -> None:
         """Wait for the next deadline; returns at once if it has passed, as where flipping waits."""
         self._deadline += self._period
         now = time.perf_counter()
+        if self._began is not None:
+            self._took.append(now - self._began)
         if now > self._deadline + self._period:
             self._deadline = now
             return

@@ -84,12 +84,16 @@ class Performance:
         except ValueError as error:
             log.info("%s", error)
 
-    def draw(self, surface: pygame.Surface, now: float, scale: float = 1.0) -> float:
-        """Draw the picture of a time in seconds; `scale` is the share of the screen's pixels per side.
+    def draw(
+        self, surface: pygame.Surface, now: float, scale: float = 1.0, shown_at: float | None = None
+    ) -> float:
+        """Draw the picture of a time in seconds.
+
+        `scale` is the share of the screen's pixels per side, `shown_at` when the picture before was on it.
 
         Returns the seconds by which the next ones had better be later, so that they show new frames sooner.
         """
-        self._measure_last(now)
+        self._measure_last(now if shown_at is None else shown_at)
         version, frame = self._frames.newer_than(self._version, 0.0)
         later = 0.0
         if frame is not None:
@@ -126,12 +130,12 @@ class Performance:
         self._stage.draw_words(surface, self._overlay(now, scale), listing() if self._keys_on else ())
         return later
 
-    def _measure_last(self, now: float) -> None:
-        """The picture before is on the screen by now: how old is the camera's newest picture that led it?"""
+    def _measure_last(self, shown_at: float) -> None:
+        """How old was the camera's newest picture that led the picture before, when that was on the screen?"""
         visitor = self._led_by
         if visitor is not None and visitor.captured_at > self._last_led_at:
             self._last_led_at = visitor.captured_at
-            self._statistics.duration("latency.visitor_to_picture", now - visitor.captured_at)
+            self._statistics.duration("latency.visitor_to_picture", shown_at - visitor.captured_at)
 
     def _controls(self) -> Controls:
         controls = self._operator.mailbox.latest()

@@ -85,6 +85,8 @@ class Window:
         self._looked_at = 0.0
         self._flip_waited = 0.0
         """seconds, a running mean"""
+        self.shown_at = 0.0
+        """when the newest picture was on the screen"""
         self._automatic = AutomaticScale(1.0 / screen.rate, screen.scale)
         if screen.headless:
             os.environ["SDL_VIDEODRIVER"] = "dummy"
@@ -147,6 +149,7 @@ class Window:
         """One picture, from the keys to the screen."""
         try:
             self._handle_events(on_action)
+            pacer.begin()
             began = time.perf_counter()
             move = self._draw(draw)
             if self.canvas is not self.surface:
@@ -169,7 +172,8 @@ class Window:
         """Show the picture; note how long that waits, as for a screen, beside the work that it is."""
         began, worked = time.perf_counter(), time.thread_time()
         pygame.display.flip()
-        waited = time.perf_counter() - began - (time.thread_time() - worked)
+        self.shown_at = time.perf_counter()
+        waited = self.shown_at - began - (time.thread_time() - worked)
         self._flip_waited += 0.05 * (waited - self._flip_waited)
 
     def _lose(self, error: Exception) -> None:

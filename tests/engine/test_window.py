@@ -5,13 +5,15 @@ import os
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 import time
+from types import SimpleNamespace
 
 import pygame
 import pytest
 
+from engine import pacing
 from engine import window as module
 from engine.keys import KEYS, key_for, listing
-from engine.pacing import Pacer
+from engine.pacing import SPARE, Pacer
 from engine.statistics import Statistics
 from engine.window import NoDisplay, Screen, Window
 
@@ -67,6 +69,28 @@ def test_where_the_screen_says_when_the_grid_stays(window, monkeypatch):
     monkeypatch.setattr(module.Pacer, "move", lambda _, seconds: moves.append(seconds))
     window.run(lambda *_: 0.001, lambda *_: None, pictures(3))
     assert moves == []
+
+
+def test_a_picture_begins_as_late_as_the_longest_of_the_last_ones_allows(monkeypatch):
+    clock = SimpleNamespace(now=10.0, perf_counter=lambda: clock.now)
+    clock.sleep = lambda seconds: setattr(clock, "now", clock.now + max(seconds, 1e-5))
+    monkeypatch.setattr(pacing, "time", clock)
+    pacer, waited = Pacer(50.0), []
+    for took in [0.004] * 70 + [0.011] + [0.004] * 70:
+        before = clock.now
+        pacer.begin()
+        waited.append(clock.now - before)
+        clock.now += took
+        pacer.wait()
+    assert waited[0] < 0.001, "nothing is known yet"
+    assert waited[70] == pytest.approx(0.016 - SPARE, abs=1e-3) == waited[140]
+    assert waited[72] == pytest.approx(0.009 - SPARE, abs=1e-3) == waited[120]
+
+
+def test_when_a_picture_is_on_the_screen_is_known(window):
+    before = time.perf_counter()
+    window.run(lambda *_: None, lambda *_: None, pictures(2))
+    assert before < window.shown_at <= time.perf_counter()
 
 
 def test_a_grid_that_is_moved_goes_on_from_there():
