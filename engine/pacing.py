@@ -38,6 +38,7 @@ class Pacer:
         now = time.perf_counter()
         if self._began is not None:
             self._took.append(now - self._began)
+            self._began = None
         if now > self._deadline + self._period:
             self._deadline = now
             return

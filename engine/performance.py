@@ -133,7 +133,8 @@ class Performance:
     def _measure_last(self, shown_at: float) -> None:
         """How old was the camera's newest picture that led the picture before, when that was on the screen?"""
         visitor = self._led_by
-        if visitor is not None and visitor.captured_at > self._last_led_at:
+        # a screen that is lost shows nothing
+        if visitor is not None and self._last_led_at < visitor.captured_at < shown_at:
             self._last_led_at = visitor.captured_at
             self._statistics.duration("latency.visitor_to_picture", shown_at - visitor.captured_at)
 
