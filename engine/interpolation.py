@@ -114,10 +114,10 @@ class FrameInterpolator:
         if not self._frames:
             return None
         target = time * FRAME_RATE - self._offset - DELAY
-        oldest, newest = self._frames[0].index, self._frames[-1].index
+        newest = self._frames[-1].index
         wanted = min(target, newest)
         if self._playhead is None:
-            self._playhead = max(wanted, oldest)
+            self._playhead = wanted  # before the first frame that holds
         elif wanted - self._playhead > CATCH_UP:
             self._playhead = wanted
         else:
