@@ -15,7 +15,7 @@ from engine.recorder import Recorder
 from engine.scenes import SCENES
 from engine.settings import Settings
 from engine.statistics import Statistics
-from engine.values import DancerFrame
+from engine.values import DancerFrame, Pose
 from models.palette import DEFAULT_PALETTE
 
 SIZE = (320, 180)
@@ -27,7 +27,7 @@ class Piece:
     def __init__(self, folder: Path) -> None:
         self.controls: Mailbox[Controls] = Mailbox()
         self.frames: Mailbox[DancerFrame] = Mailbox()
-        statistics = Statistics()
+        self.statistics = statistics = Statistics()
         self.operator = Operator(DEFAULT_PALETTE, self.controls, scenes=tuple(SCENES))
         self.recorder = Recorder(folder, DEFAULT_PALETTE.names, statistics)
         self.performance = Performance(
@@ -90,6 +90,18 @@ def test_pictures_are_drawn_toward_the_time_at_which_frames_come_in(piece: Piece
         later = piece.performance.draw(surface, now)
         assert later == pytest.approx(LATER * period if waited > 0.9 * period else -EARLIER * period)
         assert piece.performance.draw(surface, now + period) == 0.0  # nothing new: the grid stays
+
+
+def test_a_visitor_is_as_old_as_when_the_first_picture_that_they_led_was_shown(piece: Piece) -> None:
+    surface = pygame.Surface(SIZE, 0, 32)
+    positions = np.tile(np.linspace(0.0, 1.6, 17, dtype=np.float32)[:, None], 3)
+    visitor = Pose(True, 0.9, positions, np.ones(17, dtype=np.float32))
+    weights = np.eye(len(DEFAULT_PALETTE), dtype=np.float32)[0]
+    piece.frames.put(DancerFrame(0, 1.0, positions, weights, visitor))
+    for now, shown_at in ((1.0, 0.0), (1.02, 0.85), (1.04, 1.015), (1.06, 1.05)):  # at 0.85 the screen was lost
+        piece.performance.draw(surface, now, 1.0, shown_at)
+    measured = piece.statistics.percentiles("latency.visitor_to_picture")
+    assert measured is not None and measured["p50"] == measured["p99"] == pytest.approx(115.0)
 
 
 def test_taking_out_the_only_emotion_is_a_line_in_the_log(

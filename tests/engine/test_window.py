@@ -87,6 +87,15 @@ def test_a_picture_begins_as_late_as_the_longest_of_the_last_ones_allows(monkeyp
     assert waited[72] == pytest.approx(0.009 - SPARE, abs=1e-3) == waited[120]
 
 
+def test_a_picture_is_begun_late_and_then_shown_in_time(window, monkeypatch):
+    order = []
+    monkeypatch.setattr(module.Pacer, "begin", lambda _: order.append("begin"))
+    monkeypatch.setattr(module.Pacer, "wait", lambda _: order.append("wait"))
+    monkeypatch.setattr(pygame.display, "flip", lambda: order.append("flip"))
+    window.run(lambda *_: order.append("draw"), lambda *_: None, pictures(2))
+    assert order == ["begin", "draw", "wait", "flip"] * 2
+
+
 def test_when_a_picture_is_on_the_screen_is_known(window):
     before = time.perf_counter()
     window.run(lambda *_: None, lambda *_: None, pictures(2))
