@@ -63,18 +63,24 @@ def canvas_size(screen: tuple[int, int], scale: float, rotate: int) -> tuple[int
 
 def show(canvas: pygame.Surface, screen: pygame.Surface, rotate: int) -> None:
     """Turn the drawn picture clockwise by `rotate` degrees and enlarge it to fill the screen, both 32-bit."""
-    pixels = _pixels(canvas)
+    pixels, size = _pixels(canvas), screen.get_size()
+    alike = screen.get_masks() == canvas.get_masks()
+    # straight onto the screen where its pixels are in the same order: a picture in between is new memory
+    into = _pixels(screen) if alike else np.empty((size[1], size[0], 4), dtype=np.uint8)
     if rotate:
-        pixels = cv2.rotate(pixels, TURNS[rotate])
-    if pixels.shape[1::-1] != screen.get_size():
-        pixels = cv2.resize(pixels, screen.get_size(), interpolation=cv2.INTER_LINEAR)
-    image = pygame.image.frombuffer(np.ascontiguousarray(pixels).data, screen.get_size(), "BGRA")
-    image.set_alpha(None)
-    screen.blit(image, (0, 0))
+        turned = pixels.shape[1::-1] if rotate == 180 else pixels.shape[:2]
+        pixels = cv2.rotate(pixels, TURNS[rotate], dst=into if turned == size else None)
+    if pixels is not into:
+        cv2.resize(pixels, size, dst=into, interpolation=cv2.INTER_LINEAR)
+    if not alike:
+        image = pygame.image.frombuffer(into.data, size, "BGRA")
+        image.set_alpha(None)
+        screen.blit(image, (0, 0))
 
 
 def _pixels(surface: pygame.Surface) -> NDArray[Any]:
-    """A view of a surface of ours, (height, width, 4)."""
+    """A view of a 32-bit surface, (height, width, 4); it is locked for as long as that lives."""
     width, height = surface.get_size()
-    rows = np.frombuffer(surface.get_buffer().raw, dtype=np.uint8).reshape(height, surface.get_pitch())
-    return np.ascontiguousarray(rows[:, : 4 * width]).reshape(height, width, 4)
+    buffer = memoryview(surface.get_buffer())  # type: ignore[arg-type]
+    rows = np.frombuffer(buffer, dtype=np.uint8).reshape(height, surface.get_pitch())
+    return rows[:, : 4 * width].reshape(height, width, 4)

@@ -9,8 +9,13 @@ import ctypes
 import sys
 
 MOST_ARENAS = 2
-M_ARENA_MAX = -8
-"""The number of that setting in glibc's malloc.h."""
+LARGE = 1 << 20
+"""Bytes from which something is a mapping of its own, and given back when it is freed. Left to itself glibc
+raises this to the largest one freed so far, and then keeps cameras' frames among all that is small."""
+SPARE = 4 << 20
+"""Free bytes at the end of an arena that it keeps; fewer, and pictures would be paid for in page faults."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+"""The numbers of these settings in glibc's malloc.h."""
 
 
 def _glibc() -> ctypes.CDLL | None:
@@ -24,9 +29,11 @@ _GLIBC = _glibc()
 
 
 def keep_together() -> None:
-    """Let all threads share a few arenas; what they have got already they keep."""
+    """Let all threads share a few arenas, which keep little that is free; those there are already stay."""
     if _GLIBC is not None:
         _GLIBC.mallopt(M_ARENA_MAX, MOST_ARENAS)
+        _GLIBC.mallopt(M_MMAP_THRESHOLD, LARGE)
+        _GLIBC.mallopt(M_TRIM_THRESHOLD, SPARE)
 
 
 def give_back() -> None:

@@ -30,6 +30,21 @@ def test_slow_drawing_gives_up_sharpness_and_quick_drawing_gets_it_back_late():
     assert automatic.scale == 1.0
 
 
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+@pytest.mark.parametrize("size", [(60, 40), (30, 20), (40, 60)])
+def test_a_screen_with_its_colours_in_another_order_shows_the_same(rotate: int, size: tuple[int, int]) -> None:
+    canvas = pygame.Surface(size, 0, 32)
+    canvas.fill((200, 10, 30))
+    canvas.fill((20, 250, 90), (0, 0, 15, 10))
+    usual = pygame.Surface((60, 40), 0, 32)
+    other = pygame.Surface((60, 40), 0, 32, (0xFF, 0xFF00, 0xFF0000, 0))
+    for screen in (usual, other):
+        show(canvas, screen, rotate)
+        assert not screen.get_locked()
+    assert pygame.image.tobytes(usual, "RGB") == pygame.image.tobytes(other, "RGB")
+    assert len({tuple(usual.get_at((x, y))) for x in (2, 57) for y in (2, 37)}) == 2
+
+
 def test_a_scale_that_was_set_stays():
     automatic = AutomaticScale(1 / 60, 0.75)
     assert not any(automatic.drew(0.1) for _ in range(300))

@@ -153,6 +153,30 @@ print(open(sys.argv[2]).read().count("<heap nr="))
 """
 
 
+LARGE_ONES = """
+import ctypes, sys
+from engine import free_memory
+if sys.argv[1] == "together":
+    free_memory.keep_together()
+library = free_memory._GLIBC
+library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+library.free(library.malloc(8_000_000))
+IS_MMAPPED = 2  # in the size that glibc writes before a piece
+before = library.malloc(2_000_000) - ctypes.sizeof(ctypes.c_size_t)
+print(ctypes.c_size_t.from_address(before).value & IS_MMAPPED)
+"""
+
+
+@pytest.mark.skipif(_GLIBC is None, reason="only glibc raises what it takes for large")
+def test_a_frame_is_given_back_as_it_is_freed_however_large_the_ones_before() -> None:
+    def is_mapped(how: str) -> bool:
+        command = [sys.executable, "-c", LARGE_ONES, how]
+        return bool(int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout))
+
+    assert is_mapped("together")
+    assert not is_mapped("apart"), "glibc has come to do so by itself"
+
+
 @pytest.mark.skipif(_GLIBC is None, reason="only glibc has arenas")
 def test_all_threads_share_a_few_arenas(tmp_path: Path) -> None:
     def arenas(how: str) -> int:
