@@ -41,8 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
 def named_log(arguments: Sequence[str]) -> Path | None:
     """The log's file on a command line that may be wrong otherwise."""
     for option, value in pairwise([*arguments, ""]):
-        if option == "--log" and value:
-            return Path(value)
+        name, _, joined = option.partition("=")
+        if name == "--log" and (joined or value):
+            return Path(joined or value)
     return None
 
 
@@ -69,7 +70,8 @@ def leave(status: int) -> NoReturn:
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # pythonw on Windows has none
-            stream.flush()
+            with contextlib.suppress(OSError, ValueError):  # a full disk, or nobody who reads
+                stream.flush()
     os._exit(status)
 
 

@@ -26,6 +26,8 @@ class Audience:
 
     def __init__(self) -> None:
         self._poses: deque[Pose] = deque(maxlen=4 * FRAME_RATE)
+        self._features: FloatArray | None = None
+        self._known = False  # whether those are of the poses as they are
         self._arrival_answered = False
         self._answered_at = -np.inf
 
@@ -33,6 +35,7 @@ class Audience:
         """Take in the newest pose; the same one twice does nothing."""
         if pose is None or (self._poses and pose.captured_at <= self._poses[-1].captured_at):
             return
+        self._known = False
         gap = bool(self._poses) and pose.captured_at - self._poses[-1].captured_at > LONGEST_GAP
         if not pose.present or pose.positions is None or gap:
             self._poses.clear()
@@ -41,12 +44,13 @@ class Audience:
         elif pose.positions is not None and np.isfinite(pose.positions).all():
             remember(self._poses, pose)
 
-    @property
-    def present(self) -> bool:
-        return bool(self._poses)
-
     def features(self) -> FloatArray | None:
         """The visitor's last second as features (30, 52), None while less is known."""
+        if not self._known:
+            self._features, self._known = self._last_second(), True
+        return self._features
+
+    def _last_second(self) -> FloatArray | None:
         if not self._poses:
             return None
         times = np.array([pose.captured_at for pose in self._poses])

@@ -47,4 +47,6 @@ def tell_file(text: str, path: Path | None) -> None:
 
 def watchdogs_log(path: Path | None) -> Path | None:
     """The watchdog's own file beside that of the piece: two processes cannot rotate one."""
-    return None if path is None else path.with_name(f"{path.stem}.watchdog{path.suffix}")
+    if path is None or not path.name:  # what has no name is refused where it is opened
+        return path
+    return path.with_name(f"{path.stem}.watchdog{path.suffix}")

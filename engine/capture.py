@@ -59,12 +59,12 @@ def check_source(source: str) -> None:
     if source == "none" or camera_index(source) is not None:
         return
     path = Path(source)
-    if not path.exists():
+    if not os.path.exists(path):  # other than that of pathlib, it is False for what lies behind a locked door
         raise StartError(
             f"--source {source}: neither a source nor a file that is there; expected camera, camera:N, the "
             "path of a video file, osc, osc:PORT, or none"
         )
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise StartError(f"--source {source}: not a file; give the path of a video file")
     video = _opened(cv2.VideoCapture(str(path)))
     readable = video is not None and usable(video.read()[1])
@@ -155,6 +155,9 @@ class Capture(Room):
             self._video = _opened(cv2.VideoCapture(self._source))
             if self._video is None:
                 raise TemporaryFault(f"{self._source} cannot be opened; is the file still there?")
+            if self.superseded:
+                self._video.release()
+                raise TemporaryFault(f"{self._source} came too late")
             self._rewind(self._video)
             return
         assert self._wanted is not None
@@ -174,7 +177,7 @@ class Capture(Room):
         if found[0] != self._camera:
             self.log.info("camera %d is taken in place of camera %d", found[0], self._camera)
         self._camera, self._video = found
-        self._awake_by = now + AWAKE_WITHIN if self._sequence else -math.inf
+        self._awake_by = time.perf_counter() + AWAKE_WITHIN if self._sequence else -math.inf
 
     def step(self) -> None:
         """Put one picture, or wait a moment for the next one. Raises TemporaryFault when the source fails."""
@@ -242,6 +245,8 @@ class Capture(Room):
             self._position += 1
             self.statistics.count("capture.skipped")
             read = video.grab()
+        if self.superseded:
+            return
         if not read:
             self._end(video)
             return

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.audience import Audience
-from engine.faults import Fault, PermanentFault, TemporaryFault
+from engine.faults import PermanentFault, TemporaryFault
 from engine.mailbox import Mailbox
 from engine.operator import Controls
 from engine.phase import shift_of_grid
@@ -33,8 +33,7 @@ TICK = 1.0 / FRAME_RATE
 EARLY = TICK / 3
 """Seconds before its time that a tick may begin, where a new pose is there already: it is answered sooner."""
 NOTICEABLE = 0.05
-"""Change of an emotion's weight or of the energy that is worth thinking of a frame anew; steps of a glide
-are not."""
+"""Change of the energy that is worth thinking of a frame anew; steps of a show's glide are not."""
 MOST_CATCHING_UP = 5
 """Ticks that are made good after a delay; more are skipped, so that time is kept."""
 LONGEST_WARMING = 0.6
@@ -62,11 +61,9 @@ class _Thought:
     def is_of_other(self, controls: Controls) -> bool:
         """Whether somebody has asked for something else since."""
         then = self.controls
-        aside = max(
-            float(np.abs(then.emotion_target - controls.emotion_target).max()),
-            abs(then.energy - controls.energy),
-        )
-        return aside > NOTICEABLE or then.emotion_changed_at != controls.emotion_changed_at
+        if then.emotion_changed_at != controls.emotion_changed_at:
+            return True
+        return abs(then.energy - controls.energy) > NOTICEABLE
 
 
 class Dance(Room):
@@ -241,8 +238,7 @@ class Dance(Room):
     def _recover(self, what: str) -> None:
         """Begin anew from where the dancer stands, after a state that cannot be danced on."""
         assert self._generator is not None
-        fault = Fault(self.name, what)
-        self.statistics.fault(fault)
+        self._trouble.begins(what)
         self._complaint.warning("%s; beginning anew", what)
         fresh = self._fresh(self._seed + self._index)
         if is_whole(self._state):
@@ -250,7 +246,7 @@ class Dance(Room):
         else:  # a seam to what is no body would hand it on for ever
             place = self._state.place
             self._state = replace(fresh, place=place) if np.isfinite(place).all() else fresh
-        fault.recover()
+        self._trouble.ends()
 
     def _publish(
         self, positions: FloatArray, weights: FloatArray, pose: Pose | None, controls: Controls

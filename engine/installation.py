@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import signal
 import time
 from types import FrameType
@@ -21,6 +22,7 @@ from engine.movement_emotion import MovementEmotion
 from engine.operator import Controls, Operator
 from engine.osc_in import OscIn
 from engine.osc_out import OscOut, OscRates
+from engine.osc_senders import any_beyond_loopback
 from engine.osc_source import OscSource, osc_port
 from engine.osc_status import StatusReader
 from engine.osc_target import parse_address, parse_target
@@ -100,7 +102,7 @@ class Installation:
         if settings.osc_in != "off":
             self.rooms.append(self._osc_in(*parse_address(settings.osc_in)))
         self._recorder = Recorder(settings.recordings, palette.names, self.statistics)
-        if settings.recordings.exists() and not settings.recordings.is_dir():
+        if os.path.exists(settings.recordings) and not os.path.isdir(settings.recordings):
             raise StartError(
                 f"--recordings: {settings.recordings}: not a folder; give one that is, or will be, there"
             )
@@ -221,13 +223,18 @@ class Installation:
 
     def _visitor_rooms(self) -> list[Room]:
         settings = self.settings
-        if settings.pose_model is not None and not settings.pose_model.is_file():
+        if settings.pose_model is not None and not os.path.isfile(settings.pose_model):
             raise StartError(
                 f"--pose-model: {settings.pose_model}: not a file; give a pose_landmarker .task file"
             )
         if settings.source == "none":
             return []
         if (port := osc_port(settings.source)) is not None:
+            if settings.osc_in == "off" and any_beyond_loopback(settings.osc_senders):
+                raise StartError(
+                    "--source: osc is heard where --osc-in is, and without it from this machine alone, but "
+                    "osc_senders names others; give --osc-in HOST:PORT"
+                )
             host, controls = ("127.0.0.1", None) if settings.osc_in == "off" else parse_address(settings.osc_in)
             if port == controls:
                 raise StartError(f"--source: port {port} is that of --osc-in; give one of them another port")

@@ -39,13 +39,14 @@ a third for a frame in time after some that were early."""
 class Moment:
     """The dancer at one display time: positions (17, 3), emotion_weights (P,) and the visitor, if any.
 
-    `led_by`: the visitor by whom the newest frame was led that has a part in it.
+    `led_by` and `emotion_changed_at`: what the newest frame answers that has a part in it.
     """
 
     positions: NDArray[np.float32]
     emotion_weights: NDArray[np.float32]
     visitor: Pose | None
     led_by: Pose | None
+    emotion_changed_at: float | None
 
 
 def moment_at(frames: Sequence[DancerFrame], index: float) -> Moment:
@@ -66,6 +67,7 @@ def moment_at(frames: Sequence[DancerFrame], index: float) -> Moment:
             newest.emotion_weights,
             newest.visitor,
             newest.visitor,
+            newest.emotion_changed_at,
         )
     start, end = frames[after - 1], frames[after]
     span = end.index - start.index
@@ -82,7 +84,7 @@ def moment_at(frames: Sequence[DancerFrame], index: float) -> Moment:
         weights = weights + (end.emotion_weights - weights) * share
     lengths = _lengths(start.positions) * rest + _lengths(end.positions) * share
     visitor = _visitor(start.visitor, end.visitor, share)
-    return Moment(_kept_long(positions, lengths), weights, visitor, end.visitor)
+    return Moment(_kept_long(positions, lengths), weights, visitor, end.visitor, end.emotion_changed_at)
 
 
 class FrameInterpolator:
@@ -154,7 +156,8 @@ def _step(frames: Sequence[DancerFrame], i: int) -> NDArray[np.float32]:
 
 
 def _moment(frame: DancerFrame) -> Moment:
-    return Moment(frame.positions, frame.emotion_weights, frame.visitor, frame.visitor)
+    visitor, changed_at = frame.visitor, frame.emotion_changed_at
+    return Moment(frame.positions, frame.emotion_weights, visitor, visitor, changed_at)
 
 
 def _visitor(start: Pose | None, end: Pose | None, share: np.float32) -> Pose | None:

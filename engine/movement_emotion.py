@@ -87,9 +87,11 @@ def wander(moment: float, count: int) -> Weights:
 def _visited(visit: int, count: int) -> int:
     """The emotion of one visit. A round begins where the one before did not end."""
     turn, place = divmod(max(visit, 0), count)
+    if count < 3:
+        return place
     order = np.random.default_rng(turn).permutation(count)
-    if turn > 0 and count > 1 and order[0] == np.random.default_rng(turn - 1).permutation(count)[-1]:
-        order = np.roll(order, 1)
+    if turn > 0 and order[0] == np.random.default_rng(turn - 1).permutation(count)[-1]:
+        order[[0, 1]] = order[[1, 0]]  # its end stays what the next round looks at
     return int(order[place])
 
 
@@ -199,10 +201,8 @@ class MovementEmotion(Room):
         from models.judge import judge_inputs
 
         stacked = np.stack([pose.positions for pose in self._history if pose.positions is not None])
-        began = time.perf_counter()
         window = judge_inputs(positions_to_features(resample(times, stacked, wanted)))
         chances = self._judge.look(window[None])[0][0] @ self._to_palette
-        self.statistics.duration("movement_emotion.judge", time.perf_counter() - began)
         total = float(chances.sum())
         return chances / total if total > 0 and np.isfinite(total) else None
 

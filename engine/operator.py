@@ -146,8 +146,7 @@ class Operator:
         """How far the emotion goes, from 0 (neutral) to 1 (all the way)."""
         intensity = _within("the intensity", intensity, 0.0, 1.0)
         with self._lock:
-            self._controls = replace(self._controls, intensity=intensity)
-            self._aim(self._blend, f"intensity {100 * intensity:.0f} %")
+            self._aim(self._blend, f"intensity {100 * intensity:.0f} %", intensity=intensity)
 
     def change_intensity(self, delta: float) -> None:
         """Turn the intensity up or down."""
@@ -268,29 +267,43 @@ class Operator:
             raise ValueError(str(error)) from None
 
     def _choose(self, weights: Weights, note: str | None) -> None:
-        if note:
-            self._log.info("%s", note)
         with self._lock:
             self._touch("emotion")
-            self._aim(weights, note)
+            changed = self._aim(weights, note)
+        if note and changed:
+            self._log.info("%s", note)
 
-    def _aim(self, blend: Weights, caption: str | None = None, captioned_at: float | None = None) -> None:
-        """Change the blend and so the target; the lock is held."""
+    def _aim(
+        self,
+        blend: Weights,
+        caption: str | None = None,
+        captioned_at: float | None = None,
+        intensity: float | None = None,
+    ) -> bool:
+        """Change blend or intensity and so the target, and say whether that is a change; the lock is held.
+
+        What sends its state again and again asks for nothing new: not for a caption, nor for another thought.
+        """
         now = time.perf_counter()
+        intensity = self._controls.intensity if intensity is None else intensity
+        if np.array_equal(blend, self._blend) and intensity == self._controls.intensity:
+            return False
         self._blend = blend
-        intensity = np.float32(self._controls.intensity)
-        target = blend if intensity == 1 else intensity * blend + (1 - intensity) * self._neutral
+        share = np.float32(intensity)
+        target = blend if share == 1 else share * blend + (1 - share) * self._neutral
         if captioned_at is None and caption is not None:
             captioned_at = now
         self._put(
             replace(
                 self._controls,
                 emotion_target=target.astype(np.float32),
+                intensity=intensity,
                 emotion_changed_at=now,
                 caption=caption,
                 captioned_at=captioned_at,
             )
         )
+        return True
 
     def _change(self, touched: str | None = None, **changes: object) -> None:
         with self._lock:

@@ -23,12 +23,12 @@ from engine.rate_limited_log import RateLimitedLog
 from engine.room import Room
 from engine.statistics import Statistics
 from engine.trouble import Trouble
-from engine.values import DancerFrame, VisitorEmotion
+from engine.values import DancerFrame, Pose, VisitorEmotion
 
 RESOLVE_AGAIN = 5.0
+"""Seconds between attempts to look up a host name that could not be found, or that nothing can be sent to."""
 REFRESH_AFTER = 60.0
 """Seconds after which a name is looked up again although it is known: its address may be another one."""
-"""Seconds between attempts to look up a host name that could not be found, or that nothing can be sent to."""
 LATE = 0.2
 """Seconds behind which a rate is not caught up but begins anew: no receiver wants a burst of the past."""
 
@@ -74,7 +74,7 @@ class OscOut:
         now = streamed(frame, self.emotion_of_visitor())
         if any([self.send_to(target, now) for target in self.targets if target.native]):
             self.statistics.count("osc.bundles")
-            self._measure(frame)
+            self.measure(frame.visitor, frame.emotion_changed_at)
 
     def emotion_of_visitor(self) -> np.ndarray | None:
         """What the visitor's movement shows, if that is known."""
@@ -116,13 +116,16 @@ class OscOut:
         self._closing.set()
         self._socket.close()
 
-    def _measure(self, frame: DancerFrame) -> None:
+    def measure(self, visitor: Pose | None, changed: float | None) -> None:
+        """How long ago was what a frame just sent answers, a visitor or an emotion asked for at `changed`?
+
+        Counted for the first frame that does.
+        """
         now = time.perf_counter()
-        visitor = seen_visitor(frame.visitor)
+        visitor = seen_visitor(visitor)
         if visitor is not None and visitor.captured_at > self._last_visitor_at:
             self._last_visitor_at = visitor.captured_at
             self.statistics.duration("latency.visitor_to_osc", now - visitor.captured_at)
-        changed = frame.emotion_changed_at
         if changed is not None and changed > self._last_emotion_at:
             self._last_emotion_at = changed
             self.statistics.duration("latency.emotion_to_osc", now - changed)
@@ -163,6 +166,7 @@ class OscRates(Room):
         super().__init__(statistics)
         self._out = out
         self._targets = [target for target in out.targets if not target.native]
+        self._alone = len(self._targets) == len(out.targets)
         self._sent = [0] * len(self._targets)
         self._version = 0
 
@@ -188,4 +192,6 @@ class OscRates(Room):
         at = DancerFrame(self._sent[which], now, moment.positions, moment.emotion_weights, moment.visitor)
         if self._out.send_to(self._targets[which], streamed(at, self._out.emotion_of_visitor())):
             self._sent[which] += 1
-            self.statistics.count("osc.interpolated")
+            if self._alone:  # else those who are sent each frame as it comes are what is measured
+                self.statistics.count("osc.bundles")
+                self._out.measure(moment.led_by, moment.emotion_changed_at)

@@ -27,6 +27,11 @@ def parse_network(text: str) -> ipaddress.IPv4Network:
         raise ValueError(f"{text[:60]!r}: expected an address or a network such as 192.168.0.0/24") from None
 
 
+def any_beyond_loopback(allowed: Sequence[str]) -> bool:
+    """Whether somebody may send who is not on this machine."""
+    return not all(parse_network(text).is_loopback for text in allowed)
+
+
 class Senders:
     """Asked for every packet, so everything here is quick and bounded. Use from one thread."""
 

@@ -16,6 +16,7 @@ import tempfile
 import time
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -127,12 +128,12 @@ def check_bundle(path: Path) -> None:
                     raise PoseModelError(f"{path}: {name} is not a TensorFlow Lite network; {HOW_TO}")
     except OSError as error:
         raise PoseModelError(f"{path}: {error.strerror or 'cannot be read'}; {HOW_TO}") from None
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
         raise PoseModelError(f"{path}: not a pose_landmarker bundle ({error}); {HOW_TO}") from None
 
 
-UNSEEN = sys.stderr is None
-"""Whether there is nowhere to show progress, as under pythonw."""
+UNSEEN = sys.stderr is None or not sys.stderr.isatty()
+"""Whether there is nobody to show progress to, as under pythonw."""
 
 
 def download_official() -> bytes:
@@ -142,10 +143,12 @@ def download_official() -> bytes:
     with urllib.request.urlopen(OFFICIAL_MODEL, timeout=CONNECT_TIMEOUT) as response:
         total = int(response.headers.get("Content-Length") or 0) or None
         with tqdm(total=total, unit="B", unit_scale=True, desc="pose model", disable=UNSEEN) as progress:
+            received = 0
             while part := response.read(2**16):
                 parts.append(part)
+                received += len(part)
                 progress.update(len(part))
-                if progress.n > 2 * LARGEST_NETWORK or time.perf_counter() > deadline:
+                if received > 2 * LARGEST_NETWORK or time.perf_counter() > deadline:
                     raise PoseModelError("the download is too large or too slow")
     return b"".join(parts)
 

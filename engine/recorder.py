@@ -221,7 +221,7 @@ class Film:
         import av
 
         self._encoded = av.VideoFrame.from_ndarray
-        self._container = av.open(str(path), "w")
+        self._container = av.open(str(path), "w", options={"movflags": "faststart"})
         self._stream = _add_stream(self._container, *size, rate=rate, quality=24, preset="slow")
 
     def add(self, surface: pygame.Surface) -> None:
@@ -249,7 +249,7 @@ def _add_stream(
     stream = container.add_stream("libx264", rate=rate)
     stream.width, stream.height = width // 2 * 2, height // 2 * 2
     stream.pix_fmt = "yuv420p"
-    stream.options = {"crf": str(quality), "preset": preset, "movflags": "+faststart"}
+    stream.options = {"crf": str(quality), "preset": preset}
     stream.thread_count = 1  # the dance needs the other cores
     return stream
 

@@ -86,7 +86,14 @@ def figures(
 def check_writable(path: Path) -> None:
     """Raise StartError now if the figures could not be written at the end."""
     folder = path.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK) or path.is_dir():
+    possible = os.path.isdir(folder) and os.access(folder, os.W_OK) and not os.path.isdir(path)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except OSError:  # a name that is too long, for example
+        possible = False
+    if not possible:
         raise StartError(f"--stats: cannot write {path}; give a file in a folder that is there")
 
 

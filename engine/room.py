@@ -55,6 +55,7 @@ class Room(ABC):
         self._trouble = Trouble(self.name, statistics)
         self._left_behind: list[threading.Thread] = []
         self._patience = math.inf
+        self._works_since = math.inf
         self._silence = Silence()
         self._report_at = 0.0
         self._thread = self._new_thread()
@@ -121,14 +122,14 @@ class Room(ABC):
     def _supervise(self) -> None:
         back_off = min(FIRST_BACK_OFF, self.longest_back_off)
         while not self.stopping:
-            opened_at = time.perf_counter()
+            self._works_since = math.inf
             try:
                 self._work()
             except Exception as error:
                 if self.superseded:
                     return
                 self.opened.set()
-                if time.perf_counter() - opened_at > HEALTHY_AFTER:
+                if time.perf_counter() - self._works_since > HEALTHY_AFTER:
                     back_off = min(FIRST_BACK_OFF, self.longest_back_off)
                 new = self._trouble.begins(str(error) or type(error).__name__)
                 permanent = isinstance(error, PermanentFault)
@@ -150,6 +151,7 @@ class Room(ABC):
             self.open()
             if not self.superseded:
                 self.opened.set()
+                self._works_since = time.perf_counter()
                 self._beat(self.longest_step)
             while not self.stopping:
                 self.step()

@@ -143,7 +143,8 @@ class Stage:
         if wanted != self._scene:
             self._scene_light -= step
             if self._scene_light <= 0.0:
-                self._scenes[self._scene].forget()
+                if (before := self._scenes.get(self._scene)) is not None:  # one may fail to begin
+                    before.forget()
                 self._scene = wanted
                 self._scene_light = 0.0
         else:

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -100,6 +101,8 @@ class Watchdog:
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                # without one of our own, as under pythonw, the piece would get one that nobody reads
+                stderr=subprocess.DEVNULL if sys.stderr is None else None,
                 env={**os.environ, WATCHED: "1"},
             )
         except OSError as error:

@@ -81,7 +81,7 @@ class Window:
         self._complaint = RateLimitedLog(log, OFTEN, SELDOM)
         self._lost_at: float | None = None
         self._open_again = OPEN_AGAIN
-        self._desktop: tuple[int, int] | None = None
+        self._desktop: tuple[int, tuple[int, int]] | None = None
         self._looked_at = 0.0
         self._flip_waited = 0.0
         """seconds, a running mean"""
@@ -135,7 +135,7 @@ class Window:
             if self._lost_at is None:
                 self._show_one(draw, on_action, pacer)
             else:
-                pacer.move(self._draw(draw))
+                pacer.move(self._draw(draw) or 0.0)
                 pacer.wait()
                 self._find_again()
             self._follow_screen()
@@ -152,14 +152,18 @@ class Window:
             pacer.begin()
             began = time.perf_counter()
             move = self._draw(draw)
+            if move is None:  # the picture before stays
+                pacer.wait()
+                return
             if self.canvas is not self.surface:
                 show(self.canvas, self.surface, self._screen.rotate)
             if self._automatic.drew(time.perf_counter() - began):
                 log.info("drawing %.0f %% of the screen's pixels per side", 100 * self._automatic.scale)
                 if self._enlarged_by_card:
-                    self._open()
-                else:
-                    self._stretch()
+                    self._open()  # empty, and not to be shown
+                    pacer.wait()
+                    return
+                self._stretch()
             # where showing waits for the screen, that says when, and a grid that moves would miss it
             if self._flip_waited < SCREEN_WAITS:
                 pacer.move(move)
@@ -221,11 +225,7 @@ class Window:
 
     def _display(self) -> int:
         """The wanted display, or the first where there is none of that number."""
-        count = pygame.display.get_num_displays()
-        if self._screen.display >= count:
-            log.warning("there is no display %d; using display 0 of %d", self._screen.display, count)
-            return 0
-        return self._screen.display
+        return self._screen.display if self._screen.display < pygame.display.get_num_displays() else 0
 
     def _open(self) -> None:
         """Open the window, or open it again in another way; sets `surface` and what is drawn on, `canvas`."""
@@ -242,8 +242,9 @@ class Window:
             return
         self._looked_at = now
         try:
-            if pygame.display.get_desktop_sizes()[self._display()] != self._desktop:
-                log.info("the screen has another size; filling it again")
+            display = self._display()
+            if (display, pygame.display.get_desktop_sizes()[display]) != self._desktop:
+                log.info("the screen is another one or has another size; filling it")
                 self._open()
         except Exception as error:
             self._lose(error)
@@ -261,9 +262,12 @@ class Window:
         if self.headless:
             return pygame.display.set_mode(self._windowed_size, depth=32)
         display = self._display()
+        if display != self._screen.display:
+            log.warning("there is no display %d; using display %d", self._screen.display, display)
         if not self.fullscreen:
             return pygame.display.set_mode(self._windowed_size, pygame.RESIZABLE, depth=32, display=display)
-        self._desktop = desktop = pygame.display.get_desktop_sizes()[display]
+        desktop = pygame.display.get_desktop_sizes()[display]
+        self._desktop = display, desktop
         small = canvas_size(desktop, self._automatic.scale, 0)
         try:
             # SCALED puts a renderer behind the surface, which can wait for the screen: no tearing
@@ -298,13 +302,13 @@ class Window:
         except Exception:
             log.exception("the key for %s did nothing", action)
 
-    def _draw(self, draw: Draw) -> float:
-        now, move = time.perf_counter(), None
+    def _draw(self, draw: Draw) -> float | None:
+        """What `draw` says, None where it failed."""
         try:
-            move = draw(self.canvas, now)
+            move = draw(self.canvas, time.perf_counter())
         except Exception as error:
             if self._drawing.begins(f"{type(error).__name__}: {error}"):
                 self._complaint.warning("a picture could not be drawn", exc_info=True)
-        else:
-            self._drawing.ends()
+            return None
+        self._drawing.ends()
         return move or 0.0

@@ -4,6 +4,7 @@ It is read without the network, so that a program knows its palette before anyth
 """
 
 import json
+import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def read_palette(checkpoint: Path) -> Palette:
 def read_card(checkpoint: Path) -> dict[str, Any]:
     """The card of a checkpoint as JSON values. Raises CheckpointError."""
     path = card_path(checkpoint)
-    if checkpoint.is_dir():
+    if os.path.isdir(checkpoint):
         raise CheckpointError(
             f"{checkpoint}: a folder; a checkpoint is NAME.safetensors with NAME.json beside it"
         )

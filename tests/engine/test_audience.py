@@ -17,7 +17,7 @@ def watch(audience: Audience, positions: np.ndarray, start: float = 0.0, rate: f
 def test_somebody_who_has_been_there_for_a_second_is_answered_once() -> None:
     audience = Audience()
     end = watch(audience, swinging_figure(20, rate=0.2))
-    assert audience.present and audience.calls(end) is None
+    assert audience.calls(end) is None
     end = watch(audience, swinging_figure(20, rate=0.2), start=end + 1 / 30)
     context = audience.calls(end)
     assert context is not None and context.shape == (30, 52)
@@ -37,7 +37,7 @@ def test_who_leaves_and_comes_back_has_arrived_anew() -> None:
     end = watch(audience, swinging_figure(60, rate=0.2))
     assert audience.calls(end) is not None
     audience.see(Pose(False, end + 1.0))
-    assert not audience.present and audience.features() is None
+    assert audience.features() is None
     end = watch(audience, swinging_figure(60, rate=0.2), start=end + 2.0)
     assert audience.calls(end) is not None
 
@@ -69,7 +69,7 @@ def test_the_same_pose_twice_and_poses_that_are_not_finite_are_not_remembered() 
         audience.see(pose)
     audience.see(Pose(True, 1.1, np.full((17, 3), np.nan, dtype=np.float32), np.ones(17, dtype=np.float32)))
     audience.see(None)
-    assert audience.present and audience.features() is None
+    assert audience.features() is None
 
 
 def test_a_stream_of_240_poses_a_second_is_understood_as_well() -> None:

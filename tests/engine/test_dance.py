@@ -288,6 +288,29 @@ def test_a_network_that_gives_no_bodies_at_all_is_read_again(
     assert all(is_body(frame.positions) for frame in studio.sent) and len(studio.sent) == 5
 
 
+def test_a_recovery_that_fails_is_over_once_the_dance_goes_on(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.ticks(2)
+    dance = studio.dance
+    monkeypatch.setattr(dance, "_fresh", lambda seed: (_ for _ in ()).throw(TemporaryFault("no bodies")))
+    dance._state = replace(dance._state, plans=dance._state.plans * np.nan)
+    with pytest.raises(TemporaryFault):
+        studio.ticks(1)
+    (fault,) = dance.statistics.faults()
+    assert "left the range" in fault["what"] and fault["recovered_after_s"] is None
+    monkeypatch.undo()
+    dance.open()
+    dance.start()  # a room says that all is well after a step
+    try:
+        deadline = time.perf_counter() + 20.0
+        while dance.statistics.faults()[0]["recovered_after_s"] is None and time.perf_counter() < deadline:
+            time.sleep(0.01)
+    finally:
+        dance.stop()
+    assert dance.statistics.faults()[0]["recovered_after_s"] is not None
+
+
 def test_a_poisoned_memory_is_begun_anew_too(studio: Studio) -> None:
     studio.ticks(10)
     state = studio.dance._state

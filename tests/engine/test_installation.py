@@ -211,6 +211,9 @@ def test_it_leaves_in_good_order_and_within_two_seconds(
         (["--checkpoint", str(Path(__file__).parent)], "a folder"),
         (["--pose-model", "absent.task", "--source", "none"], "absent.task"),
         (["--recordings", __file__], "not a folder"),
+        *((["--watchdog", name], "cannot write") for name in ("--log=.", "--log=" + 300 * "a")),
+        *(([f"--{name}", 300 * "a"], "aaa") for name in ("source", "checkpoint", "stats", "pose-model")),
+        (["--source", "osc", "--osc-in", "off", "--osc-senders", "10.0.0.0/8"], "--osc-in"),
     ],
 )
 def test_what_is_wrong_at_the_start_is_one_line_and_status_2(
@@ -231,3 +234,11 @@ def test_broken_weights_are_one_line_and_status_2(
     status, _ = run(config, broken, "--source", "none", "--headless", seconds=30)
     assert status == 2
     assert "broken.safetensors: not a whole safetensors file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--log", "a.log"], ["--log=a.log"], ["--loop", "--log=a.log", "--seed", "x"]]
+)
+def test_the_log_is_found_on_a_command_line_that_is_wrong_otherwise(arguments: list[str]) -> None:
+    assert app.named_log(arguments) == Path("a.log")
+    assert app.named_log(["--log"]) is app.named_log(["--log="]) is app.named_log(["a.log"]) is None

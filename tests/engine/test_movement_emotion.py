@@ -1,6 +1,7 @@
 """Automatic: hysteresis, the wander, and the way from poses to weights."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,14 @@ def test_the_wander_is_slow_and_visits_every_emotion() -> None:
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-6)
     assert np.abs(np.diff(weights, axis=0)).max() < 0.1
     assert (weights.max(axis=0) == 1.0).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_the_wander_stays_nowhere_for_two_visits(count: int) -> None:
+    visits = [int(np.argmax(wander((visit + 0.9) * WANDER_EVERY, count))) for visit in range(400 * count)]
+    assert count == 1 or all(before != after for before, after in pairwise(visits))
+    rounds = np.array(visits).reshape(-1, count)
+    assert (np.sort(rounds, axis=1) == np.arange(count)).all()
 
 
 class Room:

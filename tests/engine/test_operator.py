@@ -209,3 +209,33 @@ def test_a_suggestion_that_changes_nothing_is_no_change(operator: Operator) -> N
     before = now(operator)
     operator.cue(SAD)
     assert now(operator) is before
+
+
+def test_what_is_sent_again_and_again_is_asked_for_once(
+    operator: Operator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A controller that sends its state all the time must not keep the caption, the log and the dance busy."""
+    ways = (
+        lambda: operator.set_emotion("fear"),
+        lambda: operator.set_weights([0.5, 0.5, 0, 0, 0, 0, 0, 0]),
+        lambda: operator.set_weight("sad", 0.25),
+        lambda: operator.set_intensity(0.5),
+        lambda: operator.set_valence_arousal(0.3, -0.2),
+    )
+    with caplog.at_level("INFO"):
+        for ask in ways:
+            ask()
+            asked = now(operator)
+            lines = len(caplog.records)
+            for _ in range(3):
+                ask()
+            assert now(operator).emotion_changed_at == asked.emotion_changed_at
+            assert now(operator).captioned_at == asked.captioned_at and len(caplog.records) == lines
+
+
+def test_an_emotion_that_is_asked_for_again_stays_with_the_hand(operator: Operator) -> None:
+    operator.set_emotion("sad")
+    operator.release()
+    operator.set_emotion("sad")
+    operator.cue(DEFAULT_PALETTE.one_hot(1))
+    np.testing.assert_array_equal(now(operator).emotion_target, DEFAULT_PALETTE.one_hot(2))

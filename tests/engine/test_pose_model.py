@@ -25,6 +25,17 @@ def bundle(**members: bytes) -> bytes:
     return content.getvalue()
 
 
+def deflated_and_damaged() -> bytes:
+    """A bundle whose networks cannot be unpacked, although the folder of the zip says that all is well."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in (DETECTOR, LANDMARKER):
+            target.writestr(name, NETWORK)
+    damaged = bytearray(content.getvalue())
+    damaged[60:70] = b"\xff" * 10
+    return bytes(damaged)
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache, and no way to fetch anything. Returns the cached model's path."""
@@ -52,6 +63,7 @@ def test_the_model_that_is_given_is_taken(tmp_path):
         bundle(**{LANDMARKER: b"tiny"}),
         bundle(**{LANDMARKER: b"\0\0\0\0NOPE" + bytes(200_000)}),
         b"",
+        deflated_and_damaged(),
     ],
 )
 def test_a_given_file_that_is_no_model_is_refused_with_the_remedy(tmp_path, content):

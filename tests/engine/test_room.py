@@ -70,6 +70,52 @@ def test_a_room_that_fails_is_closed_opened_again_and_recovers() -> None:
     assert 0 <= fault["recovered_after_s"] < 5
 
 
+def test_an_opening_that_takes_long_and_fails_is_no_healthy_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever waits for a network that never answers would ask again at once, for weeks."""
+    pauses: list[float] = []
+    monkeypatch.setattr(module, "HEALTHY_AFTER", 0.001)
+    monkeypatch.setattr(Room, "longest_back_off", 1.0)
+
+    class Waiting(Scripted):
+        def open(self) -> None:
+            super().open()
+            time.sleep(0.002)
+            raise TemporaryFault("nobody answers")
+
+        def sleep(self, seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 4:
+                self.ask_to_stop()
+
+    room = Waiting()
+    room.start()
+    wait_until(lambda: room.stopping)
+    room.stop()
+    assert pauses == pytest.approx([0.01, 0.02, 0.04, 0.08])
+
+
+def test_who_has_worked_for_long_is_opened_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEALTHY_AFTER", 0.02)
+    monkeypatch.setattr(Room, "longest_back_off", 1.0)
+    pauses: list[float] = []
+
+    class Failing(Scripted):
+        def step(self) -> None:
+            time.sleep(0.03)
+            raise TemporaryFault("it fails")
+
+        def sleep(self, seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                self.ask_to_stop()
+
+    room = Failing()
+    room.start()
+    wait_until(lambda: room.stopping)
+    room.stop()
+    assert pauses == pytest.approx([0.01, 0.01, 0.01])
+
+
 def test_any_exception_is_survived() -> None:
     room = Scripted(raising(ZeroDivisionError()), raising(KeyError("x")))
     room.start()

@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.faults import StartError
+from engine.operator import DEFAULT_HOLD, Controls
 from engine.scenes import SCENES
 from engine.settings import Settings, as_file, parse_settings
+from models.glide import DEFAULT_GLIDE
 
 
 def complaint(*arguments: str) -> str:
@@ -128,3 +131,10 @@ def test_every_line_of_the_printed_settings_can_be_uncommented(tmp_path: Path) -
     )
     settings = parse_settings(["--config", str(file)])
     assert settings.watchdog == 10 and str(settings.log) == "piece.log" and settings.mirror is True
+
+
+def test_defaults_are_those_of_the_rooms() -> None:
+    settings, controls = Settings(), Controls(np.zeros(8, dtype=np.float32))
+    assert (settings.glide, settings.hold) == (DEFAULT_GLIDE, DEFAULT_HOLD)
+    same = ("influence", "energy", "automatic")
+    assert [getattr(settings, name) for name in same] == [getattr(controls, name) for name in same]

@@ -13,6 +13,8 @@ from engine.colours import load_colours
 from engine.faults import StartError
 from engine.overlay import Caption
 from engine.relief import cast_silhouette
+from engine.scene import Scene
+from engine.scenes import SCENES
 from engine.stage import Picture, Stage
 from engine.stage_camera import StageCamera
 from engine.values import Pose
@@ -171,3 +173,27 @@ def test_a_malformed_table_of_colours_is_named_in_one_line(text, named):
     with pytest.raises(StartError, match=named) as raised:
         load_colours(text)
     assert "\n" not in str(raised.value)
+
+
+def test_a_scene_that_cannot_begin_is_left_again_by_the_next_one(monkeypatch):
+    class Broken(Scene):
+        name = "broken"
+
+        def __init__(self):
+            raise RuntimeError("a scene of one's own")
+
+        def draw(self, surface, view):
+            raise AssertionError
+
+    monkeypatch.setitem(SCENES, "broken", Broken)
+    stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
+    stage.draw(surface, picture(10.0))
+    failed = 0
+    for i in range(1, 40):
+        try:
+            stage.draw(surface, picture(10.0 + 0.1 * i, scene="broken" if i < 20 else "figure"))
+        except RuntimeError:
+            failed += 1
+    assert failed and stage._scene == "figure"
+    stage.draw(surface, picture(14.1))
+    assert pygame.surfarray.array3d(surface).max() > 60

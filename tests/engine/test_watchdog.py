@@ -1,6 +1,7 @@
 """The watchdog: small programs stand for the piece, and its clock is the test's where it would have to wait."""
 
 import contextlib
+import os
 import select
 import socket
 import subprocess
@@ -148,6 +149,20 @@ def test_a_process_ends_although_a_thread_never_does() -> None:
         [sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=False, timeout=100
     )
     assert ended.returncode == 3
+
+
+def test_a_terminal_that_nobody_reads_any_more_changes_no_status() -> None:
+    """A watchdog would start a piece again that somebody has quit."""
+    program = (
+        "import app,io,sys; sys.stderr = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, 'w', closefd=False)));"
+        "sys.stderr.write('last words'); sys.stdout = None; app.leave(0)"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    root = Path(__file__).parents[2]
+    ended = subprocess.run([sys.executable, "-c", program], cwd=root, stdout=writer, check=False, timeout=100)
+    os.close(writer)
+    assert ended.returncode == 0
 
 
 def heartbeat_within(receiver: socket.socket, seconds: float) -> bool:

@@ -203,6 +203,57 @@ def test_a_projector_that_changes_its_mode_is_filled_again(statistics, monkeypat
     window.close()
 
 
+def test_a_screen_that_comes_late_is_moved_to_and_missed_in_one_line(statistics, monkeypatch, caplog):
+    monkeypatch.setattr(module, "NO_SCREEN", ())
+    monkeypatch.setattr(module, "LOOK_AT_SCREEN", 0.0)
+    sizes = [(320, 180)]
+    monkeypatch.setattr(pygame.display, "get_desktop_sizes", lambda: sizes)
+    monkeypatch.setattr(pygame.display, "get_num_displays", lambda: len(sizes))
+    opened, set_mode = [], pygame.display.set_mode
+
+    def mode(wanted, *_, display, **__):
+        opened.append(display)
+        return set_mode(wanted)
+
+    monkeypatch.setattr(pygame.display, "set_mode", mode)
+    window = Window(Screen(fullscreen=True, scale=1.0, display=1), title="", statistics=statistics)
+    window.run(lambda *_: None, lambda *_: None, pictures(5))
+    assert len([line for line in caplog.messages if "no display 1" in line]) == 1
+    sizes.append((320, 180))
+    window.run(lambda *_: None, lambda *_: None, pictures(3))
+    assert opened == [0, 1]
+    window.close()
+
+
+def test_a_picture_that_fails_half_way_is_not_shown(window, monkeypatch):
+    flips = []
+    monkeypatch.setattr(pygame.display, "flip", lambda: flips.append(window.surface.get_at((5, 5))[:3]))
+    fails = iter((False, True, True, False))
+
+    def draw(surface, _):
+        failing = next(fails)
+        surface.fill((9, 9, 9) if failing else (200, 10, 10))
+        if failing:
+            raise RuntimeError("a scene of one's own")
+
+    window.run(draw, lambda *_: None, pictures(4))
+    assert flips == [(200, 10, 10)] * 2
+
+
+def test_a_change_of_scale_in_full_screen_shows_no_empty_picture(statistics, monkeypatch):
+    monkeypatch.setattr(module, "NO_SCREEN", ())
+    monkeypatch.setattr(pygame.display, "get_desktop_sizes", lambda: [(320, 180)])
+    set_mode, flips = pygame.display.set_mode, []
+    monkeypatch.setattr(pygame.display, "set_mode", lambda wanted, *_, **__: set_mode(wanted))
+    window = Window(Screen(fullscreen=True), title="", statistics=statistics)
+    monkeypatch.setattr(pygame.display, "flip", lambda: flips.append(window.surface.get_at((5, 5))[:3]))
+    changes = iter((False, True, False, False))
+    monkeypatch.setattr(window._automatic, "drew", lambda _: next(changes))
+    window.run(lambda surface, _: surface.fill((200, 10, 10)) and None, lambda *_: None, pictures(4))
+    assert flips == [(200, 10, 10)] * 3
+    window.close()
+
+
 def test_a_window_that_is_minimised_goes_on_drawing_at_its_rate(window, statistics):
     for kind in (pygame.WINDOWMINIMIZED, pygame.WINDOWHIDDEN, pygame.WINDOWFOCUSLOST, pygame.WINDOWRESTORED):
         pygame.event.post(pygame.event.Event(kind))
