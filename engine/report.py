@@ -85,12 +85,11 @@ def figures(
 
 def check_writable(path: Path) -> None:
     """Raise StartError now if the figures could not be written at the end."""
-    folder = path.parent
-    possible = os.path.isdir(folder) and os.access(folder, os.W_OK) and not os.path.isdir(path)
     try:
         path.stat()
+        possible = os.access(path, os.W_OK) and not path.is_dir()
     except FileNotFoundError:
-        pass
+        possible = path.parent.is_dir() and os.access(path.parent, os.W_OK)
     except OSError:  # a name that is too long, for example
         possible = False
     if not possible:

@@ -70,50 +70,37 @@ def test_a_room_that_fails_is_closed_opened_again_and_recovers() -> None:
     assert 0 <= fault["recovered_after_s"] < 5
 
 
-def test_an_opening_that_takes_long_and_fails_is_no_healthy_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else whoever waits for a network that never answers would ask again at once, for weeks."""
-    pauses: list[float] = []
-    monkeypatch.setattr(module, "HEALTHY_AFTER", 0.001)
-    monkeypatch.setattr(Room, "longest_back_off", 1.0)
-
-    class Waiting(Scripted):
-        def open(self) -> None:
-            super().open()
-            time.sleep(0.002)
-            raise TemporaryFault("nobody answers")
-
-        def sleep(self, seconds: float) -> None:
-            pauses.append(seconds)
-            if len(pauses) == 4:
-                self.ask_to_stop()
-
-    room = Waiting()
-    room.start()
-    wait_until(lambda: room.stopping)
-    room.stop()
-    assert pauses == pytest.approx([0.01, 0.02, 0.04, 0.08])
-
-
-def test_who_has_worked_for_long_is_opened_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("where", "pauses"),
+    [
+        # else whoever waits for a network that never answers would ask again at once, for weeks
+        ("open", [0.01, 0.02, 0.04, 0.08]),
+        ("step", [0.01, 0.01, 0.01, 0.01]),
+    ],
+)
+def test_only_work_that_went_well_for_long_is_followed_by_the_shortest_pause(
+    monkeypatch: pytest.MonkeyPatch, where: str, pauses: list[float]
+) -> None:
     monkeypatch.setattr(module, "HEALTHY_AFTER", 0.02)
     monkeypatch.setattr(Room, "longest_back_off", 1.0)
-    pauses: list[float] = []
+    slept: list[float] = []
 
-    class Failing(Scripted):
-        def step(self) -> None:
-            time.sleep(0.03)
-            raise TemporaryFault("it fails")
+    def fail(_: Room) -> None:
+        time.sleep(0.03)
+        raise TemporaryFault("nobody answers")
 
-        def sleep(self, seconds: float) -> None:
-            pauses.append(seconds)
-            if len(pauses) == 3:
-                self.ask_to_stop()
+    def sleep(room: Room, seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == len(pauses):
+            room.ask_to_stop()
 
-    room = Failing()
+    monkeypatch.setattr(Scripted, where, fail)
+    monkeypatch.setattr(Scripted, "sleep", sleep)
+    room = Scripted()
     room.start()
     wait_until(lambda: room.stopping)
     room.stop()
-    assert pauses == pytest.approx([0.01, 0.01, 0.01])
+    assert slept == pytest.approx(pauses)
 
 
 def test_any_exception_is_survived() -> None:
