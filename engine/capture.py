@@ -267,13 +267,20 @@ class Capture(Room):
             return
         if not video.set(cv2.CAP_PROP_POS_FRAMES, 0):
             raise TemporaryFault(f"{self._source} cannot be played again from its start")
-        self._rewind(video)
+        self._begin_again()
 
     def _rewind(self, video: cv2.VideoCapture) -> None:
         rate = video.get(cv2.CAP_PROP_FPS)
         self._rate = rate if math.isfinite(rate) and 1.0 <= rate <= 240.0 else USUAL_RATE
         self._position = 0
         self._started_at = time.perf_counter()
+
+    def _begin_again(self) -> None:
+        """Go on at the start of a loop in step with the frames before: at the first beat that is not over."""
+        self._started_at += self._position / self._rate
+        over = max(time.perf_counter() - self._started_at, 0.0)
+        self._started_at += math.ceil(over * self._rate) / self._rate
+        self._position = 0
 
     def _put(self, image: Any, captured_at: float) -> None:
         if self.superseded:

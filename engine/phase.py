@@ -2,18 +2,27 @@
 
 A camera and the dance both beat thirty times a second, and nothing says that they beat together: a pose may lie
 there for a whole tick before anybody looks, and a frame of the dance for a whole picture. So a grid of beats is
-moved, a fraction of a millisecond at a time, to where nine of ten have come in. That is stochastic
-approximation of a quantile (Robbins & Monro 1951); nobody can see it in the dance.
+moved, a fraction of a millisecond at a time, to where nineteen of twenty have come in, and again where a camera
+that is opened anew, or a film at its seam, comes at another phase. That is stochastic approximation of a
+quantile (Robbins & Monro 1951) with a bounded, redescending influence (Huber 1964); nobody can see it in the
+dance.
 """
 
-EARLIER, LATER = 0.003, 0.027
-"""Shares of a beat by which the grid moves earlier for what came in time, or far too late, and later for what
-just missed its beat: one of ten may."""
-JUST_MISSED = 0.1
-"""Share of a beat that counts as just: where things come at any phase, one of ten does, and the grid stays."""
+LATER = 0.027
+"""Share of a beat by which the grid moves later for what just missed its beat."""
+EARLIER = LATER / 19
+"""… and earlier for what came in time: one of twenty may miss its beat."""
+
+JUST_MISSED, IN_TIME = 0.3, 0.4
+"""Shares of a beat after one, and before the next, that count as just missed and as in time."""
+FAR = (JUST_MISSED * LATER - IN_TIME * EARLIER) / (1.0 - JUST_MISSED - IN_TIME)
+"""Share of a beat by which it moves earlier for what is far from both. Where things come at any phase, the
+three keep each other's balance, and the grid its pace."""
 
 
 def shift_of_grid(came_at: float, due: float, period: float) -> float:
     """Seconds to move a grid of beats by, of which one is `due`, for something that came at `came_at`."""
-    waited = (due - came_at) % period
-    return LATER * period if waited > (1.0 - JUST_MISSED) * period else -min(waited, EARLIER * period)
+    waited = (due - came_at) / period % 1.0
+    if waited > 1.0 - JUST_MISSED:
+        return LATER * period
+    return -min(waited, EARLIER if waited < IN_TIME else FAR) * period

@@ -96,6 +96,29 @@ def test_a_loop_starts_again_at_the_end(video, clock):
     assert shown[: FRAMES + 3] == [*range(FRAMES), 0, 1, 2] and not opened.finished
 
 
+@pytest.mark.parametrize("seconds_to_rewind", [0.0, 0.2 / RATE, 1.7 / RATE])
+def test_a_loop_keeps_step_over_its_seam(video, clock, seconds_to_rewind):
+    class Slow:
+        def __init__(self, video: cv2.VideoCapture) -> None:
+            self._video = video
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._video, name)
+
+        def set(self, what: int, value: float) -> bool:
+            clock.now += seconds_to_rewind
+            return self._video.set(what, value)
+
+    opened, frames = room(video, loop=True)
+    opened.open()
+    opened._video = Slow(opened._video)
+    shown = play(opened, frames, 3 * FRAMES + 12)
+    assert [grey(frame) for frame in shown[: 2 * FRAMES]] == [*range(FRAMES), *range(FRAMES)]
+    beats = np.diff([frame.captured_at for frame in shown]) * RATE
+    np.testing.assert_allclose(beats, np.round(beats), atol=1e-4)
+    assert beats.max() == pytest.approx(1 + np.ceil(seconds_to_rewind * RATE), abs=1e-4)
+
+
 def test_pictures_are_rgb_contiguous_and_read_only(video, clock):
     opened, frames = room(video)
     opened.open()

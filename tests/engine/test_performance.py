@@ -10,7 +10,7 @@ from engine.keys import key_for
 from engine.mailbox import Mailbox
 from engine.operator import Controls, Operator
 from engine.performance import Performance
-from engine.phase import EARLIER, LATER
+from engine.phase import EARLIER, FAR, LATER
 from engine.recorder import Recorder
 from engine.scenes import SCENES
 from engine.settings import Settings
@@ -82,13 +82,14 @@ def test_scene_mirror_and_a_new_start(piece: Piece) -> None:
 
 def test_pictures_are_drawn_toward_the_time_at_which_frames_come_in(piece: Piece) -> None:
     surface, period = pygame.Surface(SIZE, 0, 32), 1 / 60
-    for index, waited in enumerate((0.5 * period, 0.95 * period, 0.001)):
+    moves = ((0.5 * period, -FAR), (0.95 * period, LATER), (0.001, -EARLIER))
+    for index, (waited, moved) in enumerate(moves):
         positions = np.tile(np.linspace(0.0, 1.6, 17, dtype=np.float32)[:, None], 3)
         weights = np.eye(len(DEFAULT_PALETTE), dtype=np.float32)[0]
         piece.frames.put(DancerFrame(index, 0.0, positions, weights))
         now = piece.frames.put_at + waited
         later = piece.performance.draw(surface, now)
-        assert later == pytest.approx(LATER * period if waited > 0.9 * period else -EARLIER * period)
+        assert later == pytest.approx(moved * period)
         assert piece.performance.draw(surface, now + period) == 0.0  # nothing new: the grid stays
 
 
