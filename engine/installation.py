@@ -147,7 +147,9 @@ class Installation:
             self.memory.sample()
             for room in self.rooms:
                 room.look(now)
-            later = self._performance.draw(surface, now, window.scale, window.shown_at)
+            later = self._performance.draw(
+                surface, now, began_at=window.began_at, shown_at=window.shown_at, scale=window.scale
+            )
             if self.first_picture_s is None:
                 self.first_picture_s = round(process_start.since(), 3)
             self._heartbeat.beat(now)

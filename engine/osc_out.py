@@ -186,7 +186,7 @@ class OscRates(Room):
         self._version, frame = self._out.frames.newer_than(self._version, 0.0)
         if frame is not None:
             self._interpolator.put(frame)
-        moment = self._interpolator.at(now)
+        moment = self._interpolator.at(due)
         if moment is None:
             return
         at = DancerFrame(self._sent[which], now, moment.positions, moment.emotion_weights, moment.visitor)

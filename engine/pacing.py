@@ -13,6 +13,11 @@ SPARE = 0.0015
 """Seconds that it may take longer than that."""
 
 
+GIVES_WAY = 0.2
+"""Share of its lateness by which a late picture moves the grid: where all are late the beats are as far apart
+as the pictures, and where few are the grid hardly moves."""
+
+
 class Pacer:
     """Ends each `wait` on a grid of 1 / `rate` seconds; after a stall the grid starts anew."""
 
@@ -21,6 +26,11 @@ class Pacer:
         self._deadline = time.perf_counter()
         self._began: float | None = None
         self._took: deque[float] = deque([self._period], maxlen=JUDGED)
+
+    @property
+    def beat(self) -> float:
+        """The newest beat of the grid, where the picture before was due."""
+        return self._deadline
 
     def move(self, seconds: float) -> None:
         """Move the grid by this many seconds."""
@@ -39,8 +49,9 @@ class Pacer:
         if self._began is not None:
             self._took.append(now - self._began)
             self._began = None
-        if now > self._deadline + self._period:
-            self._deadline = now
+        late = now - self._deadline
+        if late > 0.0:
+            self._deadline += late if late > self._period else GIVES_WAY * late
             return
         if self._deadline - now > SPIN:
             time.sleep(self._deadline - now - SPIN)

@@ -85,19 +85,20 @@ class Performance:
             log.info("%s", error)
 
     def draw(
-        self, surface: pygame.Surface, now: float, scale: float = 1.0, shown_at: float | None = None
+        self, surface: pygame.Surface, now: float, *, began_at: float, shown_at: float, scale: float = 1.0
     ) -> float:
         """Draw the picture of a time in seconds.
 
-        `scale` is the share of the screen's pixels per side, `shown_at` when the picture before was on it.
+        `began_at` is when it was begun, `shown_at` when the one before was on the screen, `scale` the share of
+        the screen's pixels per side.
 
         Returns the seconds by which the next ones had better be later, so that they show new frames sooner.
         """
-        self._measure_last(now if shown_at is None else shown_at)
+        self._measure_last(shown_at)
         version, frame = self._frames.newer_than(self._version, 0.0)
         later = 0.0
         if frame is not None:
-            later = shift_of_grid(self._frames.put_at, now, 1.0 / self._settings.frame_rate)
+            later = shift_of_grid(self._frames.put_at, began_at, 1.0 / self._settings.frame_rate)
             self._version = version
             self._interpolator.put(frame)
         moment = self._interpolator.at(now)

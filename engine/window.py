@@ -35,8 +35,8 @@ NO_SCREEN = ("dummy", "offscreen")
 """Drivers that SDL may fall back to by itself and that nobody sees."""
 
 Draw = Callable[[pygame.Surface, float], float | None]
-"""Draws a whole picture for a `time.perf_counter()` time, and says by how many seconds later the next ones had
-better begin."""
+"""Draws a whole picture of a `time.perf_counter()` time, and says by how many seconds later the next ones had
+better begin. The times are as even as the pictures are shown, whenever each is begun."""
 OnAction = Callable[[str, int | None], None]
 
 
@@ -85,8 +85,8 @@ class Window:
         self._looked_at = 0.0
         self._flip_waited = 0.0
         """seconds, a running mean"""
-        self.shown_at = 0.0
-        """when the newest picture was on the screen"""
+        self.began_at = self.shown_at = 0.0
+        """when the newest picture was begun, and when one was on the screen"""
         self._automatic = AutomaticScale(1.0 / screen.rate, screen.scale)
         if screen.headless:
             os.environ["SDL_VIDEODRIVER"] = "dummy"
@@ -135,7 +135,7 @@ class Window:
             if self._lost_at is None:
                 self._show_one(draw, on_action, pacer)
             else:
-                pacer.move(self._draw(draw) or 0.0)
+                pacer.move(self._draw(draw, pacer.beat) or 0.0)
                 pacer.wait()
                 self._find_again()
             self._follow_screen()
@@ -150,22 +150,22 @@ class Window:
         try:
             self._handle_events(on_action)
             pacer.begin()
-            began = time.perf_counter()
-            move = self._draw(draw)
+            # where showing waits for the screen, that says when, and the grid means nothing
+            waits = self._flip_waited >= SCREEN_WAITS
+            move = self._draw(draw, time.perf_counter() if waits else pacer.beat)
             if move is None:  # the picture before stays
                 pacer.wait()
                 return
             if self.canvas is not self.surface:
                 show(self.canvas, self.surface, self._screen.rotate)
-            if self._automatic.drew(time.perf_counter() - began):
+            if self._automatic.drew(time.perf_counter() - self.began_at):
                 log.info("drawing %.0f %% of the screen's pixels per side", 100 * self._automatic.scale)
                 if self._enlarged_by_card:
                     self._open()  # empty, and not to be shown
                     pacer.wait()
                     return
                 self._stretch()
-            # where showing waits for the screen, that says when, and a grid that moves would miss it
-            if self._flip_waited < SCREEN_WAITS:
+            if not waits:
                 pacer.move(move)
             pacer.wait()
             self._flip()
@@ -302,10 +302,11 @@ class Window:
         except Exception:
             log.exception("the key for %s did nothing", action)
 
-    def _draw(self, draw: Draw) -> float | None:
-        """What `draw` says, None where it failed."""
+    def _draw(self, draw: Draw, at: float) -> float | None:
+        """What `draw` says of the picture of a time, None where it failed."""
+        self.began_at = time.perf_counter()
         try:
-            move = draw(self.canvas, time.perf_counter())
+            move = draw(self.canvas, at)
         except Exception as error:
             if self._drawing.begins(f"{type(error).__name__}: {error}"):
                 self._complaint.warning("a picture could not be drawn", exc_info=True)

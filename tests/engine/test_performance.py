@@ -51,7 +51,7 @@ class Piece:
 
     def picture(self) -> np.ndarray:
         surface = pygame.Surface(SIZE, 0, 32)
-        self.performance.draw(surface, 1.0)
+        self.performance.draw(surface, 1.0, began_at=1.0, shown_at=1.0)
         return pygame.surfarray.array3d(surface)
 
 
@@ -87,10 +87,11 @@ def test_pictures_are_drawn_toward_the_time_at_which_frames_come_in(piece: Piece
         positions = np.tile(np.linspace(0.0, 1.6, 17, dtype=np.float32)[:, None], 3)
         weights = np.eye(len(DEFAULT_PALETTE), dtype=np.float32)[0]
         piece.frames.put(DancerFrame(index, 0.0, positions, weights))
-        now = piece.frames.put_at + waited
-        later = piece.performance.draw(surface, now)
+        began_at = piece.frames.put_at + waited
+        later = piece.performance.draw(surface, 1.0, began_at=began_at, shown_at=1.0)
         assert later == pytest.approx(moved * period)
-        assert piece.performance.draw(surface, now + period) == 0.0  # nothing new: the grid stays
+        # nothing new: the grid stays
+        assert piece.performance.draw(surface, 1.0, began_at=began_at + period, shown_at=1.0) == 0.0
 
 
 def test_a_visitor_is_as_old_as_when_the_first_picture_that_they_led_was_shown(piece: Piece) -> None:
@@ -100,7 +101,7 @@ def test_a_visitor_is_as_old_as_when_the_first_picture_that_they_led_was_shown(p
     weights = np.eye(len(DEFAULT_PALETTE), dtype=np.float32)[0]
     piece.frames.put(DancerFrame(0, 1.0, positions, weights, visitor))
     for now, shown_at in ((1.0, 0.0), (1.02, 0.85), (1.04, 1.015), (1.06, 1.05)):  # at 0.85 the screen was lost
-        piece.performance.draw(surface, now, 1.0, shown_at)
+        piece.performance.draw(surface, now, began_at=now, shown_at=shown_at)
     measured = piece.statistics.percentiles("latency.visitor_to_picture")
     assert measured is not None and measured["p50"] == measured["p99"] == pytest.approx(115.0)
 

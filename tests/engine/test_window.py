@@ -7,6 +7,7 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pygame
 import pytest
 
@@ -16,6 +17,15 @@ from engine.keys import KEYS, key_for, listing
 from engine.pacing import SPARE, Pacer
 from engine.statistics import Statistics
 from engine.window import NoDisplay, Screen, Window
+
+
+def ticking(monkeypatch):
+    """A clock for the window and its pacer that stands still but for sleeps, and for what is added to it."""
+    clock = SimpleNamespace(now=10.0, perf_counter=lambda: clock.now, thread_time=lambda: 0.0)
+    clock.sleep = lambda seconds: setattr(clock, "now", clock.now + max(seconds, 1e-5))
+    for used_by in (module, pacing):
+        monkeypatch.setattr(used_by, "time", clock)
+    return clock
 
 
 @pytest.fixture
@@ -72,9 +82,7 @@ def test_where_the_screen_says_when_the_grid_stays(window, monkeypatch):
 
 
 def test_a_picture_begins_as_late_as_the_longest_of_the_last_ones_allows(monkeypatch):
-    clock = SimpleNamespace(now=10.0, perf_counter=lambda: clock.now)
-    clock.sleep = lambda seconds: setattr(clock, "now", clock.now + max(seconds, 1e-5))
-    monkeypatch.setattr(pacing, "time", clock)
+    clock = ticking(monkeypatch)
     pacer, waited = Pacer(50.0), []
     for took in [0.004] * 70 + [0.011] + [0.004] * 70:
         before = clock.now
@@ -85,6 +93,39 @@ def test_a_picture_begins_as_late_as_the_longest_of_the_last_ones_allows(monkeyp
     assert waited[0] < 0.001, "nothing is known yet"
     assert waited[70] == pytest.approx(0.016 - SPARE, abs=1e-3) == waited[140]
     assert waited[72] == pytest.approx(0.009 - SPARE, abs=1e-3) == waited[120]
+
+
+def test_pictures_are_of_even_times_whenever_they_are_begun(window, monkeypatch):
+    clock = ticking(monkeypatch)
+    chance, times, began = np.random.default_rng(0), [], []
+
+    def draw(surface, now):
+        times.append(now)
+        began.append(window.began_at)
+        clock.now += chance.uniform(0.0, 0.012)
+
+    window.run(draw, lambda *_: None, pictures(100))
+    assert np.diff(times[1:]) == pytest.approx(1 / 60, abs=1e-9)
+    assert np.abs(np.diff(began) - 1 / 60).max() > 0.002
+    assert all(now <= begin for now, begin in zip(times, began, strict=True))
+
+
+def test_where_the_screen_says_when_a_picture_is_of_the_time_it_is_begun(window, monkeypatch):
+    clock, drawn = ticking(monkeypatch), []
+    monkeypatch.setattr(pygame.display, "flip", lambda: setattr(clock, "now", clock.now + 0.013))
+    window.run(lambda _, now: drawn.append((now, window.began_at)), lambda *_: None, pictures(20))
+    assert all(now == began for now, began in drawn[5:])
+
+
+def test_pictures_that_are_all_late_are_of_even_times_too(monkeypatch):
+    clock = ticking(monkeypatch)
+    pacer, beats = Pacer(60.0), []
+    for _ in range(200):
+        pacer.begin()
+        beats.append(pacer.beat)
+        clock.now += 0.0185
+        pacer.wait()
+    assert np.diff(beats[60:]) == pytest.approx(0.0185, abs=2e-4)
 
 
 def test_a_picture_is_begun_late_and_then_shown_in_time(window, monkeypatch):
