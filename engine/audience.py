@@ -22,12 +22,12 @@ CLOSEST = 0.9 / FRAME_RATE
 
 
 class Audience:
-    """Collects poses; `features` gives the last second at 30 fps, `calls` says when to take it as context."""
+    """Collects poses; `newest` is one to lean towards, `calls` says when the last second is worth taking as
+    context."""
 
     def __init__(self) -> None:
         self._poses: deque[Pose] = deque(maxlen=4 * FRAME_RATE)
-        self._features: FloatArray | None = None
-        self._known = False  # whether those are of the poses as they are
+        self._newest: FloatArray | None = None
         self._arrival_answered = False
         self._answered_at = -np.inf
 
@@ -35,7 +35,7 @@ class Audience:
         """Take in the newest pose; the same one twice does nothing."""
         if pose is None or (self._poses and pose.captured_at <= self._poses[-1].captured_at):
             return
-        self._known = False
+        self._newest = None
         gap = bool(self._poses) and pose.captured_at - self._poses[-1].captured_at > LONGEST_GAP
         if not pose.present or pose.positions is None or gap:
             self._poses.clear()
@@ -44,33 +44,38 @@ class Audience:
         elif pose.positions is not None and np.isfinite(pose.positions).all():
             remember(self._poses, pose)
 
+    def newest(self) -> FloatArray | None:
+        """The visitor's newest pose as features (52,) at rest, None while less than a second is known."""
+        if self._newest is None and self._knows_a_second():
+            positions = self._poses[-1].positions
+            assert positions is not None
+            self._newest = positions_to_features(np.stack([positions, positions]))[-1]
+        return self._newest
+
     def features(self) -> FloatArray | None:
         """The visitor's last second as features (30, 52), None while less is known."""
-        if not self._known:
-            self._features, self._known = self._last_second(), True
-        return self._features
-
-    def _last_second(self) -> FloatArray | None:
-        if not self._poses:
+        if not self._knows_a_second():
             return None
         times = np.array([pose.captured_at for pose in self._poses])
         wanted = times[-1] - MEMORY + np.arange(1, FRAME_RATE + 1) / FRAME_RATE
-        if wanted[0] < times[0] or len(times) < FRAME_RATE // 3:
-            return None
         stacked = np.stack([pose.positions for pose in self._poses if pose.positions is not None])
         return positions_to_features(resample(times, stacked, wanted))
 
+    def _knows_a_second(self) -> bool:
+        if len(self._poses) < FRAME_RATE // 3:
+            return False
+        return self._poses[-1].captured_at - self._poses[0].captured_at >= MEMORY - 1.0 / FRAME_RATE
+
     def calls(self, now: float) -> FloatArray | None:
         """Features to take as context, if somebody has just come or moves strongly; otherwise None."""
-        features = self.features()
-        if features is None:
+        if not self._knows_a_second():
             return None
         if self._arrival_answered and (
             now - self._answered_at < SHORTEST_BETWEEN_ANSWERS or self._speed() < STRONG_MOVEMENT
         ):
             return None
         self._arrival_answered, self._answered_at = True, now
-        return features
+        return self.features()
 
     def _speed(self) -> float:
         recent = [pose for pose in self._poses if pose.captured_at > self._poses[-1].captured_at - MEMORY]

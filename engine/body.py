@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.skeleton import INDEX, JOINT_COUNT, JOINTS, unit_vectors
+from models.skeleton import INDEX, JOINT_COUNT, JOINTS, cross, unit_vectors
 
 SHOULDER_OUT, ELBOW_OUT, WRIST_OUT, HIP_OUT = 0.05, 0.03, 0.012, 0.014
 """Metres by which the drawn joints lie further out than those of the rig."""
@@ -135,16 +135,11 @@ def embody(positions: NDArray[np.floating]) -> Body:
     up, nod, across = spans[0], spans[1], spans[2]
     shins, treads = spans[6:8], spans[8:10]
     derived = np.empty((4, 3), dtype=np.float32)
-    derived[0] = _cross(across, up)
-    derived[1] = _cross(across, nod)
+    derived[0] = cross(across, up)
+    derived[1] = cross(across, nod)
     derived[2:] = treads - 0.55 * shins  # the heel lies behind the ankle and under it, along the shin
     points = _BLEND @ np.concatenate([joints, spans, unit_vectors(derived)])
     return Body(points[_STARTS], points[_ENDS], _RADII, _BULGES, _JOINTS, len(TRUNK))
-
-
-def _cross(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The cross product of two vectors (3,): numpy's own spends most of its time on axes."""
-    return a[[1, 2, 0]] * b[[2, 0, 1]] - a[[2, 0, 1]] * b[[1, 2, 0]]
 
 
 def _span_matrix() -> NDArray[np.float32]:

@@ -232,8 +232,7 @@ class Dance(Room):
             prompted = self._generator.prompt(self._state, context)
             if is_body(prompted.positions[0]) and is_whole(prompted):
                 self._state = prompted
-        features = self._audience.features()
-        return None if features is None else features[-1]
+        return self._audience.newest()
 
     def _recover(self, what: str) -> None:
         """Begin anew from where the dancer stands, after a state that cannot be danced on."""

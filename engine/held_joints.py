@@ -16,6 +16,7 @@ from models.skeleton import (
     JOINTS,
     FloatArray,
     forward_kinematics,
+    lengths_of,
     unit_vectors,
 )
 
@@ -92,7 +93,10 @@ class HeldJoints:
         self._bone_seen = seen
         self._trust = np.where(seen, np.minimum(self._trust + step / COME_BACK, 1.0), 0.0)
         self._unseen_for = np.where(seen, 0.0, self._unseen_for + step)
-        rest = REST_DIRECTIONS * np.linalg.norm(self._kept, axis=-1, keepdims=True)
+        if (self._trust >= 1.0).all():  # nothing is held: no need to swing
+            self._shown = bones
+            return
+        rest = REST_DIRECTIONS * lengths_of(self._kept)
         fallback = swing(self._kept, rest, smooth_step((self._unseen_for - HOLD) / EASE))
         self._shown = swing(fallback, bones, smooth_step(self._trust))
 
@@ -109,8 +113,7 @@ def swing(start: FloatArray, end: FloatArray, share: FloatArray) -> FloatArray:
     Bones that point in opposite directions swing forward, as an arm does. Lengths are interpolated.
     """
     share = share[:, None]
-    start_length = np.linalg.norm(start, axis=-1, keepdims=True)
-    end_length = np.linalg.norm(end, axis=-1, keepdims=True)
+    start_length, end_length = lengths_of(start), lengths_of(end)
     first, last = unit_vectors(start), unit_vectors(end)
     direction = np.where(share >= 1.0, last, turned(first, share * turns_between(first, last)))
     return direction * (start_length + share * (end_length - start_length))

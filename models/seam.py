@@ -8,7 +8,7 @@ shoulder. What is left of the turn is added to the new movement while it goes on
 import numpy as np
 
 from models.features import DIRECTIONS
-from models.skeleton import BONE_COUNT, FloatArray, unit_vectors
+from models.skeleton import BONE_COUNT, FloatArray, cross, lengths_of, unit_vectors
 
 
 def turns_between(start: FloatArray, end: FloatArray) -> FloatArray:
@@ -16,20 +16,20 @@ def turns_between(start: FloatArray, end: FloatArray) -> FloatArray:
 
     Between opposite vectors every way is as long; forwards, as an arm goes, is taken.
     """
-    axis = np.cross(start, end)
-    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
+    axis = cross(start, end)
+    sine = lengths_of(axis)
     cosine = (start * end).sum(axis=-1, keepdims=True)
-    sideways = unit_vectors(np.cross(start, np.array([0.0, 0.0, 1.0])))
+    sideways = unit_vectors(cross(start, np.array([0.0, 0.0, 1.0])))
     axis = np.where(sine > 1e-6, axis / np.maximum(sine, 1e-6), sideways)
     return axis * np.arctan2(sine, cosine)
 
 
 def turned(vectors: FloatArray, turns: FloatArray) -> FloatArray:
     """Vectors (..., 3) turned by rotation vectors (..., 3) in radians (Rodrigues' formula)."""
-    angle = np.linalg.norm(turns, axis=-1, keepdims=True)
+    angle = lengths_of(turns)
     axis = turns / np.maximum(angle, 1e-9)
     along = (axis * vectors).sum(axis=-1, keepdims=True) * axis
-    return along + np.cos(angle) * (vectors - along) + np.sin(angle) * np.cross(axis, vectors)
+    return along + np.cos(angle) * (vectors - along) + np.sin(angle) * cross(axis, vectors)
 
 
 def seam_between(shown: FloatArray, danced: FloatArray) -> FloatArray:

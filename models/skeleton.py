@@ -96,6 +96,11 @@ def lengths_of(vectors: FloatArray) -> FloatArray:
     return np.sqrt(np.einsum("...d,...d->...", vectors, vectors))[..., None]
 
 
+def cross(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Cross products (..., 3) of vectors (..., 3): as with `lengths_of`, numpy's own thinks too long."""
+    return a[..., _NEXT] * b[..., _AFTER] - a[..., _AFTER] * b[..., _NEXT]
+
+
 def forward_kinematics(
     pelvis: FloatArray, directions: FloatArray, lengths: FloatArray = BONE_LENGTHS
 ) -> FloatArray:
@@ -113,6 +118,7 @@ def _chains() -> FloatArray:
 
 
 _CHAINS = _chains()
+_NEXT, _AFTER = np.array([1, 2, 0]), np.array([2, 0, 1])
 
 
 def joint_speed(positions: FloatArray) -> FloatArray:

@@ -4,6 +4,7 @@ import pytest
 from engine.audience import SHORTEST_BETWEEN_ANSWERS, Audience
 from engine.values import Pose
 from models.features import positions_to_features
+from models.motion_space import POSE_COUNT
 from tests.synthetic import swinging_figure
 
 
@@ -53,6 +54,18 @@ def test_a_camera_of_any_rate_gives_movement_at_30_frames_a_second(rate: float) 
     assert features is not None
     expected = positions_to_features(figure)[-30:]
     assert np.abs(features[5:, :48] - expected[5:, :48]).max() < 0.25
+
+
+def test_the_newest_pose_is_the_last_of_the_last_second() -> None:
+    audience, figure = Audience(), swinging_figure(60, rate=0.5)
+    watch(audience, figure[:20])
+    assert audience.newest() is None
+    watch(audience, figure[20:], start=20 / 30)
+    features, newest = audience.features(), audience.newest()
+    assert features is not None and newest is not None
+    np.testing.assert_allclose(newest[:POSE_COUNT], features[-1, :POSE_COUNT], atol=1e-5)
+    audience.see(Pose(False, 3.0))
+    assert audience.newest() is None
 
 
 def test_a_gap_ends_the_memory() -> None:

@@ -382,10 +382,10 @@ def test_the_visitor_of_just_now_is_leant_towards_in_the_very_next_frame(
         studio.dance.open()
         studio.operator.set_influence(1.0)
         studio.ticks(2)
-        other = np.roll(studio.dance._state.features, 6, axis=1)  # every bone points where another one did
+        other = np.roll(studio.dance._state.features[0], 6)  # every bone points where another one did
         seen: list[np.ndarray | None] = [None]
         monkeypatch.setattr(studio.dance._audience, "calls", lambda now: None)
-        monkeypatch.setattr(studio.dance._audience, "features", lambda seen=seen: seen[0])
+        monkeypatch.setattr(studio.dance._audience, "newest", lambda seen=seen: seen[0])
         while_waiting(studio, monkeypatch, lambda seen=seen, new=other if comes else None: seen.insert(0, new))
         studio.ticks(1)
         shown.append(studio.sent[-1].positions)
