@@ -181,8 +181,8 @@ def test_it_leaves_in_good_order_and_within_two_seconds(
     asked_at: list[float] = []
     draw = Performance.draw
 
-    def drawn(self: Performance, *given: Any) -> None:
-        draw(self, *given)
+    def drawn(self: Performance, *given: Any, **times: Any) -> None:
+        draw(self, *given, **times)
         if not asked_at and self._frames.version > 40:
             asked_at.append(time.perf_counter())
             if way.startswith("SIG"):
