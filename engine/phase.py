@@ -13,7 +13,7 @@ LATER = 0.027
 EARLIER = LATER / 19
 """… and earlier for what came in time: one of twenty may miss its beat."""
 
-JUST_MISSED, IN_TIME = 0.3, 0.4
+JUST_MISSED, IN_TIME = 0.2, 0.6
 """Shares of a beat after one, and before the next, that count as just missed and as in time."""
 FAR = (JUST_MISSED * LATER - IN_TIME * EARLIER) / (1.0 - JUST_MISSED - IN_TIME)
 """Share of a beat by which it moves earlier for what is far from both. Where things come at any phase, the

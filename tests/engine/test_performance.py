@@ -82,7 +82,7 @@ def test_scene_mirror_and_a_new_start(piece: Piece) -> None:
 
 def test_pictures_are_drawn_toward_the_time_at_which_frames_come_in(piece: Piece) -> None:
     surface, period = pygame.Surface(SIZE, 0, 32), 1 / 60
-    moves = ((0.5 * period, -FAR), (0.95 * period, LATER), (0.001, -EARLIER))
+    moves = ((0.7 * period, -FAR), (0.95 * period, LATER), (0.001, -EARLIER))
     for index, (waited, moved) in enumerate(moves):
         positions = np.tile(np.linspace(0.0, 1.6, 17, dtype=np.float32)[:, None], 3)
         weights = np.eye(len(DEFAULT_PALETTE), dtype=np.float32)[0]
