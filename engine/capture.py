@@ -39,6 +39,8 @@ AWAKE_WITHIN = 2.0
 LONGEST_WAIT = 0.2
 EARLY_ENOUGH = 0.001
 """Seconds that are not worth waiting for."""
+LATE_ENOUGH = 0.25
+"""Share of a frame's time by which the first one of a loop may be late; else it waits for the next beat."""
 LONGEST_LATE = 5.0
 """Seconds behind which a file is not caught up any more: the machine slept, and the film goes on from there."""
 LONGEST_CATCH_UP = 0.3
@@ -158,7 +160,7 @@ class Capture(Room):
             if self.superseded:
                 self._video.release()
                 raise TemporaryFault(f"{self._source} came too late")
-            self._rewind(self._video)
+            self._begin(self._video)
             return
         assert self._wanted is not None
         now = time.perf_counter()
@@ -269,17 +271,17 @@ class Capture(Room):
             raise TemporaryFault(f"{self._source} cannot be played again from its start")
         self._begin_again()
 
-    def _rewind(self, video: cv2.VideoCapture) -> None:
+    def _begin(self, video: cv2.VideoCapture) -> None:
         rate = video.get(cv2.CAP_PROP_FPS)
         self._rate = rate if math.isfinite(rate) and 1.0 <= rate <= 240.0 else USUAL_RATE
         self._position = 0
         self._started_at = time.perf_counter()
 
     def _begin_again(self) -> None:
-        """Go on at the start of a loop in step with the frames before: at the first beat that is not over."""
+        """Go on at the start of a loop in step with the frames before."""
         self._started_at += self._position / self._rate
-        over = max(time.perf_counter() - self._started_at, 0.0)
-        self._started_at += math.ceil(over * self._rate) / self._rate
+        over = (time.perf_counter() - self._started_at) * self._rate
+        self._started_at += max(math.ceil(over - LATE_ENOUGH), 0) / self._rate
         self._position = 0
 
     def _put(self, image: Any, captured_at: float) -> None:

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from engine.values import DancerFrame, Pose
 from models.skeleton import BONE_PARENTS, FRAME_RATE, bone_directions, forward_kinematics, lengths_of
 
-DELAY = 0.9
-"""Generated frames (30 ms) by which the picture's clock trails: about as many as it takes to interpolate."""
+DELAY = 1.0
+"""Generated frames (33 ms) by which what is shown trails: about as many as it takes to interpolate."""
 
-REACH = 2.0
-"""Frames that one may lie ahead of the picture to lead it already: one that comes early is not kept waiting."""
+REACH = 1.5
+"""Frames that one may lie ahead of what is shown to lead it: one that comes early is not kept waiting."""
+
+SHORTEST_WAY = 1.0
+"""Frames that a way takes at least: what came late is caught up with over as long, not at once."""
 
 FRAMES_KEPT = 12
 OFFSET_SHARE = 0.03
@@ -57,8 +60,8 @@ class Way:
     """A cubic Hermite from where the picture is, at a fractional frame index, to a frame.
 
     `positions` (17, 3), `velocities` (17, 3) in metres per frame and the `lengths` (16,) of bones are those at
-    its `start`; `step` (17, 3) is the movement that led to the frame. Whenever a newer frame takes over, early
-    or late, place and speed go on as they were: what was shown is never revised, and nothing kinks (Murphy
+    its `start`; `step` (17, 3) is the movement that led to the frame, and goes on after it. Whenever a newer
+    frame takes over, early or late, place and speed stay as they are: what was shown is never revised (Murphy
     2011, Believable Dead Reckoning for Networked Games).
     """
 
@@ -72,7 +75,7 @@ class Way:
     step: NDArray[np.float32]
 
     def at(self, index: float) -> Moment:
-        """The dancer at a fractional index; beyond the frame its step goes on. Bones keep their lengths."""
+        """The dancer at a fractional index; bones keep their lengths."""
         share = self._share(index)
         return Moment(
             _kept_long(self._place(index), self._lengths(share)),
@@ -96,33 +99,41 @@ class Way:
             step,
         )
 
+    @property
+    def end(self) -> float:
+        """The index at which it meets the frame's own way."""
+        return max(float(self.frame.index), self.start + SHORTEST_WAY)
+
     def _share(self, index: float) -> np.float32:
         """How much of the way lies behind an index, 0 to 1."""
-        span = self.frame.index - self.start
-        return np.float32(min(max((index - self.start) / span, 0.0), 1.0) if span > 0.0 else 1.0)
+        return np.float32(min(max((index - self.start) / (self.end - self.start), 0.0), 1.0))
+
+    def _goal(self, index: float) -> NDArray[np.float32]:
+        """Where the frame's own way is at an index, (17, 3)."""
+        return self.frame.positions + self.step * np.float32(index - self.frame.index)
 
     def _place(self, index: float) -> NDArray[np.float32]:
-        if index >= self.frame.index:
-            return self.frame.positions + self.step * np.float32(index - self.frame.index)
-        span = np.float32(self.frame.index - self.start)
+        if index >= self.end:
+            return self._goal(index)
+        span = np.float32(self.end - self.start)
         share = self._share(index)
         rest = np.float32(1.0) - share
         return (
             self.positions * (rest * rest * (1 + 2 * share))
-            + self.frame.positions * (share * share * (1 + 2 * rest))
+            + self._goal(self.end) * (share * share * (1 + 2 * rest))
             + self.velocities * (span * share * rest * rest)
             - self.step * (span * share * share * rest)
         )
 
     def _velocity(self, index: float) -> NDArray[np.float32]:
         """Metres per frame, (17, 3): how `_place` changes."""
-        if index >= self.frame.index:
+        if index >= self.end:
             return self.step
-        span = np.float32(self.frame.index - self.start)
+        span = np.float32(self.end - self.start)
         share = self._share(index)
         rest = np.float32(1.0) - share
         return (
-            (self.frame.positions - self.positions) * (6 * share * rest / span)
+            (self._goal(self.end) - self.positions) * (6 * share * rest / span)
             + self.velocities * (rest * (1 - 3 * share))
             + self.step * (share * (3 * share - 2))
         )
@@ -139,9 +150,10 @@ class Way:
 
 
 class FrameInterpolator:
-    """Plays the newest frames on a steady clock; `put` every new frame, ask `at` the display time."""
+    """Plays the newest frames on a steady clock, `delay` frames late; `put` every new one, ask `at` a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, delay: float = DELAY) -> None:
+        self._delay = delay
         self._frames: deque[DancerFrame] = deque(maxlen=FRAMES_KEPT)
         self._offset = 0.0
         self._playhead: float | None = None
@@ -164,10 +176,11 @@ class FrameInterpolator:
         self._frames.append(frame)
 
     def at(self, time: float) -> Moment | None:
-        """The dancer at a monotonic display time, or None before the first frame. Times must not decrease."""
+        """The dancer at a time of `time.perf_counter`, or None before the first frame. It never goes back."""
         if not self._frames:
             return None
-        target = time * FRAME_RATE - self._offset - DELAY
+        time = max(time, self._shown_at)
+        target = time * FRAME_RATE - self._offset - self._delay
         newest = self._frames[-1].index
         wanted = min(target, newest)
         shown = self._playhead
@@ -181,8 +194,8 @@ class FrameInterpolator:
         return self._way.at(self._playhead)
 
     def _onward(self, shown: float, index: float) -> Way:
-        """The way on which the picture goes from the index that was `shown` to another one: to the newest frame
-        within reach."""
+        """The way on which it goes from the index that was `shown` to another one: to the newest frame within
+        reach."""
         frames, way = self._frames, self._way
         if way is None:
             i = max((i for i, frame in enumerate(frames) if frame.index <= shown), default=0)
@@ -191,8 +204,9 @@ class FrameInterpolator:
             way = Way(
                 first.index, first.positions, step, lengths, first.emotion_weights, first.visitor, first, step
             )
+            shown = first.index  # what lies between is not danced by a single step
         while newer := [i for i, frame in enumerate(frames) if frame.index > way.frame.index]:
-            near = [i for i in newer if frames[i].index <= shown + REACH]
+            near = [i for i in newer if frames[i].index <= index + REACH]
             if not near and index <= way.frame.index:
                 break
             if not near:  # the way is at its end: on from there

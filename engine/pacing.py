@@ -14,12 +14,12 @@ SPARE = 0.0015
 
 
 GIVES_WAY = 0.2
-"""Share of its lateness by which a late picture moves the grid: where all are late the beats are as far apart
-as the pictures, and where few are the grid hardly moves."""
+"""Share of its lateness by which a late picture moves the grid, so that it is never late by more than half a
+beat: where all are late the beats are as far apart as the pictures, and where few are the grid hardly moves."""
 
 
 class Pacer:
-    """Ends each `wait` on a grid of 1 / `rate` seconds; after a stall the grid starts anew."""
+    """Ends each `wait` on a grid of beats 1 / `rate` seconds apart, which late pictures stretch."""
 
     def __init__(self, rate: float) -> None:
         self._period = 1.0 / rate
@@ -28,9 +28,9 @@ class Pacer:
         self._took: deque[float] = deque([self._period], maxlen=JUDGED)
 
     @property
-    def beat(self) -> float:
-        """The newest beat of the grid, where the picture before was due."""
-        return self._deadline
+    def due(self) -> float:
+        """The beat at which the next picture is to be shown."""
+        return self._deadline + self._period
 
     def move(self, seconds: float) -> None:
         """Move the grid by this many seconds."""
@@ -51,7 +51,7 @@ class Pacer:
             self._began = None
         late = now - self._deadline
         if late > 0.0:
-            self._deadline += late if late > self._period else GIVES_WAY * late
+            self._deadline += max(GIVES_WAY * late, late - self._period / 2)
             return
         if self._deadline - now > SPIN:
             time.sleep(self._deadline - now - SPIN)

@@ -24,6 +24,10 @@ from engine.values import DancerFrame, Pose, VisitorEmotion
 
 log = logging.getLogger(__name__)
 
+DELAY = 1.5
+"""Generated frames (50 ms) by which the dancer on the screen trails the newest: as many as it takes to
+interpolate, and half a frame for drawing."""
+
 READINGS_EVERY = 0.5
 """Seconds between two readings of the overlay: figures that flicker cannot be read."""
 
@@ -49,13 +53,15 @@ class Performance:
         self._settings, self._operator, self._statistics = settings, operator, statistics
         self._recorder, self._loaded = recorder, loaded
         self._frames, self._poses, self._visitor_emotion = frames, poses, visitor_emotion
-        self._interpolator = FrameInterpolator()
+        self._interpolator = FrameInterpolator(DELAY)
         self._stage = Stage((settings.width, settings.height))
         self._waiting = Waiting(settings.attract_after if settings.source != "none" else 0.0)
         self._lights = Trouble("lights", statistics)
         self._version = 0
         self._led_by: Pose | None = None
         self._last_led_at = -math.inf
+        self._last_of = self._last_shown_at = self._newest_of = -math.inf
+        """of what time the picture before was and when it was shown, and of what time the newest is"""
         self._overlay_on = self._keys_on = self._save_next = False
         self._readings: Readings | None = None
         self._readings_at = 0.0
@@ -87,7 +93,7 @@ class Performance:
     def draw(
         self, surface: pygame.Surface, now: float, *, began_at: float, shown_at: float, scale: float = 1.0
     ) -> float:
-        """Draw the picture of a time in seconds.
+        """Draw the picture that is to be shown at a time in seconds.
 
         `began_at` is when it was begun, `shown_at` when the one before was on the screen, `scale` the share of
         the screen's pixels per side.
@@ -95,6 +101,7 @@ class Performance:
         Returns the seconds by which the next ones had better be later, so that they show new frames sooner.
         """
         self._measure_last(shown_at)
+        self._newest_of = now
         version, frame = self._frames.newer_than(self._version, 0.0)
         later = 0.0
         if frame is not None:
@@ -132,9 +139,15 @@ class Performance:
         return later
 
     def _measure_last(self, shown_at: float) -> None:
-        """How old was the camera's newest picture that led the picture before, when that was on the screen?"""
+        """How much more or less time than on the screen passed in the picture that was just shown? And how old
+        was the camera's newest picture that led it?"""
+        if shown_at <= self._last_shown_at:  # a screen that is lost shows nothing
+            return
+        uneven = (self._newest_of - self._last_of) - (shown_at - self._last_shown_at)
+        if math.isfinite(uneven):
+            self._statistics.duration("render.uneven", abs(uneven))
+        self._last_of, self._last_shown_at = self._newest_of, shown_at
         visitor = self._led_by
-        # a screen that is lost shows nothing
         if visitor is not None and self._last_led_at < visitor.captured_at < shown_at:
             self._last_led_at = visitor.captured_at
             self._statistics.duration("latency.visitor_to_picture", shown_at - visitor.captured_at)

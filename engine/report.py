@@ -52,6 +52,7 @@ def figures(
             "frames": rendered,
             "fps": round(rendered / seconds, 2),
             "frame_ms": statistics.percentiles("render.frame"),
+            "uneven_ms": statistics.percentiles("render.uneven"),
         },
         "capture": {"frames": captured, "fps": round(captured / seconds, 2), "dropped": camera.dropped},
         "pose": {

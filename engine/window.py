@@ -28,15 +28,15 @@ libraries may complain on standard error at each of them."""
 LOOK_AT_SCREEN = 2.0
 """Seconds between two looks whether the screen still has the size that it had, in full screen."""
 
-SCREEN_WAITS = 0.001
-"""Seconds for which showing a picture waits, on average, where it waits for the screen."""
+SCREEN_WAITS, NOTHING_WAITS = 0.002, 0.0005
+"""Seconds for which showing a picture waits, on average, where it waits for the screen, and where not."""
 
 NO_SCREEN = ("dummy", "offscreen")
 """Drivers that SDL may fall back to by itself and that nobody sees."""
 
 Draw = Callable[[pygame.Surface, float], float | None]
-"""Draws a whole picture of a `time.perf_counter()` time, and says by how many seconds later the next ones had
-better begin. The times are as even as the pictures are shown, whenever each is begun."""
+"""Draws the whole picture that is to be shown at a `time.perf_counter()` time, which is as even as the screen,
+whenever each is begun; says by how many seconds later the next ones had better begin."""
 OnAction = Callable[[str, int | None], None]
 
 
@@ -85,6 +85,7 @@ class Window:
         self._looked_at = 0.0
         self._flip_waited = 0.0
         """seconds, a running mean"""
+        self._screen_says_when = False
         self.began_at = self.shown_at = 0.0
         """when the newest picture was begun, and when one was on the screen"""
         self._automatic = AutomaticScale(1.0 / screen.rate, screen.scale)
@@ -135,7 +136,7 @@ class Window:
             if self._lost_at is None:
                 self._show_one(draw, on_action, pacer)
             else:
-                pacer.move(self._draw(draw, pacer.beat) or 0.0)
+                pacer.move(self._draw(draw, pacer.due) or 0.0)
                 pacer.wait()
                 self._find_again()
             self._follow_screen()
@@ -150,9 +151,8 @@ class Window:
         try:
             self._handle_events(on_action)
             pacer.begin()
-            # where showing waits for the screen, that says when, and the grid means nothing
-            waits = self._flip_waited >= SCREEN_WAITS
-            move = self._draw(draw, time.perf_counter() if waits else pacer.beat)
+            period = 1.0 / self._screen.rate
+            move = self._draw(draw, self.shown_at + period if self._screen_says_when else pacer.due)
             if move is None:  # the picture before stays
                 pacer.wait()
                 return
@@ -165,7 +165,8 @@ class Window:
                     pacer.wait()
                     return
                 self._stretch()
-            if not waits:
+            # a grid that moves would miss the screen
+            if not self._screen_says_when:
                 pacer.move(move)
             pacer.wait()
             self._flip()
@@ -179,6 +180,8 @@ class Window:
         self.shown_at = time.perf_counter()
         waited = self.shown_at - began - (time.thread_time() - worked)
         self._flip_waited += 0.05 * (waited - self._flip_waited)
+        if not NOTHING_WAITS < self._flip_waited < SCREEN_WAITS:
+            self._screen_says_when = self._flip_waited >= SCREEN_WAITS
 
     def _lose(self, error: Exception) -> None:
         """The display is gone: draw where nobody sees it."""
@@ -302,11 +305,11 @@ class Window:
         except Exception:
             log.exception("the key for %s did nothing", action)
 
-    def _draw(self, draw: Draw, at: float) -> float | None:
-        """What `draw` says of the picture of a time, None where it failed."""
+    def _draw(self, draw: Draw, due: float) -> float | None:
+        """What `draw` says of the picture that is due at a time, None where it failed."""
         self.began_at = time.perf_counter()
         try:
-            move = draw(self.canvas, at)
+            move = draw(self.canvas, max(due, self.began_at))  # after a pause it is late already
         except Exception as error:
             if self._drawing.begins(f"{type(error).__name__}: {error}"):
                 self._complaint.warning("a picture could not be drawn", exc_info=True)

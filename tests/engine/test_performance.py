@@ -106,6 +106,22 @@ def test_a_visitor_is_as_old_as_when_the_first_picture_that_they_led_was_shown(p
     assert measured is not None and measured["p50"] == measured["p99"] == pytest.approx(115.0)
 
 
+def test_how_evenly_pictures_are_shown_is_measured(piece: Piece) -> None:
+    surface = pygame.Surface(SIZE, 0, 32)
+    # the screen shows the picture before; the second of 1.00 is late by 5 ms, and at the end it shows nothing
+    for now, shown_at in (
+        (0.98, 0.0),
+        (1.0, 0.981),
+        (1.02, 1.006),
+        (1.04, 1.021),
+        (1.06, 1.041),
+        (1.08, 1.041),
+    ):
+        piece.performance.draw(surface, now, began_at=now, shown_at=shown_at)
+    measured = piece.statistics.percentiles("render.uneven")
+    assert measured is not None and measured["p50"] == pytest.approx(5.0) and measured["p99"] < 5.1
+
+
 def test_taking_out_the_only_emotion_is_a_line_in_the_log(
     piece: Piece, caplog: pytest.LogCaptureFixture
 ) -> None:

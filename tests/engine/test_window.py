@@ -13,9 +13,12 @@ import pytest
 
 from engine import pacing
 from engine import window as module
+from engine.interpolation import FrameInterpolator
 from engine.keys import KEYS, key_for, listing
 from engine.pacing import SPARE, Pacer
+from engine.performance import DELAY
 from engine.statistics import Statistics
+from engine.values import DancerFrame
 from engine.window import NoDisplay, Screen, Window
 
 
@@ -107,25 +110,77 @@ def test_pictures_are_of_even_times_whenever_they_are_begun(window, monkeypatch)
     window.run(draw, lambda *_: None, pictures(100))
     assert np.diff(times[1:]) == pytest.approx(1 / 60, abs=1e-9)
     assert np.abs(np.diff(began) - 1 / 60).max() > 0.002
-    assert all(now <= begin for now, begin in zip(times, began, strict=True))
+    assert all(begin < time for begin, time in zip(began, times, strict=True))
 
 
-def test_where_the_screen_says_when_a_picture_is_of_the_time_it_is_begun(window, monkeypatch):
-    clock, drawn = ticking(monkeypatch), []
-    monkeypatch.setattr(pygame.display, "flip", lambda: setattr(clock, "now", clock.now + 0.013))
-    window.run(lambda _, now: drawn.append((now, window.began_at)), lambda *_: None, pictures(20))
-    assert all(now == began for now, began in drawn[5:])
+@pytest.mark.parametrize("rate", [50.0, 59.94, 60.0])
+def test_where_the_screen_says_when_pictures_are_of_its_times(window, monkeypatch, rate):
+    clock, times, shown = ticking(monkeypatch), [], []
+
+    def flip():
+        clock.now = (np.floor(clock.now * rate) + 1.0) / rate
+        shown.append(clock.now)
+
+    monkeypatch.setattr(pygame.display, "flip", flip)
+    window.run(lambda _, now: times.append(now), lambda *_: None, pictures(100))
+    ahead = np.array(times[40:]) - np.array(shown[40:])
+    assert np.ptp(ahead) < 1e-6 and abs(ahead[0]) < 0.005
 
 
-def test_pictures_that_are_all_late_are_of_even_times_too(monkeypatch):
-    clock = ticking(monkeypatch)
-    pacer, beats = Pacer(60.0), []
-    for _ in range(200):
+def test_a_screen_that_waits_now_and_then_gets_no_uneven_times(window, monkeypatch):
+    clock, times, chance = ticking(monkeypatch), [], np.random.default_rng(0)
+    waits = lambda: setattr(clock, "now", clock.now + chance.choice([0.0, 0.0, 0.003]))  # noqa: E731
+    monkeypatch.setattr(pygame.display, "flip", waits)
+    window.run(lambda _, now: times.append(now), lambda *_: None, pictures(600))
+    assert np.diff(times[1:]) == pytest.approx(1 / 60, abs=0.0035)
+
+
+def test_after_a_pause_a_picture_is_of_the_time_at_which_it_is_begun(window, monkeypatch):
+    clock, times = ticking(monkeypatch), []
+
+    def draw(_, now):
+        times.append((now, clock.now))
+
+    def resized(*_):
+        clock.now += 2.0
+
+    window.run(draw, lambda *_: None, pictures(5))
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_TAB, mod=0))
+    window.run(draw, resized, pictures(3))
+    assert times[5][0] == times[5][1] and times[6][0] > times[5][0]
+
+
+@pytest.mark.parametrize("milliseconds", [18.5, 21.0, 25.0, 32.0, 40.0])
+def test_pictures_that_are_all_late_are_of_even_times_too(monkeypatch, milliseconds):
+    clock, chance = ticking(monkeypatch), np.random.default_rng(0)
+    pacer, beats, shown = Pacer(60.0), [], []
+    for _ in range(300):
         pacer.begin()
-        beats.append(pacer.beat)
-        clock.now += 0.0185
+        beats.append(pacer.due)
+        clock.now += 1e-3 * (milliseconds + chance.uniform(-1.0, 1.0))
         pacer.wait()
-    assert np.diff(beats[60:]) == pytest.approx(0.0185, abs=2e-4)
+        shown.append(clock.now)
+    assert np.abs(np.diff(beats[60:]) - 1e-3 * milliseconds).max() < 0.0025
+    assert (np.array(shown) - np.array(beats))[60:].min() >= 0.0
+
+
+def test_what_is_on_the_screen_is_as_old_at_every_rate(monkeypatch):
+    ages = []
+    for rate in (24.0, 30.0, 60.0, 120.0):
+        clock = ticking(monkeypatch)
+        pacer, interpolator, index = Pacer(rate), FrameInterpolator(DELAY), 0
+        for _ in range(int(4 * rate)):
+            pacer.begin()
+            while 10.0 + index / 30 <= clock.now:
+                positions = np.full((17, 3), index / 30, dtype=np.float32)
+                weights = np.ones(1, dtype=np.float32)
+                interpolator.put(DancerFrame(index, 10.0 + index / 30, positions, weights))
+                index += 1
+            shown = interpolator.at(pacer.due).positions[0, 0]
+            clock.now += 0.004
+            pacer.wait()
+        ages.append(clock.now - 10.0 - shown)
+    assert ages == pytest.approx([DELAY / 30] * 4, abs=0.003)
 
 
 def test_a_picture_is_begun_late_and_then_shown_in_time(window, monkeypatch):
