@@ -426,8 +426,8 @@ def main() -> NoReturn:
     piece = installation.Installation(settings)
     watcher, draw = Watcher(note), piece._performance.draw
 
-    def drawn(*given: Any) -> float:
-        later = draw(*given)
+    def drawn(*given: Any, **times: Any) -> float:
+        later = draw(*given, **times)
         watcher.drew()
         return later
 
