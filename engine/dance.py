@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -99,6 +100,8 @@ class Dance(Room):
         self._thinking = 0.0
         """seconds that the network took for the newest frame"""
         self._poses_seen = 0
+        self._pose_came_at = self._between_poses = math.nan
+        """when the newest pose came, and how many seconds after the one before"""
         self._audience = Audience()
         self._complaint = RateLimitedLog(logging.getLogger("engine.inference"))
 
@@ -209,8 +212,10 @@ class Dance(Room):
         self.sleep(self._due - EARLY - now)
         if (left := self._due - time.perf_counter()) > 0 and not self.stopping:
             # A pose that came right after the last tick is no reason to begin before the next one has come: it
-            # would be too late by as little, and so would all that follow.
-            fresh = self._poses.put_at > self._due - 2 * EARLY
+            # would be too late by as little, and so would all that follow. Where poses are rare none will come.
+            came_at = self._poses.put_at
+            rare = came_at + self._between_poses > self._due + TICK / 2
+            fresh = rare or came_at > self._due - 2 * EARLY
             self._poses.newer_than(self._poses_seen if fresh else self._poses.version, min(left, EARLY))
         self._due += TICK
 
@@ -219,6 +224,7 @@ class Dance(Room):
         version, came_at = self._poses.version, self._poses.put_at
         if version != self._poses_seen:
             self._poses_seen = version
+            self._between_poses, self._pose_came_at = came_at - self._pose_came_at, came_at
             self._due += shift_of_grid(came_at, self._due, TICK)
         return self._poses.latest()
 

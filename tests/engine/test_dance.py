@@ -112,6 +112,24 @@ def test_a_pose_that_just_missed_its_tick_waits_for_the_next_one(
     assert (studio.sent[-1].visitor is newest) is another_comes
 
 
+def test_where_poses_are_rare_one_that_just_missed_its_tick_is_answered_early(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.dance.EARLY", 60.0)
+    studio.ticks(1)
+    for _ in range(2):
+        studio.poses.put(Pose(present=False, captured_at=0.0))
+        studio.poses.put_at = time.perf_counter() + 200.0 * studio.poses.version
+        studio.dance._due = time.perf_counter()
+        studio.dance.step()
+    newest = Pose(present=False, captured_at=1.0)
+    studio.poses.put(newest)
+    due = studio.dance._due = time.perf_counter() + 60.0
+    studio.poses.put_at = due - 130.0
+    studio.dance.step()
+    assert time.perf_counter() < due - 30.0 and studio.sent[-1].visitor is newest
+
+
 def test_without_a_new_pose_no_tick_is_early(studio: Studio) -> None:
     studio.poses.put(Pose(present=False, captured_at=0.0))
     studio.ticks(1)
