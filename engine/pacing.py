@@ -13,9 +13,9 @@ SPARE = 0.0015
 """Seconds that it may take longer than that."""
 
 
-GIVES_WAY = 0.2
-"""Share of its lateness by which a late picture moves the grid, so that it is never late by more than half a
-beat: where all are late the beats are as far apart as the pictures, and where few are the grid hardly moves."""
+GIVES_WAY = 0.1
+"""Share of its lateness by which a late picture moves the grid, which is never behind by more than a beat:
+where all are late the beats are as far apart as the pictures, and where few are the grid hardly moves."""
 
 
 class Pacer:
@@ -51,7 +51,7 @@ class Pacer:
             self._began = None
         late = now - self._deadline
         if late > 0.0:
-            self._deadline += max(GIVES_WAY * late, late - self._period / 2)
+            self._deadline += max(GIVES_WAY * late, late - self._period)
             return
         if self._deadline - now > SPIN:
             time.sleep(self._deadline - now - SPIN)
