@@ -251,3 +251,22 @@ def test_everybody_in_the_network_may_be_sent_to() -> None:
         assert out.statistics.counted("osc.send_errors") == 0
         assert read_bundle(listener.recv(4096))
         out.close()
+
+
+def test_interpolated_frames_are_of_even_times_however_late_each_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(now=100.0, perf_counter=lambda: clock.now)
+    late = np.random.default_rng(0)
+    out = OscOut([Target("127.0.0.1", 9, rate=60.0)], Statistics())
+    room = OscRates(out, Statistics())
+    monkeypatch.setattr(module, "time", clock)
+    oversleep = lambda _, seconds: setattr(clock, "now", clock.now + max(seconds, 0.0) + late.uniform(0, 0.008))  # noqa: E731
+    monkeypatch.setattr(OscRates, "sleep", oversleep)
+    room.open()
+    asked: list[float] = []
+    monkeypatch.setattr(room._interpolator, "at", asked.append)
+    while len(asked) < 50:
+        room.step()
+    out.close()
+    np.testing.assert_allclose(np.diff(asked), 1 / 60, atol=1e-9)
