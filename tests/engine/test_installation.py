@@ -17,12 +17,15 @@ import app
 from engine import installation as module
 from engine import pose as pose_module
 from engine.capture import Capture
+from engine.installation import Installation
 from engine.osc_monitor import StreamCheck
 from engine.performance import Performance
 from engine.pose_model import PoseModelError
 from engine.room import Room
+from engine.settings import parse_settings
 from engine.statistics import Statistics
 from models.card import card_path
+from tests.shown_motion import Watcher
 
 STATS = {
     "render": {"frames", "fps", "frame_ms"},
@@ -167,6 +170,17 @@ def test_without_a_camera_it_dances_by_itself(config: Path, checkpoint_file: Pat
     status, stats = run(config, checkpoint_file, "--source", "camera:97", "--headless", seconds=1.5)
     assert status == 0 and stats["inference"]["ticks"] > 10
     assert "capture" in [fault["room"] for fault in stats["faults"]]
+
+
+def test_what_is_on_the_screen_can_be_watched(config: Path, checkpoint_file: Path) -> None:
+    given = ["--config", str(config), "--checkpoint", str(checkpoint_file), "--source", "none", "--headless"]
+    piece = Installation(parse_settings([*given, "--seconds", "1"]))
+    watcher = Watcher(piece)
+    piece.run()
+    shown_at = [time for time, _ in watcher.pictures]
+    assert len(shown_at) > 10 and sorted(set(shown_at)) == shown_at
+    assert len(watcher.frames) > 10 and watcher.pictures[-1][1].shape == (17, 3)
+    assert not [fault for fault in piece.statistics.faults() if fault["room"] == "render"]
 
 
 @pytest.mark.parametrize("way", ["SIGTERM", "SIGINT", "the window is closed"])
