@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import time
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -141,13 +142,13 @@ class Installation:
             when_the_watchdog_leaves(lambda: self._leave("the watchdog leaves, or is gone"))
         for room in self.rooms:
             room.start()
-        act = self._performance.act
+        performance = self._performance
 
         def draw(surface: pygame.Surface, now: float) -> float:
             self.memory.sample()
             for room in self.rooms:
                 room.look(now)
-            later = self._performance.draw(
+            later = performance.draw(
                 surface, now, began_at=window.began_at, shown_at=window.shown_at, scale=window.scale
             )
             if self.first_picture_s is None:
@@ -155,18 +156,17 @@ class Installation:
             self._heartbeat.beat(now)
             return later
 
+        run = partial(
+            window.run, draw, performance.act, prepare=performance.prepare, await_new=performance.await_frame
+        )
         try:
             opening_ends = started + LONGEST_OPENING
-            window.run(
-                draw,
-                act,
-                lambda: self._should_stop() or self._opened() or time.perf_counter() > opening_ends,
-            )
+            run(lambda: self._should_stop() or self._opened() or time.perf_counter() > opening_ends)
             # What has been loaded stays: the collector need not walk through it again and again.
             gc.collect()
             gc.freeze()
             settled = time.perf_counter() + SETTLING
-            window.run(draw, act, lambda: self._should_stop() or time.perf_counter() > settled)
+            run(lambda: self._should_stop() or time.perf_counter() > settled)
             # The figures are those of the piece as it runs; how long it took to get there is one of its own.
             if self.frames.version:
                 log.info("dancing")
@@ -179,7 +179,7 @@ class Installation:
             started = time.perf_counter()
             if settings.seconds is not None:
                 self._ends_at = started + settings.seconds
-            window.run(draw, act, self._should_stop)
+            run(self._should_stop)
             log.info("leaving: %s", "somebody quit at the window" if window.quitting else self._why)
         finally:
             seconds = time.perf_counter() - started

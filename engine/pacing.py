@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 
 SPIN = 0.0015
 """Seconds before the deadline from which the thread stays awake: a sleep ends up to about this late."""
@@ -12,6 +13,8 @@ JUDGED = 60
 SPARE = 0.0015
 """Seconds that it may take longer than that."""
 
+IN_A_HURRY = 0.75
+"""Share of those pictures that were quicker than one has to be that is begun later, for something new."""
 
 GIVES_WAY = 0.1
 """Share of its lateness by which a late picture moves the grid, which is never behind by more than a beat:
@@ -36,10 +39,17 @@ class Pacer:
         """Move the grid by this many seconds."""
         self._deadline += seconds
 
-    def begin(self) -> None:
-        """Wait until the next picture has to be begun to be there in time: later, it shows what is newer."""
-        start = self._deadline + self._period - max(self._took) - SPARE
-        time.sleep(max(start - time.perf_counter(), 0.0))
+    def begin(self, await_new: Callable[[float], None] | None = None) -> None:
+        """Wait until the next picture has to be begun to be there in time: later, it shows what is newer.
+
+        `await_new(seconds)` may then wait that long for what is about to come: most pictures would still be
+        there in time.
+        """
+        took = sorted(self._took)
+        last = self.due - took[int(IN_A_HURRY * len(took))] - SPARE
+        time.sleep(max(self.due - took[-1] - SPARE - time.perf_counter(), 0.0))
+        if await_new is not None and (left := last - time.perf_counter()) > 0.0:
+            await_new(left)
         self._began = time.perf_counter()
 
     def wait(self) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -21,12 +22,16 @@ from engine.stage import Picture, Stage
 from engine.statistics import Statistics
 from engine.trouble import Trouble
 from engine.values import DancerFrame, Pose, VisitorEmotion
+from models.skeleton import FRAME_RATE
 
 log = logging.getLogger(__name__)
 
 DELAY = 1.5
 """Generated frames (50 ms) by which the dancer on the screen trails the newest: as many as it takes to
 interpolate, and half a frame for drawing."""
+
+ABOUT_TO_COME = 0.6 / FRAME_RATE
+"""Seconds after a frame before which the next one will hardly come."""
 
 READINGS_EVERY = 0.5
 """Seconds between two readings of the overlay: figures that flicker cannot be read."""
@@ -137,6 +142,15 @@ class Performance:
             self._recorder.save(surface)
         self._stage.draw_words(surface, self._overlay(now, scale), listing() if self._keys_on else ())
         return later
+
+    def prepare(self, surface: pygame.Surface, now: float) -> None:
+        """Draw what lies behind the dancer in the picture that is to be shown at a time."""
+        self._stage.draw_behind(surface, now)
+
+    def await_frame(self, seconds: float) -> None:
+        """Wait at most so many seconds for the next frame of the dance, where it is about to come."""
+        if time.perf_counter() - self._frames.put_at > ABOUT_TO_COME:
+            self._frames.newer_than(self._version, seconds)
 
     def _measure_last(self, shown_at: float) -> None:
         """How much more or less time than on the screen passed in the picture that was just shown? And how old

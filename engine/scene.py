@@ -50,6 +50,12 @@ class Scene(ABC):
     shows_visitor: ClassVar[bool] = True
     """Whether the visitor stands in the scene as a faint mirror figure."""
 
+    def draw_behind(self, surface: pygame.Surface, view: View) -> None:  # noqa: B027 - most have nothing there
+        """Draw what needs neither the newest pose nor camera: the view has those of the picture before.
+
+        What is drawn here does not keep the newest pose waiting.
+        """
+
     @abstractmethod
     def draw(self, surface: pygame.Surface, view: View) -> None:
         """Draw onto a 32-bit surface that shows the empty room already. A cut calls `forget` first."""

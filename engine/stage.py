@@ -1,6 +1,10 @@
-"""The stage: one picture, composed from back to front: the room, the visitor's ghost, the scene."""
+"""The stage: one picture, composed from back to front: the room, the visitor's ghost, the scene.
 
-from dataclasses import dataclass
+What lies behind the dancer can be drawn before the newest pose is there, by the camera of the picture before,
+which is slow: that pose is shown sooner.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pygame
@@ -17,7 +21,7 @@ from engine.scene import Scene, View
 from engine.scenes import SCENES
 from engine.stage_camera import StageCamera
 from engine.values import Pose
-from engine.visitor_ghost import VisitorGhost
+from engine.visitor_ghost import Ghost, VisitorGhost
 from models.skeleton import JOINT_COUNT
 
 LIGHT_SECONDS = 0.9
@@ -57,6 +61,16 @@ class Picture:
     waiting: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class _Behind:
+    """What lies behind the dancer is drawn on a surface, in a light, `seconds` after the picture before."""
+
+    surface: pygame.Surface
+    light: Light
+    seconds: float
+    ghost: Ghost | None
+
+
 class Stage:
     """Draws pictures. Its state is what takes time: camera, history, fading lights, speeds, the ghost's fade.
 
@@ -75,7 +89,9 @@ class Stage:
         self._scene = ""
         self._scene_light = 1.0
         self._waiting = 0.0
-        self._light: Light | None = None
+        self._fading: Light | None = None
+        self._behind: _Behind | None = None
+        self._before: tuple[Picture, View | None] | None = None
         self._speeds = np.zeros(JOINT_COUNT, dtype=np.float32)
         self._last: NDArray[np.float32] | None = None
         self._time: float | None = None
@@ -85,21 +101,25 @@ class Stage:
         """One line about what is wrong in the file of lights, None if nothing is."""
         return None if self._live is None else self._live.mistake
 
+    def draw_behind(self, surface: pygame.Surface, time: float) -> None:
+        """Draw what lies behind the dancer in the picture of a time: `draw` goes on from there.
+
+        Emotion, visitor and camera are those of the picture before; without one nothing is drawn yet.
+        """
+        if self._before is not None:
+            self._behind = self._draw_behind(surface, replace(self._before[0], time=time))
+
     def draw(self, surface: pygame.Surface, picture: Picture) -> None:
         """Draw a picture onto a 32-bit surface of any size. Times must not decrease by much."""
-        size = surface.get_size()
-        if self._backdrop.size != size:
-            self._backdrop = Backdrop(self._camera.at_rest(size))
-        seconds = 0.0 if self._time is None else min(max(picture.time - self._time, 0.0), 0.25)
-        self._time = picture.time
-        light = self._fade_light(picture, seconds)
-        positions = self._follow(picture, seconds)
-        self._backdrop.draw(surface, light)
-        if positions is None:
-            if picture.progress is not None:
-                draw_progress(surface, picture.progress, picture.time)
-        else:
-            self._draw_scene(surface, picture, positions, light, seconds)
+        behind, self._behind = self._behind, None
+        if behind is None or behind.surface is not surface:
+            behind = self._draw_behind(surface, picture)
+        self._before = picture, None
+        positions = self._follow(picture, behind.seconds)
+        if positions is not None:
+            self._before = picture, self._draw_scene(surface, picture, positions, behind)
+        elif picture.progress is not None:
+            draw_progress(surface, picture.progress, picture.time)
         if picture.caption is not None:
             draw_caption(surface, picture.caption, picture.time)
 
@@ -113,26 +133,46 @@ class Stage:
         if keys:
             draw_keys(surface, keys)
 
+    def _draw_behind(self, surface: pygame.Surface, picture: Picture) -> _Behind:
+        """The room, and what stands behind the dancer by the camera of the picture before."""
+        size = surface.get_size()
+        if self._backdrop.size != size:
+            self._backdrop = Backdrop(self._camera.at_rest(size))
+        seconds = 0.0 if self._time is None else min(max(picture.time - self._time, 0.0), 0.25)
+        self._time = picture.time
+        light, ghost = self._fade_light(picture, seconds), None
+        self._backdrop.draw(surface, light)
+        view = None if self._before is None else self._before[1]
+        if view is not None and view.projection.size == size:
+            scene, dimmed = self._scenes[self._scene], light.dimmed(self._scene_light)
+            visitor = picture.visitor if picture.mirror and scene.shows_visitor else None
+            ghost = self._ghost.follow(visitor, seconds, view.projection)
+            if ghost is not None:
+                strength = ghost.strength * self._scene_light
+                paint_ghost(surface, embody(ghost.positions), view.projection, dimmed, strength)
+            view = replace(view, time=picture.time, seconds=seconds, light=dimmed, ghost=ghost)
+            scene.draw_behind(surface, view)
+        return _Behind(surface, light, seconds, ghost)
+
     def _draw_scene(
-        self,
-        surface: pygame.Surface,
-        picture: Picture,
-        positions: NDArray[np.float32],
-        light: Light,
-        seconds: float,
-    ) -> None:
-        scene = self._change_scene(picture.scene, seconds)
+        self, surface: pygame.Surface, picture: Picture, positions: NDArray[np.float32], behind: _Behind
+    ) -> View:
+        scene = self._change_scene(picture.scene, behind.seconds)
         widening = scene.widening * (1.0 + 0.22 * self._waiting)
         projection = self._camera.follow(positions, picture.time, surface.get_size(), widening)
         self._history.follow(positions, self._speeds, picture.time)
-        visitor = picture.visitor if picture.mirror and scene.shows_visitor else None
-        ghost = self._ghost.follow(visitor, seconds, projection)
-        light = light.dimmed(self._scene_light)
-        if ghost is not None:
-            strength = ghost.strength * self._scene_light
-            paint_ghost(surface, embody(ghost.positions), projection, light, strength)
-        view = View(picture.time, seconds, positions, self._speeds, self._history, light, projection, ghost)
+        view = View(
+            picture.time,
+            behind.seconds,
+            positions,
+            self._speeds,
+            self._history,
+            behind.light.dimmed(self._scene_light),
+            projection,
+            behind.ghost,
+        )
         scene.draw(surface, view)
+        return view
 
     def _change_scene(self, name: str, seconds: float) -> Scene:
         """The scene to draw: the one that was there until it is dark, then the wanted one as it lights up."""
@@ -159,15 +199,15 @@ class Stage:
         colours = self._colours if self._live is None else self._live.at(picture.time)
         assert colours is not None
         wanted = colours.blend(picture.palette, picture.emotion_weights)
-        if self._light is None:
-            self._light = wanted
-        self._light = self._light.towards(wanted, 1.0 - float(np.exp(-seconds / LIGHT_SECONDS)))
+        if self._fading is None:
+            self._fading = wanted
+        self._fading = self._fading.towards(wanted, 1.0 - float(np.exp(-seconds / LIGHT_SECONDS)))
         share = 1.0 - float(np.exp(-seconds / ATTRACT_SECONDS))
         self._waiting += ((1.0 if picture.waiting else 0.0) - self._waiting) * share
         if self._waiting < 0.01:
-            return self._light
+            return self._fading
         breath = 0.5 - 0.5 * float(np.cos(2.0 * np.pi * picture.time / 7.0))
-        return self._light.dimmed(1.0 - self._waiting * (0.42 - 0.28 * breath))
+        return self._fading.dimmed(1.0 - self._waiting * (0.42 - 0.28 * breath))
 
     def _follow(self, picture: Picture, seconds: float) -> NDArray[np.float32] | None:
         """The positions to draw: the last good ones where these are none; updates the joints' speeds."""

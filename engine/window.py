@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pygame
 
@@ -34,9 +35,15 @@ SCREEN_WAITS, NOTHING_WAITS = 0.002, 0.0005
 NO_SCREEN = ("dummy", "offscreen")
 """Drivers that SDL may fall back to by itself and that nobody sees."""
 
+Result = TypeVar("Result")
+
 Draw = Callable[[pygame.Surface, float], float | None]
 """Draws the whole picture that is to be shown at a `time.perf_counter()` time, which is as even as the screen,
 whenever each is begun; says by how many seconds later the next ones had better begin."""
+Prepare = Callable[[pygame.Surface, float], None]
+"""Draws what can be drawn of that picture before the newest is there."""
+AwaitNew = Callable[[float], None]
+"""Waits at most so many seconds for something new that is about to come."""
 OnAction = Callable[[str, int | None], None]
 
 
@@ -123,18 +130,27 @@ class Window:
         """The share of the screen's pixels per side that is drawn."""
         return self._automatic.scale
 
-    def run(self, draw: Draw, on_action: OnAction, should_stop: Callable[[], bool]) -> None:
+    def run(
+        self,
+        draw: Draw,
+        on_action: OnAction,
+        should_stop: Callable[[], bool],
+        *,
+        prepare: Prepare | None = None,
+        await_new: AwaitNew | None = None,
+    ) -> None:
         """Show pictures at the screen's rate until somebody quits or `should_stop` says so.
 
         Whatever `draw` raises is recorded as a fault and the loop goes on. `on_action(action, argument)` gets
         what `keys.KEYS` says. Whatever the display refuses is a fault too: the picture is drawn unseen until
-        the window can be opened again.
+        the window can be opened again. `prepare` is called as soon as a picture may be begun, `draw` as late as
+        it can be, and `await_new` before it.
         """
         pacer = Pacer(self._screen.rate)
         shown_at: float | None = None
         while not (self._quit or should_stop()):
             if self._lost_at is None:
-                self._show_one(draw, on_action, pacer)
+                self._show_one(draw, on_action, pacer, prepare, await_new)
             else:
                 pacer.move(self._draw(draw, pacer.due) or 0.0)
                 pacer.wait()
@@ -146,19 +162,30 @@ class Window:
                 self._statistics.duration("render.frame", now - shown_at)
             shown_at = now
 
-    def _show_one(self, draw: Draw, on_action: OnAction, pacer: Pacer) -> None:
+    def _show_one(
+        self,
+        draw: Draw,
+        on_action: OnAction,
+        pacer: Pacer,
+        prepare: Prepare | None,
+        await_new: AwaitNew | None,
+    ) -> None:
         """One picture, from the keys to the screen."""
         try:
             self._handle_events(on_action)
-            pacer.begin()
-            period = 1.0 / self._screen.rate
-            move = self._draw(draw, self.shown_at + period if self._screen_says_when else pacer.due)
+            due = self.shown_at + 1.0 / self._screen.rate if self._screen_says_when else pacer.due
+            began = time.perf_counter()
+            if prepare is not None:
+                self._try(lambda: prepare(self.canvas, max(due, began)))
+            prepared = time.perf_counter() - began
+            pacer.begin(await_new)
+            move = self._draw(draw, due)
             if move is None:  # the picture before stays
                 pacer.wait()
                 return
             if self.canvas is not self.surface:
                 show(self.canvas, self.surface, self._screen.rotate)
-            if self._automatic.drew(time.perf_counter() - self.began_at):
+            if self._automatic.drew(prepared + time.perf_counter() - self.began_at):
                 log.info("drawing %.0f %% of the screen's pixels per side", 100 * self._automatic.scale)
                 if self._enlarged_by_card:
                     self._open()  # empty, and not to be shown
@@ -308,11 +335,18 @@ class Window:
     def _draw(self, draw: Draw, due: float) -> float | None:
         """What `draw` says of the picture that is due at a time, None where it failed."""
         self.began_at = time.perf_counter()
+        move = self._try(
+            lambda: draw(self.canvas, max(due, self.began_at)) or 0.0
+        )  # late already after a pause
+        if move is not None:
+            self._drawing.ends()
+        return move
+
+    def _try(self, draw: Callable[[], Result]) -> Result | None:
+        """What drawing says, None where it fails."""
         try:
-            move = draw(self.canvas, max(due, self.began_at))  # after a pause it is late already
+            return draw()
         except Exception as error:
             if self._drawing.begins(f"{type(error).__name__}: {error}"):
                 self._complaint.warning("a picture could not be drawn", exc_info=True)
             return None
-        self._drawing.ends()
-        return move or 0.0

@@ -85,23 +85,32 @@ class Chorus(Scene):
     def forget(self) -> None:
         self._memories.clear()
 
+    def draw_behind(self, surface: pygame.Surface, view: View) -> None:
+        """Draw the echoes, from the furthest to the nearest."""
+        if not self._goes_on(view.time):
+            return
+        times = np.array([memory.time for memory in self._memories])
+        for row in COMPANY:
+            self._draw_row(surface, view, times, row)
+
     def draw(self, surface: pygame.Surface, view: View) -> None:
-        """Draw the company: the echoes from the furthest to the nearest, then the dancer."""
+        """Draw the dancer, and remember it."""
         sculpture = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light)
         if sculpture is None:
             return
-        if self._memories and not 0.0 <= view.time - self._memories[-1].time < 0.5:
+        if not self._goes_on(view.time):
             self.forget()
         self._memories.append(_Memory(view.time, sculpture, view.projection))
         while view.time - self._memories[0].time > KEPT:
             self._memories.popleft()
-        times = np.array([memory.time for memory in self._memories])
-        for row in COMPANY:
-            self._draw_row(surface, view, times, row)
         draw_shadows(surface, view.positions, view.projection)
         draw_reflection(surface, sculpture, view.projection)
         draw_air(surface, view, trails=False)
         draw_sculpture(surface, sculpture)
+
+    def _goes_on(self, time: float) -> bool:
+        """Whether the memories reach up to a time."""
+        return bool(self._memories) and 0.0 <= time - self._memories[-1].time < 0.5
 
     def _draw_row(self, surface: pygame.Surface, view: View, times: NDArray[np.floating], row: Row) -> None:
         now = view.projection

@@ -16,10 +16,13 @@ class Figure(Scene):
     def __init__(self) -> None:
         self._sculptor = Sculptor()
 
-    def draw(self, surface: pygame.Surface, view: View) -> None:
-        """Draw the floor's light and shadow, then the body in its glow."""
-        sculpture = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light)
+    def draw_behind(self, surface: pygame.Surface, view: View) -> None:
+        """Draw the dust on the floor."""
         draw_dust(surface, view.projection)
+
+    def draw(self, surface: pygame.Surface, view: View) -> None:
+        """Draw the floor's shadow and reflection, then the body in its glow."""
+        sculpture = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light)
         draw_shadows(surface, view.positions, view.projection)
         if sculpture is None:
             return

@@ -185,11 +185,16 @@ def test_what_is_on_the_screen_is_as_old_at_every_rate(monkeypatch):
 
 def test_a_picture_is_begun_late_and_then_shown_in_time(window, monkeypatch):
     order = []
-    monkeypatch.setattr(module.Pacer, "begin", lambda _: order.append("begin"))
+    monkeypatch.setattr(module.Pacer, "begin", lambda *_: order.append("begin"))
     monkeypatch.setattr(module.Pacer, "wait", lambda _: order.append("wait"))
     monkeypatch.setattr(pygame.display, "flip", lambda: order.append("flip"))
-    window.run(lambda *_: order.append("draw"), lambda *_: None, pictures(2))
-    assert order == ["begin", "draw", "wait", "flip"] * 2
+    window.run(
+        lambda *_: order.append("draw"),
+        lambda *_: None,
+        pictures(2),
+        prepare=lambda *_: order.append("prepare"),
+    )
+    assert order == ["prepare", "begin", "draw", "wait", "flip"] * 2
 
 
 def test_when_a_picture_is_on_the_screen_is_known(window):
