@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pygame
 
+from engine.glow import add_glow
+
 LINE_SHARE = 1 / 34
 """Height of a line as a share of the picture's smaller side: readable at 3 m on a 2 m wall."""
 
@@ -116,10 +118,9 @@ def draw_progress(surface: pygame.Surface, text: str, time: float) -> None:
     """A slowly breathing light and a line under it: the piece is there, the dancer is on the way."""
     width, height = surface.get_size()
     breath = 0.5 - 0.5 * math.cos(2.0 * math.pi * time / 5.0)
-    reach = int(min(width, height) * 0.34)
-    light = _soft_light(reach)
-    light.set_alpha(int(70 + 110 * breath))
-    surface.blit(light, (width // 2 - reach, int(height * 0.46) - reach))
+    tint = np.full(3, 12.0 + 19.0 * breath)
+    for reach in (0.34, 0.18):
+        add_glow(surface, (width / 2, 0.46 * height), reach * min(width, height), tint)
     _draw_centred(surface, text, 0.88, 0.45 + 0.3 * breath)
 
 
@@ -179,14 +180,3 @@ def _font(height: int) -> pygame.font.Font:
 @functools.lru_cache(maxsize=160)
 def _text(text: str, height: int, colour: tuple[int, int, int]) -> pygame.Surface:
     return _font(height).render(text.replace("\0", ""), True, colour)
-
-
-@functools.lru_cache(maxsize=4)
-def _soft_light(radius: int) -> pygame.Surface:
-    """A round light without an edge, white with falling opacity, 2 × radius pixels wide."""
-    x = np.linspace(-1.0, 1.0, 2 * radius, dtype=np.float32)
-    falloff = np.clip(1.0 - np.hypot(x[None], x[:, None]), 0.0, 1.0) ** 2.2
-    grain = np.random.default_rng(3).random(falloff.shape, dtype=np.float32)
-    pixels = np.full((2 * radius, 2 * radius, 4), 235, dtype=np.uint8)
-    pixels[..., 3] = np.clip(falloff * 120.0 + grain * (falloff > 0.0), 0.0, 255.0)
-    return pygame.image.frombuffer(pixels.tobytes(), (2 * radius, 2 * radius), "RGBA")
