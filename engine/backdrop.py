@@ -20,7 +20,6 @@ COARSE = 4
 """Pixels per cell in which the light is worked out: it has no edges."""
 
 POOL_RADIUS = 1.35
-SHOWN = np.array([[1], [1], [1], [0]], dtype=np.float32)
 NOISE = np.random.default_rng(7).random((512, 512), dtype=np.float32)
 
 
@@ -51,22 +50,24 @@ class Backdrop:
 
     def _paint(self, turn: int, tones: NDArray[np.float32]) -> None:
         """Paint every TURNS-th row: light interpolated between coarse cells, then the grain."""
-        coarse = cv2.transform(self._lights, tones.T * SHOWN)  # BGRX
         rows = np.arange(turn, self.size[1], TURNS)
         if len(rows) == 0:
             return
-        place = np.clip((rows + 0.5) / COARSE - 0.5, 0.0, len(coarse) - 1.0).astype(np.float32)
+        last = self._lights.shape[1] - 1
+        place = np.clip((rows + 0.5) / COARSE - 0.5, 0.0, last).astype(np.float32)
         above = place.astype(int)
-        below = np.minimum(above + 1, len(coarse) - 1)
-        share = (place - above).astype(np.float32)[:, None, None]
-        mixed = coarse[above] * (1.0 - share) + coarse[below] * share
-        fine = cv2.resize(mixed, (self.size[0], len(rows)), interpolation=cv2.INTER_LINEAR)
-        grain = np.repeat(self._grain[rows % len(self._grain)] * tones[0, 3] + 0.5, 4).reshape(fine.shape)
-        fine = cv2.add(fine, grain)
+        share = (place - above).astype(np.float32)[:, None]
+        near, far = self._lights[:, above], self._lights[:, np.minimum(above + 1, last)]
+        coarse = np.tensordot(tones[:, :3], near + (far - near) * share, (0, 0))
+        grain = self._grain[rows % len(self._grain)] * tones[0, 3] + np.float32(0.5)
+        blue, green, red = (
+            cv2.convertScaleAbs(cv2.add(cv2.resize(channel, grain.shape[::-1]), grain)) for channel in coarse
+        )
+        fine = cv2.merge([blue, green, red, red])
         # a surface stays locked as long as a view of it lives
         pitch, buffer = self._image.get_pitch(), memoryview(self._image.get_buffer())  # type: ignore[arg-type]
         pixels = np.frombuffer(buffer, dtype=np.uint8).reshape(self.size[1], pitch)
-        pixels[turn::TURNS, : 4 * self.size[0]] = cv2.convertScaleAbs(fine).reshape(len(rows), -1)
+        pixels[turn::TURNS, : 4 * self.size[0]] = fine.reshape(len(rows), -1)
         del pixels, buffer
         self._painted[turn] = tones
 
@@ -83,7 +84,7 @@ def _tones(light: Light) -> NDArray[np.float32]:
 
 
 def _lights(rest: Projection) -> NDArray[np.float32]:
-    """(height, width, 3) in 0..1: how much of the air, the floor and the pool each cell shows."""
+    """(3, height, width) in 0..1: how much of the air, the floor and the pool each cell shows."""
     width, height = rest.size
     across = (np.arange(width, dtype=np.float32) - width / 2)[None]
     down = np.arange(height, dtype=np.float32)[:, None]
@@ -101,4 +102,4 @@ def _lights(rest: Projection) -> NDArray[np.float32]:
     vignette = 1.0 - 0.55 * np.clip(corner - 0.35, 0.0, 1.0) ** 1.5
     lights = np.stack([air * vignette, floor * vignette, pool * vignette], axis=-1, dtype=np.float32)
     soft: NDArray[np.float32] = cv2.GaussianBlur(lights, (0, 0), max(height / 160.0, 0.6)).astype(np.float32)
-    return soft  # without the blur the horizon would be a hard line
+    return np.ascontiguousarray(soft.transpose(2, 0, 1))  # without the blur the horizon would be a hard line

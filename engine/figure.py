@@ -1,5 +1,6 @@
 """The dancer as a sculpture of light: a relief, lit by a key light above and coloured light behind."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,15 @@ class Sculpture:
 
 def paint_sphere(light: Light) -> NDArray[Any]:
     """A sphere of the figure's material in this light, (SPHERE, SPHERE, 3) BGR in 0..1, seen from the front."""
+    figure, glow = light.figure, light.glow
+    ambient = 0.02 * figure + 0.10 * glow + 0.34 * light.background
+    rgb = _shine_of_sphere() @ np.stack([ambient, figure, glow])
+    return np.ascontiguousarray(rgb[..., ::-1], dtype=np.float32)
+
+
+@functools.cache
+def _shine_of_sphere() -> NDArray[np.float32]:
+    """(SPHERE, SPHERE, 3): how much of the ambient light, of the figure's own and of the glow it shows."""
     across = np.linspace(-1.0, 1.0, SPHERE, dtype=np.float32)
     x, y = np.meshgrid(across, -across)
     z = np.sqrt(np.maximum(1.0 - x * x - y * y, 0.0))
@@ -49,15 +59,8 @@ def paint_sphere(light: Light) -> NDArray[Any]:
     behind = np.clip(0.35 + normals @ BACK, 0.0, 1.0)
     counter = np.clip(0.15 + normals @ COUNTER, 0.0, 1.0)
     gleam = np.clip(normals @ HALFWAY, 0.0, 1.0) ** 24
-    figure, glow = light.figure, light.glow
-    ambient = 0.02 * figure + 0.10 * glow + 0.34 * light.background
-    rgb = (
-        ambient * (0.35 + 0.65 * sky[..., None])
-        + figure * (0.86 * key[..., None])
-        + glow * (1.6 * edge * behind + 0.7 * edge * counter + 0.06 * edge)[..., None]
-        + figure * (0.14 * gleam)[..., None]
-    )
-    return np.ascontiguousarray(rgb[..., ::-1], dtype=np.float32)
+    rim = 1.6 * edge * behind + 0.7 * edge * counter + 0.06 * edge
+    return np.stack([0.35 + 0.65 * sky, 0.86 * key + 0.14 * gleam, rim], axis=-1, dtype=np.float32)
 
 
 class Sculptor:

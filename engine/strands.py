@@ -29,14 +29,14 @@ def expose(
 
     None where none of it lies in the picture of `size` pixels.
     """
-    paths = paths / np.float32(cell)
-    limits = (size[0] // cell + 1, size[1] // cell + 1)
-    low = np.clip(np.floor(paths.min(axis=(0, 1)) - BORDER), 0, limits).astype(int)
-    high = np.clip(np.ceil(paths.max(axis=(0, 1)) + BORDER), 0, limits).astype(int)
+    paths = np.ascontiguousarray(paths.transpose(2, 0, 1), dtype=np.float32) / np.float32(cell)
+    limits = np.array([size[0] // cell + 1, size[1] // cell + 1])
+    low = np.clip(np.floor(paths.min(axis=(1, 2)) - BORDER), 0, limits).astype(int)
+    high = np.clip(np.ceil(paths.max(axis=(1, 2)) + BORDER), 0, limits).astype(int)
     columns, rows = (high - low).tolist()
-    if columns < 2 or rows < 2 or len(paths) < 2:
+    if columns < 2 or rows < 2 or paths.shape[1] < 2:
         return None
-    points, lights = _densely((paths - low).astype(np.float32), brightness)
+    points, lights = _densely(paths - low.astype(np.float32)[:, None, None], brightness)
     # light falls on a grid twice as fine, on the nearest cell: on the coarse one a thread would go in steps
     x, y = (points * np.float32(2.0)).astype(np.intp)
     inside = np.flatnonzero((x >= 0) & (x < 2 * columns) & (y >= 0) & (y < 2 * rows))
@@ -67,8 +67,8 @@ def bloom(field: NDArray[Any], thread: float, halo: float) -> NDArray[Any]:
 def _densely(
     paths: NDArray[Any], brightness: NDArray[np.floating]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Points (2, N) about a cell apart along Catmull-Rom curves, and the lights (K, N) that fall at each."""
-    paths = np.ascontiguousarray(paths.transpose(2, 0, 1))
+    """Points (2, N) about a cell apart along Catmull-Rom curves through paths (2, T, S), and the lights (K, N)
+    that fall at each."""
     way = np.diff(paths, axis=1)
     tangents = np.concatenate([way[:, :1], 0.5 * (way[:, 1:] + way[:, :-1]), way[:, -1:]], axis=1)
     leaving, arriving = tangents[:, :-1], tangents[:, 1:]

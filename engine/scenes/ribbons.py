@@ -81,11 +81,12 @@ class Ribbons(Scene):
         bright = bloom(exposure.fields[0] * np.float32(0.50), 1.0, 0.5)
         deep = bloom(exposure.fields[1] * np.float32(0.55), 1.35, 0.8)
         figure, glow = view.light.figure, view.light.glow
-        tones = np.zeros((4, 2), dtype=np.float32)
-        tones[:3, 0] = (0.75 * figure + 0.25 * glow)[::-1] * 235.0
-        tones[:3, 1] = (0.88 * glow + 0.12 * figure)[::-1] * 235.0
-        colour = cv2.transform(cv2.merge([bright, deep]), tones)
-        add_light(surface, cv2.convertScaleAbs(colour), exposure.origin, cell)
+        tones = zip(0.75 * figure + 0.25 * glow, 0.88 * glow + 0.12 * figure, strict=True)
+        red, green, blue = (
+            cv2.convertScaleAbs(cv2.addWeighted(bright, 235.0 * float(near), deep, 235.0 * float(far), 0.0))
+            for near, far in tones
+        )
+        add_light(surface, cv2.merge([blue, green, red, red]), exposure.origin, cell)
 
     def _threads(self, positions: NDArray[Any], ages: NDArray[Any], time: float) -> NDArray[Any]:
         """(T, 4 THREADS, 3) metres: where the sweeping limbs were, sunk and billowing with age."""
