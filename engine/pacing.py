@@ -13,7 +13,7 @@ JUDGED = 60
 SPARE = 0.0015
 """Seconds that it may take longer than that."""
 
-IN_A_HURRY = 0.75
+IN_A_HURRY = 0.9
 """Share of those pictures that were quicker than one has to be that is begun later, for something new."""
 
 GIVES_WAY = 0.1
