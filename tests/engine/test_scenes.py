@@ -14,6 +14,7 @@ from engine.scenes import SCENES
 from engine.scenes.ribbons import Ribbons
 from engine.stage import Picture, Stage
 from engine.stage_camera import StageCamera
+from engine.values import Pose
 from models.skeleton import INDEX
 from tests.engine.test_stage import PALETTE, emotion, standing
 
@@ -40,6 +41,44 @@ def test_the_dancer_stands_out_from_the_room_in_the_middle(scene):
     image = play(scene, 1.0).mean(axis=2)
     assert image[40:150, 140:180].max() > 90
     assert image[:, :40].mean() < 40
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("size", [SIZE, (321, 181)])
+def test_a_picture_of_which_the_back_was_drawn_before_is_the_same(scene, size):
+    """… but for the camera, which the back takes from the picture before: here it stands still."""
+    whole, halves = Stage(size), Stage(size)
+    visitor = Pose(True, 0.0, standing(), np.ones(17, dtype=np.float32))
+    surface, other = pygame.Surface(size, 0, 32), pygame.Surface(size, 0, 32)
+    for i in range(90):
+        picture = Picture(i / 30, standing(), emotion("happy"), PALETTE, scene=scene, visitor=visitor)
+        whole.draw(surface, picture)
+        halves.draw_behind(other, picture.time)
+        halves.draw(other, picture)
+    assert pygame.surfarray.array3d(surface).max() > 100
+    np.testing.assert_array_equal(pygame.surfarray.array3d(other), pygame.surfarray.array3d(surface))
+
+
+def test_the_back_of_a_picture_holds_the_room_the_visitor_and_the_echoes_but_not_the_dancer():
+    stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
+    play("chorus", 5.0, stage=stage, visitor=Pose(True, 0.0, standing(), np.ones(17, dtype=np.float32)))
+    front = play("chorus", 1 / 30, stage=stage, start=5.0)
+    stage.draw_behind(surface, 5.0)
+    back = pygame.surfarray.array3d(surface).swapaxes(0, 1).astype(float)
+    added = (front - back).mean(axis=2)
+    assert added[40:120, 145:175].max() > 60
+    assert np.abs(added[40:120, :60]).mean() < 1.0 and back[40:120, :60].max() > back[:20, :20].max() + 5.0
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_back_for_another_surface_or_after_a_pause_is_drawn_anew(scene):
+    stage = Stage(SIZE)
+    play(scene, 1.0, stage=stage)
+    stage.draw_behind(pygame.Surface((480, 270), 0, 32), 1.1)
+    assert play(scene, 1 / 30, stage=stage, start=1.1)[40:150, 140:180].max() > 90
+    stage.draw_behind(surface := pygame.Surface(SIZE, 0, 32), 500.0)
+    assert pygame.surfarray.array3d(surface).max() > 5
+    assert play(scene, 1 / 30, stage=stage, start=3.0)[40:150, 140:180].max() > 90, "a clock that went back"
 
 
 @pytest.mark.parametrize("scene", SCENES)

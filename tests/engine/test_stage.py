@@ -8,6 +8,7 @@ import numpy as np
 import pygame
 import pytest
 
+from engine.backdrop import TURNS, Backdrop
 from engine.body import embody
 from engine.colours import load_colours
 from engine.faults import StartError
@@ -197,3 +198,20 @@ def test_a_scene_that_cannot_begin_is_left_again_by_the_next_one(monkeypatch):
     assert failed and stage._scene == "figure"
     stage.draw(surface, picture(14.1))
     assert pygame.surfarray.array3d(surface).max() > 60
+
+
+@pytest.mark.parametrize("size", [(320, 240), (323, 181), (40, 7)])
+def test_a_room_that_changes_its_light_ends_as_one_painted_in_it(size):
+    colours, rest = load_colours(), StageCamera().at_rest(size)
+
+    def pixels(room, *moods):
+        surface = pygame.Surface(size, 0, 32)
+        for mood in moods:
+            room.draw(surface, colours.of(mood))
+        return pygame.surfarray.array3d(surface)
+
+    sad = pixels(Backdrop(rest), "sad")
+    room = Backdrop(rest)
+    assert not np.array_equal(pixels(room, "happy"), sad)
+    np.testing.assert_array_equal(pixels(room, *["sad"] * TURNS), sad)
+    assert sad[..., 2].mean() > sad[..., 0].mean(), "blue is blue"

@@ -98,6 +98,43 @@ def test_a_picture_begins_as_late_as_the_longest_of_the_last_ones_allows(monkeyp
     assert waited[72] == pytest.approx(0.009 - SPARE, abs=1e-3) == waited[120]
 
 
+def test_a_picture_waits_for_something_new_as_long_as_most_would_still_be_in_time(monkeypatch):
+    clock, waits = ticking(monkeypatch), []
+    pacer = Pacer(50.0)
+
+    def begin(comes_after):
+        def await_new(seconds):
+            waits.append((clock.now, seconds))
+            clock.now += min(seconds, comes_after)
+
+        pacer.begin(await_new)
+        return pacer.due - clock.now
+
+    for took in [0.004] * 58 + [0.010, 0.006]:
+        begin(0.001)
+        clock.now += took
+        pacer.wait()
+    assert begin(0.001) == pytest.approx(0.010 + SPARE - 0.001, abs=1e-4)
+    clock.now += 0.004
+    pacer.wait()
+    assert begin(1.0) == pytest.approx(0.004 + SPARE, abs=1e-4), "nine of ten take no longer"
+    pacer.wait()
+    waits.clear()
+    clock.now += 0.018  # too late already to wait for anything
+    assert begin(1.0) < 0.004 and not waits
+
+
+def test_a_back_that_cannot_be_drawn_is_a_fault_and_the_picture_goes_on(window, statistics):
+    drawn = []
+
+    def prepare(surface, due):
+        raise ValueError("no back")
+
+    window.run(lambda *_: drawn.append(1), lambda *_: None, pictures(3), prepare=prepare)
+    assert len(drawn) == 3
+    assert {fault["what"] for fault in statistics.faults()} == {"ValueError: no back"}
+
+
 def test_pictures_are_of_even_times_whenever_they_are_begun(window, monkeypatch):
     clock = ticking(monkeypatch)
     chance, times, began = np.random.default_rng(0), [], []
