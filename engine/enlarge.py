@@ -5,6 +5,7 @@ dancer is four fifths air.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -72,8 +73,7 @@ def lit_patches(lit: NDArray[np.bool_], band: int) -> list[tuple[int, int, int, 
 
 def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, int], cell: int) -> None:
     """Add BGRX light (rows, columns, 4), its first corner at pixel `origin`, in cells of `cell` pixels."""
-    fine = _enlarged(colour, cell).view(np.uint32)[..., 0] if cell < SMOOTH_CELL else _pairs(colour, cell)
-    _add(surface, _more_than_faint(colour), fine, origin, cell)
+    _add(surface, colour, _more_than_faint(colour), origin, cell, lambda part: _enlarged_light(part, cell))
 
 
 def add_shade(
@@ -91,13 +91,16 @@ def add_shade(
         grey, origin, cell = _finer(grey, origin, cell)
     colours = np.zeros((256, 4), dtype=np.uint8)
     colours[:, :3] = np.clip(LEVELS * (tint[::-1] / brightest) + 0.5, 0.0, 255.0)
-    table = colours.view(np.uint32)
-    # tables of floats, because cv2 has them, but for what lies in them: one pixel, or two side by side
-    if cell < SMOOTH_CELL:
-        pixels = cv2.LUT(_enlarged(grey, cell), table.view(np.float32)).view(np.uint32)
-    else:
-        pixels = cv2.LUT(_half(grey, cell), (table * TWICE).view(np.float64)).view(np.uint64)
-    _add(surface, grey > FAINT, pixels, origin, cell)
+    pixels = colours.view(np.uint32)
+
+    def enlarge(part: NDArray[Any]) -> NDArray[Any]:
+        # tables of floats, because cv2 has them, but for what lies in them: one pixel, or two side by side
+        if cell < SMOOTH_CELL:
+            fine: NDArray[Any] = cv2.LUT(_enlarged(part, cell), pixels.view(np.float32))
+            return fine.view(np.uint8).reshape(*fine.shape, 4)
+        return _rows_twice(cv2.LUT(_half(part, cell), (pixels * TWICE).view(np.float64)))
+
+    _add(surface, grey, grey > FAINT, origin, cell, enlarge)
 
 
 def _finer(grey: NDArray[Any], origin: tuple[int, int], cell: int) -> tuple[NDArray[Any], tuple[int, int], int]:
@@ -115,18 +118,20 @@ def _finer(grey: NDArray[Any], origin: tuple[int, int], cell: int) -> tuple[NDAr
 
 
 def _add(
-    surface: pygame.Surface, lit: NDArray[np.bool_], pixels: NDArray[Any], origin: tuple[int, int], cell: int
+    surface: pygame.Surface,
+    cells: NDArray[Any],
+    lit: NDArray[np.bool_],
+    origin: tuple[int, int],
+    cell: int,
+    enlarge: Callable[[NDArray[Any]], NDArray[Any]],
 ) -> None:
-    """Add what is `lit` (rows, columns of cells) of enlarged light: BGRX pixels as numbers of 32 bits, or
-    pairs of them as numbers of 64, each row of which is there for two."""
-    share = pixels.itemsize // 4
+    """Add the light of the cells that are `lit`; `enlarge` makes BGRX pixels of some of them."""
     for top, left, bottom, right in lit_patches(lit, _band(cell)):
-        first, last = top * cell // share, bottom * cell // share if bottom < len(lit) else len(pixels)
-        start, end = left * cell // share, -(-right * cell // share)
-        part = pixels[first:last, start:end]
-        image = _image(_bgrx(np.repeat(part, share, axis=0)))
-        place = (origin[0] + share * start, origin[1] + share * first)
-        surface.blit(image, place, special_flags=pygame.BLEND_RGB_ADD)
+        above, below = min(top, 1), min(len(cells) - bottom, 1)  # neighbours to interpolate towards
+        fine = enlarge(cells[top - above : bottom + below, left:right])
+        place = (origin[0] + left * cell, origin[1] + top * cell)
+        area = (0, above * cell, (right - left) * cell, (bottom - top) * cell)
+        surface.blit(_image(fine), place, area, special_flags=pygame.BLEND_RGB_ADD)
 
 
 def blend_figure(
@@ -189,20 +194,14 @@ def _band(cell: float) -> int:
     return max(round(BAND / cell), 4)
 
 
+def _enlarged_light(cells: NDArray[Any], cell: float) -> NDArray[Any]:
+    return (_doubled if cell >= SMOOTH_CELL else _enlarged)(cells, cell)
+
+
 def _doubled(cells: NDArray[Any], cell: float) -> NDArray[Any]:
     """BGRX cells (rows, columns, 4) enlarged to half the size, and each pixel four times, which takes half as
     long. Up to a cell wider and higher than `_enlarged`."""
-    return _bgrx(np.repeat(_pairs(cells, cell), 2, axis=0))
-
-
-def _pairs(cells: NDArray[Any], cell: float) -> NDArray[np.uint64]:
-    """BGRX cells enlarged to half the size, each pixel twice in a number of 64 bits."""
-    return _half(cells, cell).view(np.uint32)[..., 0].astype(np.uint64) * TWICE
-
-
-def _bgrx(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Pixels (rows, columns, 4) from numbers that hold one or two of them."""
-    return pixels.view(np.uint8).reshape(len(pixels), -1, 4)
+    return _rows_twice(_half(cells, cell).view(np.uint32)[..., 0].astype(np.uint64) * TWICE)
 
 
 def _half(cells: NDArray[Any], cell: float) -> NDArray[Any]:
@@ -214,6 +213,11 @@ def _half(cells: NDArray[Any], cell: float) -> NDArray[Any]:
     width, height = _fine_size(cells, cell)
     half: NDArray[Any] = cv2.resize(cells, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_LINEAR)
     return half
+
+
+def _rows_twice(pairs: NDArray[Any]) -> NDArray[Any]:
+    """BGRX pixels (2 rows, 2 columns, 4) from pairs of them (rows, columns) of 64 bits, each row twice."""
+    return np.repeat(pairs, 2, axis=0).view(np.uint8).reshape(2 * len(pairs), -1, 4)
 
 
 def _enlarged(cells: NDArray[Any], cell: float) -> NDArray[Any]:

@@ -30,8 +30,8 @@ DELAY = 1.5
 """Generated frames (50 ms) by which the dancer on the screen trails the newest: as many as it takes to
 interpolate, and half a frame for drawing."""
 
-ABOUT_TO_COME = 0.6 / FRAME_RATE
-"""Seconds after a frame before which the next one will hardly come."""
+ABOUT_TO_COME = (0.6 / FRAME_RATE, 2.0 / FRAME_RATE)
+"""Seconds after a frame between which the next one is expected; later on the dance stands still."""
 
 READINGS_EVERY = 0.5
 """Seconds between two readings of the overlay: figures that flicker cannot be read."""
@@ -149,7 +149,8 @@ class Performance:
 
     def await_frame(self, seconds: float) -> None:
         """Wait at most so many seconds for the next frame of the dance, where it is about to come."""
-        if time.perf_counter() - self._frames.put_at > ABOUT_TO_COME:
+        since, until = ABOUT_TO_COME
+        if since < time.perf_counter() - self._frames.put_at < until:
             self._frames.newer_than(self._version, seconds)
 
     def _measure_last(self, shown_at: float) -> None:

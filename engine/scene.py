@@ -53,12 +53,15 @@ class Scene(ABC):
     def draw_behind(self, surface: pygame.Surface, view: View) -> None:  # noqa: B027 - most have nothing there
         """Draw what needs neither the newest pose nor camera: the view has those of the picture before.
 
-        What is drawn here does not keep the newest pose waiting.
+        What is drawn here does not keep the newest pose waiting. Not called for the first picture and at a cut.
         """
 
     @abstractmethod
     def draw(self, surface: pygame.Surface, view: View) -> None:
-        """Draw onto a 32-bit surface that shows the empty room already. A cut calls `forget` first."""
+        """Draw onto a 32-bit surface that shows the room, the visitor and what `draw_behind` drew.
+
+        A cut calls `forget` first.
+        """
 
     def forget(self) -> None:  # noqa: B027 - most scenes remember nothing
         """Drop what was kept of earlier pictures: a new dance begins."""

@@ -21,7 +21,7 @@ from engine.scene import Scene, View
 from engine.scenes import SCENES
 from engine.stage_camera import StageCamera
 from engine.values import Pose
-from engine.visitor_ghost import Ghost, VisitorGhost
+from engine.visitor_ghost import VisitorGhost
 from models.skeleton import JOINT_COUNT
 
 LIGHT_SECONDS = 0.9
@@ -63,12 +63,13 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class _Behind:
-    """What lies behind the dancer is drawn on a surface, in a light, `seconds` after the picture before."""
+    """The room is drawn on a surface, in a light, `seconds` after the picture before; and what else lies behind
+    the dancer where there was a `view` of that picture."""
 
     surface: pygame.Surface
     light: Light
     seconds: float
-    ghost: Ghost | None
+    view: View | None = None
 
 
 class Stage:
@@ -94,6 +95,7 @@ class Stage:
         self._before: tuple[Picture, View | None] | None = None
         self._speeds = np.zeros(JOINT_COUNT, dtype=np.float32)
         self._last: NDArray[np.float32] | None = None
+        self._cut = False
         self._time: float | None = None
 
     @property
@@ -106,16 +108,23 @@ class Stage:
 
         Emotion, visitor and camera are those of the picture before; without one nothing is drawn yet.
         """
+        self._behind = None
         if self._before is not None:
             self._behind = self._draw_behind(surface, replace(self._before[0], time=time))
 
     def draw(self, surface: pygame.Surface, picture: Picture) -> None:
-        """Draw a picture onto a 32-bit surface of any size. Times must not decrease by much."""
+        """Draw a picture onto a 32-bit surface of any size. Times must not decrease by much.
+
+        What lies behind the dancer but the room itself is there from the second picture on.
+        """
         behind, self._behind = self._behind, None
         if behind is None or behind.surface is not surface:
             behind = self._draw_behind(surface, picture)
-        self._before = picture, None
+        self._time = picture.time
         positions = self._follow(picture, behind.seconds)
+        if self._cut and behind.view is not None:  # what was drawn belongs to the dance before
+            behind = self._draw_behind(surface, picture)
+        self._before = picture, None
         if positions is not None:
             self._before = picture, self._draw_scene(surface, picture, positions, behind)
         elif picture.progress is not None:
@@ -139,20 +148,24 @@ class Stage:
         if self._backdrop.size != size:
             self._backdrop = Backdrop(self._camera.at_rest(size))
         seconds = 0.0 if self._time is None else min(max(picture.time - self._time, 0.0), 0.25)
-        self._time = picture.time
-        light, ghost = self._fade_light(picture, seconds), None
+        light = self._fade_light(picture, seconds)
         self._backdrop.draw(surface, light)
         view = None if self._before is None else self._before[1]
-        if view is not None and view.projection.size == size:
-            scene, dimmed = self._scenes[self._scene], light.dimmed(self._scene_light)
-            visitor = picture.visitor if picture.mirror and scene.shows_visitor else None
-            ghost = self._ghost.follow(visitor, seconds, view.projection)
-            if ghost is not None:
-                strength = ghost.strength * self._scene_light
-                paint_ghost(surface, embody(ghost.positions), view.projection, dimmed, strength)
-            view = replace(view, time=picture.time, seconds=seconds, light=dimmed, ghost=ghost)
-            scene.draw_behind(surface, view)
-        return _Behind(surface, light, seconds, ghost)
+        self._before = picture, None  # what cannot be drawn is not tried again and again
+        if view is None:
+            return _Behind(surface, light, seconds)
+        scene, dimmed = self._scenes[self._scene], light.dimmed(self._scene_light)
+        projection = replace(view.projection, size=size)
+        visitor = picture.visitor if picture.mirror and scene.shows_visitor else None
+        ghost = self._ghost.follow(visitor, seconds, projection)
+        if ghost is not None:
+            strength = ghost.strength * self._scene_light
+            paint_ghost(surface, embody(ghost.positions), projection, dimmed, strength)
+        view = replace(
+            view, time=picture.time, seconds=seconds, light=dimmed, projection=projection, ghost=ghost
+        )
+        scene.draw_behind(surface, view)
+        return _Behind(surface, light, seconds, view)
 
     def _draw_scene(
         self, surface: pygame.Surface, picture: Picture, positions: NDArray[np.float32], behind: _Behind
@@ -169,7 +182,7 @@ class Stage:
             self._history,
             behind.light.dimmed(self._scene_light),
             projection,
-            behind.ghost,
+            None if behind.view is None else behind.view.ghost,
         )
         scene.draw(surface, view)
         return view
@@ -217,9 +230,11 @@ class Stage:
             return None
         if positions.shape != (JOINT_COUNT, 3) or not np.isfinite(positions).all():
             return self._last
+        self._cut = False
         here = picture.visitor is not None and picture.visitor.present
         good = self._facing.turned(positions.astype(np.float32), here, seconds)
         if self._last is None or np.linalg.norm(good[0] - self._last[0]) > CUT_DISTANCE:
+            self._cut = True
             self._speeds = np.zeros(JOINT_COUNT, dtype=np.float32)
             self._history.clear()
             for scene in self._scenes.values():

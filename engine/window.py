@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import pygame
 
@@ -35,12 +34,10 @@ SCREEN_WAITS, NOTHING_WAITS = 0.002, 0.0005
 NO_SCREEN = ("dummy", "offscreen")
 """Drivers that SDL may fall back to by itself and that nobody sees."""
 
-Result = TypeVar("Result")
-
 Draw = Callable[[pygame.Surface, float], float | None]
 """Draws the whole picture that is to be shown at a `time.perf_counter()` time, which is as even as the screen,
 whenever each is begun; says by how many seconds later the next ones had better begin."""
-Prepare = Callable[[pygame.Surface, float], None]
+Prepare = Callable[[pygame.Surface, float], float | None]
 """Draws what can be drawn of that picture before the newest is there."""
 AwaitNew = Callable[[float], None]
 """Waits at most so many seconds for something new that is about to come."""
@@ -93,6 +90,8 @@ class Window:
         self._flip_waited = 0.0
         """seconds, a running mean"""
         self._screen_says_when = False
+        self._well = True
+        """whether what lies behind was drawn for the picture that comes"""
         self.began_at = self.shown_at = 0.0
         """when the newest picture was begun, and when one was on the screen"""
         self._automatic = AutomaticScale(1.0 / screen.rate, screen.scale)
@@ -143,8 +142,8 @@ class Window:
 
         Whatever `draw` raises is recorded as a fault and the loop goes on. `on_action(action, argument)` gets
         what `keys.KEYS` says. Whatever the display refuses is a fault too: the picture is drawn unseen until
-        the window can be opened again. `prepare` is called as soon as a picture may be begun, `draw` as late as
-        it can be, and `await_new` before it.
+        the window can be opened again. `prepare` is called as soon as the picture before is shown, `draw` as
+        late as the slowest of the last ones allows, or later where `await_new` has something to wait for.
         """
         pacer = Pacer(self._screen.rate)
         shown_at: float | None = None
@@ -152,7 +151,8 @@ class Window:
             if self._lost_at is None:
                 self._show_one(draw, on_action, pacer, prepare, await_new)
             else:
-                pacer.move(self._draw(draw, pacer.due) or 0.0)
+                self._well = True
+                pacer.move(self._draw(draw, max(pacer.due, time.perf_counter())) or 0.0)
                 pacer.wait()
                 self._find_again()
             self._follow_screen()
@@ -173,10 +173,10 @@ class Window:
         """One picture, from the keys to the screen."""
         try:
             self._handle_events(on_action)
-            due = self.shown_at + 1.0 / self._screen.rate if self._screen_says_when else pacer.due
             began = time.perf_counter()
-            if prepare is not None:
-                self._try(lambda: prepare(self.canvas, max(due, began)))
+            due = self.shown_at + 1.0 / self._screen.rate if self._screen_says_when else pacer.due
+            due = max(due, began)  # after a pause it is late already
+            self._well = prepare is None or self._try(lambda: prepare(self.canvas, due)) is not None
             prepared = time.perf_counter() - began
             pacer.begin(await_new)
             move = self._draw(draw, due)
@@ -335,17 +335,15 @@ class Window:
     def _draw(self, draw: Draw, due: float) -> float | None:
         """What `draw` says of the picture that is due at a time, None where it failed."""
         self.began_at = time.perf_counter()
-        move = self._try(
-            lambda: draw(self.canvas, max(due, self.began_at)) or 0.0
-        )  # late already after a pause
-        if move is not None:
+        move = self._try(lambda: draw(self.canvas, due))
+        if move is not None and self._well:
             self._drawing.ends()
         return move
 
-    def _try(self, draw: Callable[[], Result]) -> Result | None:
-        """What drawing says, None where it fails."""
+    def _try(self, draw: Callable[[], float | None]) -> float | None:
+        """What drawing says, 0 for nothing, None where it fails."""
         try:
-            return draw()
+            return draw() or 0.0
         except Exception as error:
             if self._drawing.begins(f"{type(error).__name__}: {error}"):
                 self._complaint.warning("a picture could not be drawn", exc_info=True)

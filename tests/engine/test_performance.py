@@ -74,6 +74,7 @@ def test_a_frame_is_waited_for_where_it_is_about_to_come(piece: Piece) -> None:
     def put(index: int) -> None:
         piece.frames.put(DancerFrame(index, time.perf_counter(), positions, weights, None, None))
 
+    assert waited(5.0) < 1.0, "there was none yet"
     put(0)
     piece.performance.draw(surface, 1.0, began_at=1.0, shown_at=1.0)
     assert waited(5.0) < 1.0, "one has just come"
@@ -86,6 +87,9 @@ def test_a_frame_is_waited_for_where_it_is_about_to_come(piece: Piece) -> None:
     assert piece.frames.version == 2
     time.sleep(0.03)
     assert waited(5.0) < 1.0, "it has not been drawn yet"
+    piece.performance.draw(surface, 1.1, began_at=1.0, shown_at=1.0)
+    time.sleep(0.08)
+    assert waited(5.0) < 1.0, "the dance stands still"
 
 
 def test_digits_choose_and_shift_blends(piece: Piece) -> None:

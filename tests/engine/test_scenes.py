@@ -1,5 +1,6 @@
 """Every scene shows the dancer and follows the emotion; pictures are compared by structure."""
 
+import contextlib
 from itertools import pairwise
 
 import numpy as np
@@ -79,6 +80,32 @@ def test_a_back_for_another_surface_or_after_a_pause_is_drawn_anew(scene):
     stage.draw_behind(surface := pygame.Surface(SIZE, 0, 32), 500.0)
     assert pygame.surfarray.array3d(surface).max() > 5
     assert play(scene, 1 / 30, stage=stage, start=3.0)[40:150, 140:180].max() > 90, "a clock that went back"
+
+
+def test_a_cut_leaves_nothing_of_the_dance_before():
+    stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
+    play("chorus", 5.0, stage=stage)
+    stage.draw_behind(surface, 5.0)
+    echoes = pygame.surfarray.array3d(surface).astype(float)
+    elsewhere = standing() + np.array([2.0, 0.0, 0.0], dtype=np.float32)
+    stage.draw(surface, Picture(5.0, elsewhere, emotion("happy"), PALETTE, scene="chorus"))
+    after = pygame.surfarray.array3d(surface).astype(float)
+    assert echoes[:60, 40:120].max() > after[:60, 40:120].max() + 5.0
+
+
+def test_a_scene_whose_back_fails_can_be_left(monkeypatch):
+    def fails(*_):
+        raise ValueError("no back")
+
+    stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
+    play("chorus", 1.0, stage=stage)
+    monkeypatch.setattr(SCENES["chorus"], "draw_behind", fails)
+    for i in range(60):
+        with contextlib.suppress(ValueError):
+            stage.draw_behind(surface, 1.0 + i / 30)
+        picture = Picture(1.0 + i / 30, standing(), emotion("happy"), PALETTE, scene="figure")
+        stage.draw(surface, picture)  # the room, and no scene of which the back fails
+    stage.draw_behind(surface, 3.0)
 
 
 @pytest.mark.parametrize("scene", SCENES)
