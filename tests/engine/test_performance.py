@@ -66,30 +66,28 @@ def test_a_frame_is_waited_for_where_it_is_about_to_come(piece: Piece) -> None:
     surface = pygame.Surface(SIZE, 0, 32)
     positions, weights = np.zeros((17, 3), dtype=np.float32), DEFAULT_PALETTE.one_hot(1)
 
-    def waited(seconds: float) -> float:
-        began = time.perf_counter()
-        piece.performance.await_frame(seconds)
-        return time.perf_counter() - began
-
     def put(index: int) -> None:
         piece.frames.put(DancerFrame(index, time.perf_counter(), positions, weights, None, None))
 
-    assert waited(5.0) < 1.0, "there was none yet"
+    def waited(seconds: float, since: float) -> float:
+        """For how long, where the newest frame came `since` so many seconds."""
+        began = time.perf_counter()
+        piece.frames.put_at = began - since
+        piece.performance.await_frame(seconds)
+        return time.perf_counter() - began
+
+    assert waited(5.0, np.inf) < 1.0, "there was none yet"
     put(0)
     piece.performance.draw(surface, 1.0, began_at=1.0, shown_at=1.0)
-    assert waited(5.0) < 1.0, "one has just come"
-    time.sleep(0.03)
-    assert waited(0.02) >= 0.02, "one is due"
+    assert waited(5.0, 0.0) < 1.0, "one has just come"
+    assert waited(0.02, 0.03) >= 0.02, "one is due"
+    assert waited(5.0, 0.5) < 1.0, "the dance stands still"
     timer = threading.Timer(0.05, put, (1,))
     timer.start()
-    assert waited(20.0) < 10.0, "and here it is"
+    assert waited(20.0, 0.03) < 10.0, "and here it is"
     timer.join()
     assert piece.frames.version == 2
-    time.sleep(0.03)
-    assert waited(5.0) < 1.0, "it has not been drawn yet"
-    piece.performance.draw(surface, 1.1, began_at=1.0, shown_at=1.0)
-    time.sleep(0.08)
-    assert waited(5.0) < 1.0, "the dance stands still"
+    assert waited(5.0, 0.03) < 1.0, "it has not been drawn yet"
 
 
 def test_digits_choose_and_shift_blends(piece: Piece) -> None:
