@@ -224,13 +224,13 @@ class Stage:
 
     def _follow(self, picture: Picture, seconds: float) -> NDArray[np.float32] | None:
         """The positions to draw: the last good ones where these are none; updates the joints' speeds."""
+        self._cut = False
         positions = picture.positions
         if positions is None:
             self._last = None
             return None
         if positions.shape != (JOINT_COUNT, 3) or not np.isfinite(positions).all():
             return self._last
-        self._cut = False
         here = picture.visitor is not None and picture.visitor.present
         good = self._facing.turned(positions.astype(np.float32), here, seconds)
         if self._last is None or np.linalg.norm(good[0] - self._last[0]) > CUT_DISTANCE:

@@ -90,8 +90,6 @@ class Window:
         self._flip_waited = 0.0
         """seconds, a running mean"""
         self._screen_says_when = False
-        self._well = True
-        """whether what lies behind was drawn for the picture that comes"""
         self.began_at = self.shown_at = 0.0
         """when the newest picture was begun, and when one was on the screen"""
         self._automatic = AutomaticScale(1.0 / screen.rate, screen.scale)
@@ -151,7 +149,6 @@ class Window:
             if self._lost_at is None:
                 self._show_one(draw, on_action, pacer, prepare, await_new)
             else:
-                self._well = True
                 pacer.move(self._draw(draw, max(pacer.due, time.perf_counter())) or 0.0)
                 pacer.wait()
                 self._find_again()
@@ -176,10 +173,10 @@ class Window:
             began = time.perf_counter()
             due = self.shown_at + 1.0 / self._screen.rate if self._screen_says_when else pacer.due
             due = max(due, began)  # after a pause it is late already
-            self._well = prepare is None or self._try(lambda: prepare(self.canvas, due)) is not None
+            well = prepare is None or self._try(lambda: prepare(self.canvas, due)) is not None
             prepared = time.perf_counter() - began
             pacer.begin(await_new)
-            move = self._draw(draw, due)
+            move = self._draw(draw, due, well)
             if move is None:  # the picture before stays
                 pacer.wait()
                 return
@@ -332,11 +329,12 @@ class Window:
         except Exception:
             log.exception("the key for %s did nothing", action)
 
-    def _draw(self, draw: Draw, due: float) -> float | None:
-        """What `draw` says of the picture that is due at a time, None where it failed."""
+    def _draw(self, draw: Draw, due: float, well: bool = True) -> float | None:
+        """What `draw` says of the picture that is due at a time, None where it failed. A fault is over where
+        this goes `well`, as what came before it did."""
         self.began_at = time.perf_counter()
         move = self._try(lambda: draw(self.canvas, due))
-        if move is not None and self._well:
+        if move is not None and well:
             self._drawing.ends()
         return move
 

@@ -109,7 +109,7 @@ class Chorus(Scene):
         draw_sculpture(surface, sculpture)
 
     def _goes_on(self, time: float) -> bool:
-        """Whether the memories reach up to a time."""
+        """Whether the memories reach up to a time, so that even the first echo is of one of them."""
         return bool(self._memories) and 0.0 <= time - self._memories[-1].time < 0.5
 
     def _draw_row(self, surface: pygame.Surface, view: View, times: NDArray[np.floating], row: Row) -> None:

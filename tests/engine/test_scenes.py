@@ -76,7 +76,8 @@ def test_a_back_for_another_surface_or_after_a_pause_is_drawn_anew(scene):
     stage = Stage(SIZE)
     play(scene, 1.0, stage=stage)
     stage.draw_behind(pygame.Surface((480, 270), 0, 32), 1.1)
-    assert play(scene, 1 / 30, stage=stage, start=1.1)[40:150, 140:180].max() > 90
+    image = play(scene, 1 / 30, stage=stage, start=1.1)
+    assert image[40:150, 140:180].max() > 90 and image[165:, 90:110].min() > 5.0, "the dancer and the room"
     stage.draw_behind(surface := pygame.Surface(SIZE, 0, 32), 500.0)
     assert pygame.surfarray.array3d(surface).max() > 5
     assert play(scene, 1 / 30, stage=stage, start=3.0)[40:150, 140:180].max() > 90, "a clock that went back"
@@ -91,6 +92,21 @@ def test_a_cut_leaves_nothing_of_the_dance_before():
     stage.draw(surface, Picture(5.0, elsewhere, emotion("happy"), PALETTE, scene="chorus"))
     after = pygame.surfarray.array3d(surface).astype(float)
     assert echoes[:60, 40:120].max() > after[:60, 40:120].max() + 5.0
+
+
+def test_a_pose_after_a_cut_that_cannot_be_used_keeps_the_visitor_in_view(monkeypatch):
+    stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
+    visitor = Pose(True, 0.0, standing(), np.ones(17, dtype=np.float32))
+    play("figure", 2.0, stage=stage, visitor=visitor)
+    elsewhere = standing() + np.array([2.0, 0.0, 0.0], dtype=np.float32)
+    backs = []
+    draw_behind = stage._draw_behind
+    monkeypatch.setattr(stage, "_draw_behind", lambda *given: backs.append(draw_behind(*given)) or backs[-1])
+    for time, positions in ((2.0, elsewhere), (2.1, elsewhere * np.nan), (2.2, elsewhere)):
+        picture = Picture(time, positions, emotion("happy"), PALETTE, scene="figure", visitor=visitor)
+        stage.draw(surface, picture)
+    with_ghost = [back.view is not None and back.view.ghost is not None for back in backs]
+    assert with_ghost == [True, False, True, True], "at the cut the room alone, and then no second time"
 
 
 def test_a_scene_whose_back_fails_can_be_left(monkeypatch):
