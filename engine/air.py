@@ -7,7 +7,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import add_shade, cell_for
+from engine.enlarge import Touched, add_shade, cell_for
 from engine.scene import View
 from engine.strands import bloom, expose
 from models.skeleton import INDEX
@@ -30,16 +30,17 @@ UNSEEN = 3.0
 """Light in steps of 8 bits that is taken away from all of it, so that it ends without an edge and early."""
 
 
-def draw_air(surface: pygame.Surface, view: View, *, trails: bool = True) -> None:
+def draw_air(surface: pygame.Surface, view: View, *, trails: bool = True) -> Touched:
     """Add the glow of the body and, with `trails`, the paths of the last `trail_seconds`."""
     cell = 2 * cell_for(view.projection.size)
     shade = _lamps(view, cell) * np.float32(view.light.glow_strength)
     if trails:
         _add_trails(shade, view, cell)
     brightest = float(view.light.glow.max()) * 255.0
-    if brightest > UNSEEN:
-        shade -= np.float32(UNSEEN / brightest)
-        add_shade(surface, np.maximum(shade, 0.0, out=shade), view.light.glow * 255.0, (0, 0), cell)
+    if brightest <= UNSEEN:
+        return []
+    shade -= np.float32(UNSEEN / brightest)
+    return add_shade(surface, np.maximum(shade, 0.0, out=shade), view.light.glow * 255.0, (0, 0), cell)
 
 
 def _lamps(view: View, cell: int) -> NDArray[np.float32]:

@@ -1,13 +1,16 @@
 """The dark room: air that glows behind the dancer, a floor with a pool of light, a vignette and fine grain."""
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 import pygame
 from numpy.typing import NDArray
 
+from engine.canvas import pixels_of
 from engine.colours import Light
+from engine.enlarge import Touched
 from engine.stage_camera import DISTANCE, EYE_HEIGHT, Projection
 
 TURNS = 12
@@ -15,6 +18,9 @@ TURNS = 12
 
 GRAIN = 1.6
 """Amplitude of the grain in steps of 8 bits: it hides the bands that dark gradients otherwise show."""
+
+BAND = 60
+"""Pixels of height of the boxes in which the room is restored."""
 
 COARSE = 4
 """Pixels per cell in which the light is worked out: it has no edges."""
@@ -36,17 +42,27 @@ class Backdrop:
         self._painted: list[NDArray[np.float32] | None] = [None] * TURNS
         self._turn = 0
 
-    def draw(self, surface: pygame.Surface, light: Light) -> None:
-        """Draw the room in a light."""
+    def draw(self, surface: pygame.Surface, light: Light, touched: Touched | None = None) -> None:
+        """Draw the room in a light; of what was `touched`, where the rest of the surface still shows the room.
+
+        Every TURNS-th row is drawn all the same, each time another one: what else happens to a surface, such as
+        a window that a driver empties, is over after TURNS pictures.
+        """
         tones = _tones(light)
         if self._painted[0] is None:
+            touched = None
             for turn in range(TURNS):
                 self._paint(turn, tones)
         self._turn = (self._turn + 5) % TURNS
         painted = self._painted[self._turn]
         if painted is None or np.abs(painted - tones).max() > 0.15:
             self._paint(self._turn, tones)
-        surface.blit(self._image, (0, 0))
+        if touched is None or surface.get_masks() != self._image.get_masks():
+            surface.blit(self._image, (0, 0))
+            return
+        pixels_of(surface)[self._turn :: TURNS] = pixels_of(self._image)[self._turn :: TURNS]
+        blits: list[Any] = [(self._image, box, box) for box in _apart(touched, self.size[1])]
+        surface.blits(blits, False)
 
     def _paint(self, turn: int, tones: NDArray[np.float32]) -> None:
         """Paint every TURNS-th row: light interpolated between coarse cells, then the grain."""
@@ -63,13 +79,21 @@ class Backdrop:
         blue, green, red = (
             cv2.convertScaleAbs(cv2.add(cv2.resize(channel, grain.shape[::-1]), grain)) for channel in coarse
         )
-        fine = cv2.merge([blue, green, red, red])
-        # a surface stays locked as long as a view of it lives
-        pitch, buffer = self._image.get_pitch(), memoryview(self._image.get_buffer())  # type: ignore[arg-type]
-        pixels = np.frombuffer(buffer, dtype=np.uint8).reshape(self.size[1], pitch)
-        pixels[turn::TURNS, : 4 * self.size[0]] = fine.reshape(len(rows), -1)
-        del pixels, buffer
+        pixels_of(self._image)[turn::TURNS] = cv2.merge([blue, green, red, red])
         self._painted[turn] = tones
+
+
+def _apart(boxes: Touched, height: int) -> Touched:
+    """Boxes that hold all of these and no pixel twice: one in each band of the picture."""
+    if not boxes:
+        return []
+    left, top, right, bottom = np.array([(box.left, box.top, box.right, box.bottom) for box in boxes]).T
+    bands = np.arange(0, height, BAND)[:, None]
+    there = (top < bands + BAND) & (bottom > bands)
+    first = np.where(there, left, 1 << 30).min(axis=1)
+    last = np.where(there, right, 0).max(axis=1)
+    rows = zip(bands[:, 0].tolist(), first.tolist(), (last - first).tolist(), strict=True)
+    return [pygame.Rect(left, top, width, BAND) for top, left, width in rows if width > 0]
 
 
 def _tones(light: Light) -> NDArray[np.float32]:

@@ -63,10 +63,10 @@ def canvas_size(screen: tuple[int, int], scale: float, rotate: int) -> tuple[int
 
 def show(canvas: pygame.Surface, screen: pygame.Surface, rotate: int) -> None:
     """Turn the drawn picture clockwise by `rotate` degrees and enlarge it to fill the screen, both 32-bit."""
-    pixels, size = _pixels(canvas), screen.get_size()
+    pixels, size = pixels_of(canvas), screen.get_size()
     alike = screen.get_masks() == canvas.get_masks()
     # straight onto the screen where its pixels are in the same order: a picture in between is new memory
-    into = _pixels(screen) if alike else np.empty((size[1], size[0], 4), dtype=np.uint8)
+    into = pixels_of(screen) if alike else np.empty((size[1], size[0], 4), dtype=np.uint8)
     if rotate:
         turned = pixels.shape[1::-1] if rotate == 180 else pixels.shape[:2]
         pixels = cv2.rotate(pixels, TURNS[rotate], dst=into if turned == size else None)
@@ -78,7 +78,7 @@ def show(canvas: pygame.Surface, screen: pygame.Surface, rotate: int) -> None:
         screen.blit(image, (0, 0))
 
 
-def _pixels(surface: pygame.Surface) -> NDArray[Any]:
+def pixels_of(surface: pygame.Surface) -> NDArray[Any]:
     """A view of a 32-bit surface, (height, width, 4); it is locked for as long as that lives."""
     width, height = surface.get_size()
     buffer = memoryview(surface.get_buffer())  # type: ignore[arg-type]

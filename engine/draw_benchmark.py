@@ -27,9 +27,11 @@ WARM_UP = 40
 
 
 def measure(rollouts: Rollouts, scene: str, size: tuple[int, int], seconds: float) -> tuple[float, float]:
-    """Median milliseconds of (one picture, one fill plus one blit), taken in turn at 60 pictures a second."""
-    surface = pygame.Surface(size, 0, 32)
-    source = pygame.Surface(size, 0, 32)
+    """Median milliseconds of (one picture, one fill plus one blit), taken in turn at 60 pictures a second.
+
+    Pictures are drawn as the window does, one over the other: what was drawn over the room is restored.
+    """
+    surface, other, source = (pygame.Surface(size, 0, 32) for _ in range(3))
     stage = Stage(size)
     draws, yardsticks = [], []
     count = WARM_UP + round(seconds * 60)
@@ -44,9 +46,10 @@ def measure(rollouts: Rollouts, scene: str, size: tuple[int, int], seconds: floa
             scene=scene,
         )
         started = time.perf_counter()
-        surface.fill((12, 20, 30))
-        surface.blit(source, (0, 0))
+        other.fill((12, 20, 30))
+        other.blit(source, (0, 0))
         filled = time.perf_counter()
+        stage.draw_behind(surface, picture.time, kept=True)
         stage.draw(surface, picture)
         drawn = time.perf_counter()
         yardsticks.append(filled - started)

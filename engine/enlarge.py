@@ -43,6 +43,9 @@ DARK_CODE = 64
 Piece = tuple[pygame.Surface, int, int]
 """A picture with alpha, and the pixels that it lies to the right of and under a figure's first corner."""
 
+Touched = list[pygame.Rect]
+"""Boxes in pixels outside of which nothing was drawn."""
+
 
 def cell_for(size: tuple[int, int]) -> int:
     """Pixels per cell for figures and lights in a picture of `size`."""
@@ -71,21 +74,23 @@ def lit_patches(lit: NDArray[np.bool_], band: int) -> list[tuple[int, int, int, 
     return patches
 
 
-def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, int], cell: int) -> None:
+def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, int], cell: int) -> Touched:
     """Add BGRX light (rows, columns, 4), its first corner at pixel `origin`, in cells of `cell` pixels."""
-    _add(surface, colour, _more_than_faint(colour), origin, cell, lambda part: _enlarged_light(part, cell))
+    return _add(
+        surface, colour, _more_than_faint(colour), origin, cell, lambda part: _enlarged_light(part, cell)
+    )
 
 
 def add_shade(
     surface: pygame.Surface, shade: NDArray[Any], tint: NDArray[Any], origin: tuple[int, int], cell: int
-) -> None:
+) -> Touched:
     """Add an RGB tint (3,) in 0..255 times `shade` (rows, columns) in 0..1, in cells of `cell` pixels.
 
     Light of one colour is enlarged as one channel, and rounded off where `cell` is even, for what is narrow.
     """
     brightest = float(tint.max())
     if brightest <= FAINT:
-        return
+        return []
     grey = cv2.convertScaleAbs(shade.astype(np.float32), alpha=brightest)
     if cell % 2 == 0:
         grey, origin, cell = _finer(grey, origin, cell)
@@ -100,7 +105,7 @@ def add_shade(
             return fine.view(np.uint8).reshape(*fine.shape, 4)
         return _rows_twice(cv2.LUT(_half(part, cell), (pixels * TWICE).view(np.float64)))
 
-    _add(surface, grey, grey > FAINT, origin, cell, enlarge)
+    return _add(surface, grey, grey > FAINT, origin, cell, enlarge)
 
 
 def _finer(grey: NDArray[Any], origin: tuple[int, int], cell: int) -> tuple[NDArray[Any], tuple[int, int], int]:
@@ -124,14 +129,16 @@ def _add(
     origin: tuple[int, int],
     cell: int,
     enlarge: Callable[[NDArray[Any]], NDArray[Any]],
-) -> None:
+) -> Touched:
     """Add the light of the cells that are `lit`; `enlarge` makes BGRX pixels of some of them."""
+    touched = []
     for top, left, bottom, right in lit_patches(lit, _band(cell)):
         above, below = min(top, 1), min(len(cells) - bottom, 1)  # neighbours to interpolate towards
         fine = enlarge(cells[top - above : bottom + below, left:right])
         place = (origin[0] + left * cell, origin[1] + top * cell)
         area = (0, above * cell, (right - left) * cell, (bottom - top) * cell)
-        surface.blit(_image(fine), place, area, special_flags=pygame.BLEND_RGB_ADD)
+        touched.append(surface.blit(_image(fine), place, area, special_flags=pygame.BLEND_RGB_ADD))
+    return touched
 
 
 def blend_figure(
@@ -140,13 +147,13 @@ def blend_figure(
     distance: NDArray[Any],
     origin: tuple[int, int],
     cell: float,
-) -> None:
+) -> Touched:
     """Blend BGRX colours (rows, columns, 4) over the surface with a sharp, anti-aliased silhouette.
 
     `distance` (rows, columns) is that of `distance_codes`; `cell` pixels per cell need not be whole.
     """
     # SDL's own blending is the faster one where nearly everything is opaque or clear, and else the slower one
-    blit_pieces(surface, cut_out(colour, distance, cell), origin, pygame.BLEND_ALPHA_SDL2)
+    return blit_pieces(surface, cut_out(colour, distance, cell), origin, pygame.BLEND_ALPHA_SDL2)
 
 
 def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: float = 1.0) -> list[Piece]:
@@ -170,11 +177,13 @@ def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: 
     return pieces
 
 
-def blit_pieces(surface: pygame.Surface, pieces: list[Piece], origin: tuple[int, int], flag: int = 0) -> None:
+def blit_pieces(
+    surface: pygame.Surface, pieces: list[Piece], origin: tuple[int, int], flag: int = 0
+) -> Touched:
     """Blend a figure that was cut out, its first corner at a pixel."""
     x, y = origin
     blits: list[Any] = [(image, (x + left, y + top), None, flag) for image, left, top in pieces]
-    surface.blits(blits, False)
+    return surface.blits(blits) or []
 
 
 def distance_codes(distance: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.body import Body, embody
 from engine.colours import Light
-from engine.enlarge import add_shade, blend_figure, cell_for, distance_codes
+from engine.enlarge import Touched, add_shade, blend_figure, cell_for, distance_codes
 from engine.relief import Relief, cast_silhouette, raise_relief
 from engine.stage_camera import Projection
 
@@ -124,20 +124,20 @@ class Sculptor:
         return depth
 
 
-def draw_sculpture(surface: pygame.Surface, sculpture: Sculpture) -> None:
+def draw_sculpture(surface: pygame.Surface, sculpture: Sculpture) -> Touched:
     """Blend a lit body over the surface, where it was sculpted."""
-    blend_figure(surface, sculpture.colour, sculpture.distance, sculpture.origin, sculpture.cell)
+    return blend_figure(surface, sculpture.colour, sculpture.distance, sculpture.origin, sculpture.cell)
 
 
 def paint_ghost(
     surface: pygame.Surface, body: Body, projection: Projection, light: Light, strength: float
-) -> None:
+) -> Touched:
     """Add the visitor as breath on glass: an outline that glows, and hardly anything inside it."""
     silhouette = cast_silhouette(body, projection, cell_for(projection.size) * 2)
     if silhouette is None:
-        return
+        return []
     inside = np.clip(silhouette.distance + 0.5, 0.0, 1.0)
     rim = np.exp(np.square(silhouette.distance - 0.5) * np.float32(-0.35))
     shade = cv2.GaussianBlur(inside * np.float32(0.13) + rim * np.float32(0.17), (3, 3), 0)
     tint = (0.55 * light.glow + 0.45 * light.figure) * np.float32(255.0 * strength)
-    add_shade(surface, shade, tint, silhouette.origin, silhouette.cell)
+    return add_shade(surface, shade, tint, silhouette.origin, silhouette.cell)

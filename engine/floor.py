@@ -9,7 +9,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import add_light
+from engine.enlarge import Touched, add_light
 from engine.figure import Sculpture
 from engine.stage_camera import EYE_HEIGHT, Projection
 from models.skeleton import INDEX
@@ -29,7 +29,7 @@ DUST_REACH = 3
 DUST_STEPS = 8
 
 
-def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: Projection) -> None:
+def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: Projection) -> Touched:
     """Add the faint, blurred reflection of what is near the floor.
 
     The camera does not tilt: a polished floor reflects upside down about the row of the feet.
@@ -40,7 +40,7 @@ def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: P
     tall = round(REFLECTION_HEIGHT * projection.scale / cell)
     top = max(feet - tall, 0)
     if feet <= top or top >= len(sculpture.colour):
-        return
+        return []
     # the soles reach a little below the floor's row where a foot stands nearer to the viewer
     inside = cv2.convertScaleAbs(cv2.max(sculpture.distance[top:feet], 103), alpha=5.1, beta=-103 * 5.1)
     depth = (feet - top - np.arange(feet - top, dtype=np.float32)[: len(inside)] - 0.5) / tall
@@ -49,10 +49,10 @@ def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: P
     upright = cv2.multiply(sculpture.colour[top:feet], share, dtype=cv2.CV_8U)
     light = cv2.GaussianBlur(upright[::-1], (5, 9), 0)
     start = feet + (feet - top - len(light))
-    add_light(surface, light, (sculpture.origin[0], sculpture.origin[1] + start * cell), cell)
+    return add_light(surface, light, (sculpture.origin[0], sculpture.origin[1] + start * cell), cell)
 
 
-def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], projection: Projection) -> None:
+def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], projection: Projection) -> Touched:
     """Darken the floor under the feet, more the closer they are to it, and a little under the pelvis."""
     points = positions[np.concatenate([SOLES, [0]])].astype(np.float32)
     lift = np.maximum(points[:, 1] - ANKLE_HEIGHT, 0.0)
@@ -65,19 +65,24 @@ def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], proje
     pixels, scale = projection.project(np.stack([on_floor, near]))
     flatness = np.maximum(pixels[1, :, 1] - pixels[0, :, 1], 1.0) / (0.1 * scale[0])
     rows = np.column_stack([pixels[0], radii * scale[0], flatness, strengths]).tolist()
+    touched = []
     for x, y, radius, flat, strength in rows:
         if strength > 0.02:
             size = (max(int(radius), 2) // 4 * 8, max(int(radius * flat), 2) // 2 * 4)
             sprite = _shadow(size, int(strength * SHADOW_STEPS / 0.62))
             place = (x - size[0] / 2, y - size[1] / 2)
-            surface.blit(sprite, place, special_flags=pygame.BLEND_RGB_MULT)
+            touched.append(surface.blit(sprite, place, special_flags=pygame.BLEND_RGB_MULT))
+    return touched
 
 
-def draw_contact(surface: pygame.Surface, place: tuple[float, float], radius: float, strength: float) -> None:
+def draw_contact(
+    surface: pygame.Surface, place: tuple[float, float], radius: float, strength: float
+) -> pygame.Rect:
     """Darken the floor around a pixel: the shadow of somebody far away, `radius` pixels wide."""
     size = (max(int(radius), 2) // 4 * 8, max(int(radius * 0.22), 2) // 2 * 4)
     sprite = _shadow(size, int(min(strength, 1.0) * SHADOW_STEPS))
-    surface.blit(sprite, (place[0] - size[0] / 2, place[1] - size[1] / 2), special_flags=pygame.BLEND_RGB_MULT)
+    corner = (place[0] - size[0] / 2, place[1] - size[1] / 2)
+    return surface.blit(sprite, corner, special_flags=pygame.BLEND_RGB_MULT)
 
 
 @functools.lru_cache(maxsize=128)
@@ -92,7 +97,7 @@ def _shadow(size: tuple[int, int], step: int) -> pygame.Surface:
     return pygame.image.frombuffer(pixels.tobytes(), (width, height), "BGRA")
 
 
-def draw_dust(surface: pygame.Surface, projection: Projection) -> None:
+def draw_dust(surface: pygame.Surface, projection: Projection) -> Touched:
     """Add specks that lie still on the floor around the dancer, lit by the pool."""
     column, row = math.floor(projection.x / DUST_SPACING), math.floor(projection.z / DUST_SPACING)
     spots, glints = _dust_around(column, row)
@@ -106,7 +111,7 @@ def draw_dust(surface: pygame.Surface, projection: Projection) -> None:
         (_speck(radius, level), place, None, pygame.BLEND_RGB_ADD)
         for place, level in zip(pixels.tolist(), levels.tolist(), strict=True)
     ]
-    surface.blits(specks, False)
+    return surface.blits(specks) or []
 
 
 @functools.lru_cache(maxsize=64)

@@ -143,9 +143,10 @@ class Performance:
         self._stage.draw_words(surface, self._overlay(now, scale), listing() if self._keys_on else ())
         return later
 
-    def prepare(self, surface: pygame.Surface, now: float) -> None:
-        """Draw what lies behind the dancer in the picture that is to be shown at a time."""
-        self._stage.draw_behind(surface, now)
+    def prepare(self, surface: pygame.Surface, now: float, kept: bool) -> None:
+        """Draw what lies behind the dancer in the picture that is to be shown at a time; `kept` says whether
+        the surface still shows the one before."""
+        self._stage.draw_behind(surface, now, kept=kept)
 
     def await_frame(self, seconds: float) -> None:
         """Wait at most so many seconds for the next frame of the dance, where it is about to come."""

@@ -9,6 +9,7 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.colours import Light
+from engine.enlarge import Touched
 from engine.history import History
 from engine.stage_camera import Projection
 from engine.visitor_ghost import Ghost
@@ -42,7 +43,11 @@ class View:
 
 
 class Scene(ABC):
-    """One way to show the dance. A new one is a file in engine/scenes and a name in its table."""
+    """One way to show the dance. A new one is a file in engine/scenes and a name in its table.
+
+    What draws says where it did, so that the next picture restores no more of the room than that; one that says
+    nothing may draw anywhere, and the whole room is restored.
+    """
 
     name: ClassVar[str]
     widening: ClassVar[float] = 1.0
@@ -50,14 +55,15 @@ class Scene(ABC):
     shows_visitor: ClassVar[bool] = True
     """Whether the visitor stands in the scene as a faint mirror figure."""
 
-    def draw_behind(self, surface: pygame.Surface, view: View) -> None:  # noqa: B027 - most have nothing there
+    def draw_behind(self, surface: pygame.Surface, view: View) -> Touched | None:
         """Draw what needs neither the newest pose nor camera: the view has those of the picture before.
 
         What is drawn here does not keep the newest pose waiting. Not called for the first picture and at a cut.
         """
+        return []
 
     @abstractmethod
-    def draw(self, surface: pygame.Surface, view: View) -> None:
+    def draw(self, surface: pygame.Surface, view: View) -> Touched | None:
         """Draw onto a 32-bit surface that shows the room, the visitor and what `draw_behind` drew.
 
         A cut calls `forget` first.

@@ -4,7 +4,7 @@ What lies behind the dancer can be drawn before the newest pose is there, by the
 which is slow: that pose is shown sooner.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pygame
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine.backdrop import Backdrop
 from engine.body import embody
 from engine.colours import Colours, Light, LiveColours
+from engine.enlarge import Touched
 from engine.facing import Facing
 from engine.figure import paint_ghost
 from engine.history import History
@@ -64,12 +65,13 @@ class Picture:
 @dataclass(frozen=True, eq=False)
 class _Behind:
     """The room is drawn on a surface, in a light, `seconds` after the picture before; and what else lies behind
-    the dancer where there was a `view` of that picture."""
+    the dancer, at what it `touched`, where there was a `view` of that picture."""
 
     surface: pygame.Surface
     light: Light
     seconds: float
     view: View | None = None
+    touched: Touched | None = field(default_factory=list)
 
 
 class Stage:
@@ -93,6 +95,8 @@ class Stage:
         self._fading: Light | None = None
         self._behind: _Behind | None = None
         self._before: tuple[Picture, View | None] | None = None
+        self._touched: Touched | None = None
+        """where the picture before differs from the room, None where that may be anywhere"""
         self._speeds = np.zeros(JOINT_COUNT, dtype=np.float32)
         self._last: NDArray[np.float32] | None = None
         self._cut = False
@@ -103,14 +107,17 @@ class Stage:
         """One line about what is wrong in the file of lights, None if nothing is."""
         return None if self._live is None else self._live.mistake
 
-    def draw_behind(self, surface: pygame.Surface, time: float) -> None:
+    def draw_behind(self, surface: pygame.Surface, time: float, *, kept: bool = False) -> None:
         """Draw what lies behind the dancer in the picture of a time: `draw` goes on from there.
 
-        Emotion, visitor and camera are those of the picture before; without one nothing is drawn yet.
+        Emotion, visitor and camera are those of the picture before; without one nothing is drawn yet. Where
+        the surface is `kept`, it shows that picture and nothing else: of the room only what was drawn over is
+        restored.
         """
         self._behind = None
         if self._before is not None:
-            self._behind = self._draw_behind(surface, replace(self._before[0], time=time))
+            touched = self._touched if kept else None
+            self._behind = self._draw_behind(surface, replace(self._before[0], time=time), touched)
 
     def draw(self, surface: pygame.Surface, picture: Picture) -> None:
         """Draw a picture onto a 32-bit surface of any size. Times must not decrease by much.
@@ -125,31 +132,42 @@ class Stage:
         if self._cut and behind.view is not None:  # what was drawn belongs to the dance before
             behind = self._draw_behind(surface, picture)
         self._before = picture, None
+        touched = behind.touched
         if positions is not None:
-            self._before = picture, self._draw_scene(surface, picture, positions, behind)
+            view, more = self._draw_scene(surface, picture, positions, behind)
+            self._before = picture, view
+            touched = None if touched is None or more is None else touched + more
         elif picture.progress is not None:
             draw_progress(surface, picture.progress, picture.time)
+            touched = None
         if picture.caption is not None:
             draw_caption(surface, picture.caption, picture.time)
+            touched = None
+        self._touched = touched
 
-    @staticmethod
     def draw_words(
-        surface: pygame.Surface, readings: Readings | None, keys: tuple[tuple[str, str], ...] = ()
+        self, surface: pygame.Surface, readings: Readings | None, keys: tuple[tuple[str, str], ...] = ()
     ) -> None:
         """Draw what the operator reads over the picture: readings, and (label, meaning) of the keys."""
         if readings is not None:
+            self._touched = None
             draw_readings(surface, readings)
         if keys:
+            self._touched = None
             draw_keys(surface, keys)
 
-    def _draw_behind(self, surface: pygame.Surface, picture: Picture) -> _Behind:
-        """The room, and what stands behind the dancer by the camera of the picture before."""
+    def _draw_behind(
+        self, surface: pygame.Surface, picture: Picture, restored: Touched | None = None
+    ) -> _Behind:
+        """The room, and what stands behind the dancer by the camera of the picture before; of the room only
+        what is to be `restored` where that is known."""
+        self._touched = None  # until the picture is drawn
         size = surface.get_size()
         if self._backdrop.size != size:
             self._backdrop = Backdrop(self._camera.at_rest(size))
         seconds = 0.0 if self._time is None else min(max(picture.time - self._time, 0.0), 0.25)
         light = self._fade_light(picture, seconds)
-        self._backdrop.draw(surface, light)
+        self._backdrop.draw(surface, light, restored)
         view = None if self._before is None else self._before[1]
         self._before = picture, None  # what cannot be drawn is not tried again and again
         if view is None:
@@ -158,18 +176,19 @@ class Stage:
         projection = replace(view.projection, size=size)
         visitor = picture.visitor if picture.mirror and scene.shows_visitor else None
         ghost = self._ghost.follow(visitor, seconds, projection)
+        touched: Touched = []
         if ghost is not None:
             strength = ghost.strength * self._scene_light
-            paint_ghost(surface, embody(ghost.positions), projection, dimmed, strength)
+            touched = paint_ghost(surface, embody(ghost.positions), projection, dimmed, strength)
         view = replace(
             view, time=picture.time, seconds=seconds, light=dimmed, projection=projection, ghost=ghost
         )
-        scene.draw_behind(surface, view)
-        return _Behind(surface, light, seconds, view)
+        more = scene.draw_behind(surface, view)
+        return _Behind(surface, light, seconds, view, None if more is None else touched + more)
 
     def _draw_scene(
         self, surface: pygame.Surface, picture: Picture, positions: NDArray[np.float32], behind: _Behind
-    ) -> View:
+    ) -> tuple[View, Touched | None]:
         scene = self._change_scene(picture.scene, behind.seconds)
         widening = scene.widening * (1.0 + 0.22 * self._waiting)
         projection = self._camera.follow(positions, picture.time, surface.get_size(), widening)
@@ -184,8 +203,7 @@ class Stage:
             projection,
             None if behind.view is None else behind.view.ghost,
         )
-        scene.draw(surface, view)
-        return view
+        return view, scene.draw(surface, view)
 
     def _change_scene(self, name: str, seconds: float) -> Scene:
         """The scene to draw: the one that was there until it is dark, then the wanted one as it lights up."""

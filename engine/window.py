@@ -37,8 +37,9 @@ NO_SCREEN = ("dummy", "offscreen")
 Draw = Callable[[pygame.Surface, float], float | None]
 """Draws the whole picture that is to be shown at a `time.perf_counter()` time, which is as even as the screen,
 whenever each is begun; says by how many seconds later the next ones had better begin."""
-Prepare = Callable[[pygame.Surface, float], float | None]
-"""Draws what can be drawn of that picture before the newest is there."""
+Prepare = Callable[[pygame.Surface, float, bool], float | None]
+"""Draws what can be drawn of that picture before the newest is there; told whether the surface still shows the
+picture before."""
 AwaitNew = Callable[[float], None]
 """Waits at most so many seconds for something new that is about to come."""
 OnAction = Callable[[str, int | None], None]
@@ -80,7 +81,7 @@ class Window:
         self.fullscreen = (screen.fullscreen or screen.kiosk) and not screen.headless
         self._windowed_size = screen.size
         self._statistics = statistics
-        self._quit = False
+        self._quit = self._kept = False
         self._drawing, self._showing = Trouble("render", statistics), Trouble("display", statistics)
         self._complaint = RateLimitedLog(log, OFTEN, SELDOM)
         self._lost_at: float | None = None
@@ -173,7 +174,7 @@ class Window:
             began = time.perf_counter()
             due = self.shown_at + 1.0 / self._screen.rate if self._screen_says_when else pacer.due
             due = max(due, began)  # after a pause it is late already
-            well = prepare is None or self._try(lambda: prepare(self.canvas, due)) is not None
+            well = prepare is None or self._try(lambda: prepare(self.canvas, due, self._kept)) is not None
             prepared = time.perf_counter() - began
             pacer.begin(await_new)
             move = self._draw(draw, due, well)
@@ -213,7 +214,7 @@ class Window:
         if self._showing.begins(what):
             self._complaint.warning("%s; running headless until there is one, OSC goes on", what)
         self._lost_at = time.perf_counter()
-        self.canvas = pygame.Surface(self._windowed_size, 0, 32)
+        self.canvas, self._kept = pygame.Surface(self._windowed_size, 0, 32), False
 
     def _find_again(self) -> None:
         """Open the window again, now and then."""
@@ -282,6 +283,7 @@ class Window:
         size = canvas_size(self.surface.get_size(), scale, self._screen.rotate)
         whole = size == self.surface.get_size() and self._screen.rotate == 0
         self.canvas = self.surface if whole else pygame.Surface(size, 0, 32)
+        self._kept = False
 
     def _set_mode(self) -> pygame.Surface:
         self._enlarged_by_card = False
@@ -334,6 +336,7 @@ class Window:
         this goes `well`, as what came before it did."""
         self.began_at = time.perf_counter()
         move = self._try(lambda: draw(self.canvas, due))
+        self._kept = move is not None
         if move is not None and well:
             self._drawing.ends()
         return move

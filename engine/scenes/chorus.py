@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.air import draw_air
 from engine.colours import Light
-from engine.enlarge import Piece, blit_pieces, cut_out
+from engine.enlarge import Piece, Touched, blit_pieces, cut_out
 from engine.figure import Sculptor, Sculpture, draw_sculpture
 from engine.floor import draw_contact, draw_reflection, draw_shadows
 from engine.scene import Scene, View
@@ -85,35 +85,34 @@ class Chorus(Scene):
     def forget(self) -> None:
         self._memories.clear()
 
-    def draw_behind(self, surface: pygame.Surface, view: View) -> None:
+    def draw_behind(self, surface: pygame.Surface, view: View) -> Touched:
         """Draw the echoes, from the furthest to the nearest."""
         if not self._goes_on(view.time):
-            return
+            return []
         times = np.array([memory.time for memory in self._memories])
-        for row in COMPANY:
-            self._draw_row(surface, view, times, row)
+        return [box for row in COMPANY for box in self._draw_row(surface, view, times, row)]
 
-    def draw(self, surface: pygame.Surface, view: View) -> None:
+    def draw(self, surface: pygame.Surface, view: View) -> Touched:
         """Draw the dancer, and remember it."""
         sculpture = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light)
         if sculpture is None:
-            return
+            return []
         if not self._goes_on(view.time):
             self.forget()
         self._memories.append(_Memory(view.time, sculpture, view.projection))
         while view.time - self._memories[0].time > KEPT:
             self._memories.popleft()
-        draw_shadows(surface, view.positions, view.projection)
-        draw_reflection(surface, sculpture, view.projection)
-        draw_air(surface, view, trails=False)
-        draw_sculpture(surface, sculpture)
+        touched = draw_shadows(surface, view.positions, view.projection)
+        touched += draw_reflection(surface, sculpture, view.projection)
+        touched += draw_air(surface, view, trails=False)
+        return touched + draw_sculpture(surface, sculpture)
 
     def _goes_on(self, time: float) -> bool:
         """Whether the memories reach up to a time, so that even the first echo is of one of them."""
         return bool(self._memories) and 0.0 <= time - self._memories[-1].time < 0.5
 
-    def _draw_row(self, surface: pygame.Surface, view: View, times: NDArray[np.floating], row: Row) -> None:
-        now = view.projection
+    def _draw_row(self, surface: pygame.Surface, view: View, times: NDArray[np.floating], row: Row) -> Touched:
+        now, touched = view.projection, []
         spots = [(now.x + aside, 0.0, now.z - row.behind - further) for aside, further, _ in row.places]
         pixels, scales = now.project(np.array([*spots, (now.x, 0.0, now.z - row.behind)], dtype=np.float32))
         for (_, _, later), (x, y), scale in zip(row.places, pixels.tolist(), scales.tolist(), strict=False):
@@ -128,10 +127,11 @@ class Chorus(Scene):
             floor = then.eye_level + EYE_HEIGHT * then.scale
             left = x + (sculpture.origin[0] - then.size[0] / 2) * echo.ratio
             top = y + (sculpture.origin[1] - floor) * echo.ratio
-            draw_contact(surface, (x, y), 0.42 * scale, 0.5 * entrance)
+            touched.append(draw_contact(surface, (x, y), 0.42 * scale, 0.5 * entrance))
             # the faster blending is that of what is opaque or clear
             flag = pygame.BLEND_ALPHA_SDL2 if entrance == 1.0 else 0
-            blit_pieces(surface, echo.pieces, (round(left), round(top)), flag)
+            touched += blit_pieces(surface, echo.pieces, (round(left), round(top)), flag)
+        return touched
 
 
 def _echo(

@@ -8,6 +8,7 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.body import Body, embody
+from engine.enlarge import Touched
 from engine.glow import size_step, sprite_of
 from engine.scene import Scene, View
 from models.skeleton import BONE_LENGTHS, forward_kinematics
@@ -52,7 +53,7 @@ class Constellation(Scene):
         radii = body.radii[self._volume].mean(axis=1, keepdims=True)
         return starts + (ends - starts) * self._along[:, None] + self._outwards * radii
 
-    def draw(self, surface: pygame.Surface, view: View) -> None:
+    def draw(self, surface: pygame.Surface, view: View) -> Touched:
         """Draw threads, stars and their faint twins in the floor."""
         body = embody(view.positions)
         stars = self._stars(body)
@@ -60,8 +61,8 @@ class Constellation(Scene):
         # the air before the body: every star has a faint twin on the floor's dark mirror
         twins = stars[::3] * np.array([1.0, -1.0, 1.0], dtype=np.float32)
         pixels, scales = view.projection.project(np.concatenate([stars, twins]))
-        self._draw_threads(surface, stars, pixels[:STARS], energy, view)
-        self._draw_stars(surface, pixels, scales, energy, view)
+        touched = self._draw_threads(surface, stars, pixels[:STARS], energy, view)
+        return touched + self._draw_stars(surface, pixels, scales, energy, view)
 
     def _draw_threads(
         self,
@@ -70,7 +71,7 @@ class Constellation(Scene):
         pixels: NDArray[Any],
         energy: NDArray[Any],
         view: View,
-    ) -> None:
+    ) -> Touched:
         one, other = self._threads
         length = np.linalg.norm(stars[one] - stars[other], axis=-1)
         bright = np.clip(1.0 - length / LONGEST_THREAD, 0.0, 1.0) * (
@@ -80,7 +81,7 @@ class Constellation(Scene):
         low = np.clip(np.floor(pixels.min(axis=0)) - 4, 0, view.projection.size).astype(int)
         high = np.clip(np.ceil(pixels.max(axis=0)) + 4, 0, view.projection.size).astype(int)
         if (high - low < 2).any():
-            return
+            return []
         canvas = np.zeros((high[1] - low[1], high[0] - low[0], 4), dtype=np.uint8)
         ends = np.stack([pixels[one], pixels[other]], axis=1) - low
         fixed = np.round(ends * 2**SHIFT).astype(np.int32)
@@ -91,7 +92,7 @@ class Constellation(Scene):
             colour = (tint * (step / BRIGHTNESSES)).tolist()
             cv2.polylines(canvas, chosen, False, (*colour, 0), thick, cv2.LINE_AA, SHIFT)
         image = pygame.image.frombuffer(canvas.data, canvas.shape[1::-1], "BGRA")
-        surface.blit(image, low.tolist(), special_flags=pygame.BLEND_RGB_ADD)
+        return [surface.blit(image, low.tolist(), special_flags=pygame.BLEND_RGB_ADD)]
 
     def _draw_stars(
         self,
@@ -100,7 +101,7 @@ class Constellation(Scene):
         scales: NDArray[Any],
         energy: NDArray[Any],
         view: View,
-    ) -> None:
+    ) -> Touched:
         # in double precision: after weeks a time in single precision goes in steps
         phase = self._phase + np.float64(view.time) * (0.7 + self._size.astype(np.float64))
         breath = 1.0 - SPARKLE * (0.5 + 0.5 * np.sin(phase))
@@ -122,7 +123,8 @@ class Constellation(Scene):
         blits: list[Any] = [
             (sprites[kind], corner, None, add) for kind, corner in zip(kinds.tolist(), corners, strict=True)
         ]
-        surface.blits(blits, False)
+        touched = surface.blits(blits)
+        return [touched[0].unionall(touched)] if touched else []
 
 
 def _rest() -> NDArray[np.floating]:

@@ -7,7 +7,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import add_light, cell_for
+from engine.enlarge import Touched, add_light, cell_for
 from engine.figure import Sculptor, draw_sculpture
 from engine.floor import draw_shadows
 from engine.history import Past
@@ -54,19 +54,19 @@ class Ribbons(Scene):
         rim = np.abs(across * 2.0 - 1.0) ** 3
         self._sheen = (0.30 + 0.70 * rim).astype(np.float32)
 
-    def draw(self, surface: pygame.Surface, view: View) -> None:
+    def draw(self, surface: pygame.Surface, view: View) -> Touched:
         """Draw the body as little more than its edge, and the silk over it."""
-        draw_shadows(surface, view.positions, view.projection)
+        touched = draw_shadows(surface, view.positions, view.projection)
         body = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light.dimmed(0.55), 2)
         if body is not None:
-            draw_sculpture(surface, body)
-        self._draw_silk(surface, view)
+            touched += draw_sculpture(surface, body)
+        return touched + self._draw_silk(surface, view)
 
-    def _draw_silk(self, surface: pygame.Surface, view: View) -> None:
+    def _draw_silk(self, surface: pygame.Surface, view: View) -> Touched:
         seconds = view.light.trail_seconds * LENGTH
         past = _thinned(view.history.last(seconds), view.time)
         if len(past.ages) < 4:
-            return
+            return []
         age = past.ages / np.float32(seconds)
         speed = np.clip(past.speeds[:, self._outer] / FULL_SPEED, 0.0, 1.0)
         light = (0.10 + 0.90 * speed) * ((1.0 - age).clip(0.0, 1.0) ** 1.3)[:, None]
@@ -77,7 +77,7 @@ class Ribbons(Scene):
         cell = cell_for(view.projection.size)
         exposure = expose(pixels, np.stack([light * young, light * (1.0 - young)]), view.projection.size, cell)
         if exposure is None:
-            return
+            return []
         bright = bloom(exposure.fields[0] * np.float32(0.50), 1.0, 0.5)
         deep = bloom(exposure.fields[1] * np.float32(0.55), 1.35, 0.8)
         figure, glow = view.light.figure, view.light.glow
@@ -86,7 +86,7 @@ class Ribbons(Scene):
             cv2.convertScaleAbs(cv2.addWeighted(bright, 235.0 * float(near), deep, 235.0 * float(far), 0.0))
             for near, far in tones
         )
-        add_light(surface, cv2.merge([blue, green, red, red]), exposure.origin, cell)
+        return add_light(surface, cv2.merge([blue, green, red, red]), exposure.origin, cell)
 
     def _threads(self, positions: NDArray[Any], ages: NDArray[Any], time: float) -> NDArray[Any]:
         """(T, 4 THREADS, 3) metres: where the sweeping limbs were, sunk and billowing with age."""

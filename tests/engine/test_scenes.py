@@ -8,9 +8,11 @@ import pygame
 import pytest
 
 from engine.air import draw_air
+from engine.backdrop import TURNS
 from engine.colours import LiveColours
 from engine.history import History
-from engine.scene import View
+from engine.overlay import Caption
+from engine.scene import Scene, View
 from engine.scenes import SCENES
 from engine.scenes.ribbons import Ribbons
 from engine.stage import Picture, Stage
@@ -58,6 +60,65 @@ def test_a_picture_of_which_the_back_was_drawn_before_is_the_same(scene, size):
         halves.draw(other, picture)
     assert pygame.surfarray.array3d(surface).max() > 100
     np.testing.assert_array_equal(pygame.surfarray.array3d(other), pygame.surfarray.array3d(surface))
+
+
+@pytest.mark.parametrize("size", [SIZE, (331, 173)])
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_picture_drawn_over_the_one_before_is_the_picture_drawn_anew(scene, size):
+    """Whatever happens in between: lights that change, the visitor, another scene, words, a cut."""
+    over, anew = Stage(size), Stage(size)
+    surface, other = pygame.Surface(size, 0, 32), pygame.Surface(size, 0, 32)
+    visitor = Pose(True, 0.0, standing(), np.ones(17, dtype=np.float32))
+    partly = 0
+    for i in range(150):
+        positions = standing((0.6 * np.sin(i / 9), 0.9, 0.2 * np.sin(i / 7)))
+        positions[[6, 9]] += np.float32(0.3) * np.sin(np.array([[i, 2 * i, i], [i, i, 2 * i]], np.float32) / 6)
+        picture = Picture(
+            i / 30,
+            positions + np.float32(2.0 * (i > 120)),
+            emotion("happy" if i < 60 else "sad"),
+            PALETTE,
+            scene=scene if i < 70 or i > 90 else "figure",
+            visitor=visitor if i > 30 else None,
+            caption=Caption("with you", 1.0) if 30 < i < 40 else None,
+        )
+        partly += over._touched is not None
+        over.draw_behind(surface, picture.time, kept=i > 0)
+        over.draw(surface, picture)
+        anew.draw_behind(other, picture.time)
+        anew.draw(other, picture)
+        np.testing.assert_array_equal(pygame.surfarray.array3d(surface), pygame.surfarray.array3d(other))
+        if i == 110:
+            over.draw_words(surface, None, (("H", "readings"),))
+    assert 100 < partly < 149
+
+
+def test_a_scene_that_does_not_say_where_it_draws_may_draw_anywhere(monkeypatch):
+    class Dot(Scene):
+        name = "dot"
+
+        def draw(self, surface, view):
+            pygame.draw.circle(surface, "white", (round(view.time * 300) % SIZE[0], 10), 4)
+
+    monkeypatch.setitem(SCENES, "dot", Dot)
+    stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
+    for i in range(10):
+        stage.draw_behind(surface, i / 30, kept=i > 0)
+        stage.draw(surface, Picture(i / 30, standing(), emotion("happy"), PALETTE, scene="dot"))
+    assert 20 < (pygame.surfarray.array3d(surface).min(axis=2) == 255).sum() < 60, "one dot and no row of them"
+
+
+def test_what_happens_to_a_surface_behind_the_back_of_the_stage_is_over_soon():
+    stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
+    pictures = []
+    for i in range(30):
+        if i == 15:
+            surface.fill("red")
+        stage.draw_behind(surface, i / 30, kept=i > 0)
+        stage.draw(surface, Picture(i / 30, standing(), emotion("neutral"), PALETTE))
+        pictures.append(pygame.surfarray.array3d(surface))
+    red = [int(((each[..., 0] > 200) & (each[..., 1] < 9)).sum()) for each in pictures]
+    assert red[14] == 0 and red[15] > 10_000 and red[15 + TURNS] == 0
 
 
 def test_the_back_of_a_picture_holds_the_room_the_visitor_and_the_echoes_but_not_the_dancer():

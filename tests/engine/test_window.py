@@ -127,7 +127,7 @@ def test_a_picture_waits_for_something_new_as_long_as_most_would_still_be_in_tim
 def test_a_back_that_cannot_be_drawn_is_a_fault_and_the_picture_goes_on(window, statistics):
     drawn = []
 
-    def prepare(surface, due):
+    def prepare(surface, due, kept):
         raise ValueError("no back")
 
     window.run(lambda *_: drawn.append(1), lambda *_: None, pictures(3), prepare=prepare)
@@ -136,6 +136,23 @@ def test_a_back_that_cannot_be_drawn_is_a_fault_and_the_picture_goes_on(window, 
     assert statistics.faults()[0]["recovered_after_s"] is None
     window.run(lambda *_: drawn.append(1), lambda *_: None, pictures(1), prepare=lambda *_: None)
     assert statistics.faults()[0]["recovered_after_s"] is not None
+
+
+def test_the_back_is_told_whether_the_picture_before_is_still_there(window):
+    told, fails = [], iter((False, False, True, False, False, False, False))
+
+    def draw(*_):
+        if next(fails):
+            raise ValueError("half a picture")
+
+    def prepare(surface, due, kept):
+        told.append(kept)
+
+    window.run(draw, lambda *_: None, pictures(5), prepare=prepare)
+    assert told == [False, True, True, False, True], "nothing yet; and not after a picture that failed"
+    pygame.event.post(pygame.event.Event(pygame.VIDEORESIZE, w=300, h=200, size=(300, 200)))
+    window.run(draw, lambda *_: None, pictures(2), prepare=prepare)
+    assert told[5:] == [False, True], "a surface of another size is empty"
 
 
 def test_pictures_are_of_even_times_whenever_they_are_begun(window, monkeypatch):
