@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.enlarge import Touched, add_shade, cell_for
 from engine.scene import View
 from engine.strands import bloom, expose
-from models.skeleton import INDEX
+from models.skeleton import INDEX, lengths_of
 
 TRACED = np.array([INDEX[name] for name in ("left_wrist", "right_wrist", "left_ankle", "right_ankle")])
 ELBOWS = np.array([INDEX["left_elbow"], INDEX["right_elbow"]])
@@ -33,7 +33,7 @@ UNSEEN = 3.0
 def draw_air(surface: pygame.Surface, view: View, *, trails: bool = True) -> Touched:
     """Add the glow of the body and, with `trails`, the paths of the last `trail_seconds`."""
     cell = 2 * cell_for(view.projection.size)
-    shade = _lamps(view, cell) * np.float32(view.light.glow_strength)
+    shade = _lamps(view, cell, np.float32(view.light.glow_strength))
     if trails:
         _add_trails(shade, view, cell)
     brightest = float(view.light.glow.max()) * 255.0
@@ -43,8 +43,8 @@ def draw_air(surface: pygame.Surface, view: View, *, trails: bool = True) -> Tou
     return add_shade(surface, np.maximum(shade, 0.0, out=shade), view.light.glow * 255.0, (0, 0), cell)
 
 
-def _lamps(view: View, cell: int) -> NDArray[np.float32]:
-    """The light around the body on a grid of the whole picture, (rows, columns) in 0..1."""
+def _lamps(view: View, cell: int, strength: np.float32) -> NDArray[np.float32]:
+    """The light around the body on a grid of the whole picture, (rows, columns) in 0..1 times its strength."""
     width, height = view.projection.size
     pixels, scales = view.projection.project(view.positions[LAMPS])
     shine = SHINE.copy()
@@ -52,9 +52,9 @@ def _lamps(view: View, cell: int) -> NDArray[np.float32]:
     # a round light is the product of one across and one down
     steepness = (-0.5 * np.square(cell / (REACH * scales)))[:, None]
     middles = pixels[..., None] / np.float32(cell) - np.float32(0.5)
-    across = np.exp(steepness * np.square(np.arange(-(-width // cell)) - middles[:, 0]))
-    down = np.exp(steepness * np.square(np.arange(-(-height // cell)) - middles[:, 1]))
-    light: NDArray[np.float32] = ((down * shine[:, None]).T @ across).astype(np.float32)
+    across = np.exp(steepness * np.square(np.arange(-(-width // cell), dtype=np.float32) - middles[:, 0]))
+    down = np.exp(steepness * np.square(np.arange(-(-height // cell), dtype=np.float32) - middles[:, 1]))
+    light: NDArray[np.float32] = (down * (shine * strength)[:, None]).T @ across
     return light
 
 
@@ -80,6 +80,5 @@ def hands_and_feet(positions: NDArray[np.floating]) -> NDArray[np.floating]:
     """(T, 4, 3): the middle of each hand, 8 cm beyond the wrist, and the ankles."""
     points = positions[:, TRACED].astype(np.float32)
     forearms = points[:, :2] - positions[:, ELBOWS]
-    lengths = np.maximum(np.linalg.norm(forearms, axis=-1, keepdims=True), 1e-3)
-    points[:, :2] += forearms * np.float32(0.08) / lengths
+    points[:, :2] += forearms * (np.float32(0.08) / np.maximum(lengths_of(forearms), 1e-3))
     return points

@@ -41,6 +41,8 @@ class Backdrop:
         self._image = pygame.Surface(rest.size, 0, 32)
         self._painted: list[NDArray[np.float32] | None] = [None] * TURNS
         self._turn = 0
+        self._light: Light | None = None
+        self._tones: NDArray[np.float32] = np.zeros((3, 4), dtype=np.float32)
 
     def draw(self, surface: pygame.Surface, light: Light, touched: Touched | None = None) -> None:
         """Draw the room in a light; of what was `touched`, where the rest of the surface still shows the room.
@@ -48,14 +50,16 @@ class Backdrop:
         Every TURNS-th row is drawn all the same, each time another one: what else happens to a surface, such as
         a window that a driver empties, is over after TURNS pictures.
         """
-        tones = _tones(light)
+        if light is not self._light:
+            self._light, self._tones = light, _tones(light)
+        tones = self._tones
         if self._painted[0] is None:
             touched = None
             for turn in range(TURNS):
                 self._paint(turn, tones)
         self._turn = (self._turn + 5) % TURNS
         painted = self._painted[self._turn]
-        if painted is None or np.abs(painted - tones).max() > 0.15:
+        if painted is not tones and (painted is None or np.abs(painted - tones).max() > 0.15):
             self._paint(self._turn, tones)
         if touched is None or surface.get_masks() != self._image.get_masks():
             surface.blit(self._image, (0, 0))

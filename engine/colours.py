@@ -4,6 +4,7 @@ import logging
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -38,24 +39,29 @@ class Light:
     grain: float = 1.0
 
     def towards(self, other: "Light", share: float) -> "Light":
-        """This light faded by `share` (0..1) into the other."""
-        mine, theirs = self.as_row(), other.as_row()
-        return Light.from_row(mine + (theirs - mine) * np.float32(share))
+        """This light faded by `share` (0..1) into the other; the other itself where no eye sees a difference."""
+        if other is self:
+            return self
+        way = other.row - self.row
+        return Light.from_row(self.row + way * np.float32(share)) if np.abs(way).max() > 1e-4 else other
 
     def dimmed(self, share: float) -> "Light":
         """The same light with `share` (0..1) of its brightness."""
-        row = self.as_row()
+        if share == 1.0:
+            return self
+        row = self.row.copy()
         row[:9] *= np.float32(share)
         return Light.from_row(row)
 
-    def as_row(self) -> NDArray[np.float32]:
+    @cached_property
+    def row(self) -> NDArray[np.float32]:
         """All values as one (12,) row, so that lights can be mixed and compared."""
         numbers = [self.trail_seconds, self.glow_strength, self.grain]
         return np.concatenate([self.figure, self.glow, self.background, numbers]).astype(np.float32)
 
     @staticmethod
     def from_row(row: NDArray[np.float32]) -> "Light":
-        """The light whose `as_row` is `row`."""
+        """The light whose `row` is that."""
         return Light(row[0:3], row[3:6], row[6:9], *map(float, row[9:12]))
 
 
@@ -64,7 +70,7 @@ class Colours:
 
     def __init__(self, lights: Mapping[str, Light]) -> None:
         self._lights = dict(lights)
-        self._rows: dict[tuple[str, ...], NDArray[np.float32]] = {}
+        self._blended: tuple[tuple[str, ...], NDArray[np.floating], Light] | None = None
 
     def of(self, name: str) -> Light:
         """The light of one emotion."""
@@ -72,15 +78,21 @@ class Colours:
 
     def blend(self, palette: Sequence[str], weights: NDArray[np.floating] | None) -> Light:
         """The mean light of the palette by its weights (P,); without weights the light of `unknown`."""
-        if weights is None or len(palette) != len(weights) or not np.isfinite(weights).all():
+        if weights is None or len(palette) != len(weights):
+            return self.of(UNKNOWN)
+        names = tuple(palette)
+        if self._blended is not None:  # weights seldom change, and then this is the same light as before
+            before, same, light = self._blended
+            if before == names and np.array_equal(same, weights):
+                return light
+        if not np.isfinite(weights).all():
             return self.of(UNKNOWN)
         shares = np.maximum(np.asarray(weights, dtype=np.float32), 0.0)
         if shares.sum() <= 0.0:
             return self.of(UNKNOWN)
-        rows = self._rows.get(tuple(palette))
-        if rows is None:
-            rows = self._rows[tuple(palette)] = np.stack([self.of(name).as_row() for name in palette])
-        return Light.from_row(shares @ rows / shares.sum())
+        light = Light.from_row(shares @ np.stack([self.of(name).row for name in names]) / shares.sum())
+        self._blended = names, weights.copy(), light
+        return light
 
 
 def colours_path() -> Path:

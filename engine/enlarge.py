@@ -95,7 +95,7 @@ def add_shade(
     if cell % 2 == 0:
         grey, origin, cell = _finer(grey, origin, cell)
     colours = np.zeros((256, 4), dtype=np.uint8)
-    colours[:, :3] = np.clip(LEVELS * (tint[::-1] / brightest) + 0.5, 0.0, 255.0)
+    colours[:, :3] = LEVELS * (np.maximum(tint[::-1], 0.0) / brightest) + 0.5
     pixels = colours.view(np.uint32)
 
     def enlarge(part: NDArray[Any]) -> NDArray[Any]:
@@ -113,12 +113,12 @@ def _finer(grey: NDArray[Any], origin: tuple[int, int], cell: int) -> tuple[NDAr
 
     Enlarged as it is, what is as narrow as a thread would be a row of diamonds.
     """
-    lit = grey > FAINT
-    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
-    if not len(rows):
+    left, top, columns, rows = cv2.boundingRect((grey > FAINT).view(np.uint8))
+    if not rows:
         return grey, origin, cell
-    top, left = max(int(rows[0]) - 2, 0), max(int(columns[0]) - 2, 0)
-    fine = cv2.resize(grey[top : rows[-1] + 3, left : columns[-1] + 3], None, fx=2.0, fy=2.0)
+    right, bottom = left + columns + 2, top + rows + 2
+    left, top = max(left - 2, 0), max(top - 2, 0)
+    fine = cv2.resize(grey[top:bottom, left:right], None, fx=2.0, fy=2.0)
     return cv2.GaussianBlur(fine, (5, 5), 0), (origin[0] + left * cell, origin[1] + top * cell), cell // 2
 
 

@@ -1,5 +1,8 @@
 """The dancer turns to whoever has come: in the picture, its mean heading swings round to the visitor."""
 
+import cmath
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,24 +22,24 @@ class Facing:
     """Turns bodies about the vertical through the pelvis; where and how they stand stays as danced."""
 
     def __init__(self) -> None:
-        self._mean: NDArray[np.floating] | None = None
+        self._mean: complex | None = None
         self._turn = Spring(0.0, TURN_LAG)
 
     def turned(self, positions: NDArray[np.float32], towards: bool, seconds: float) -> NDArray[np.float32]:
         """Positions (17, 3) after `seconds` more; `towards` while somebody is there to turn to."""
-        across = positions[LEFT_HIP] - positions[RIGHT_HIP]
-        ahead = np.array([-across[2], across[0]])  # (x, z) out of the belly
-        ahead /= max(float(np.hypot(*ahead)), 1e-6)
+        (right, _, back), (left, _, front) = positions[[RIGHT_HIP, LEFT_HIP]].tolist()
+        ahead = complex(left - right, back - front)  # z and x out of the belly
+        ahead /= max(abs(ahead), 1e-6)
         if self._mean is None:
             self._mean = ahead
-        self._mean = self._mean + (ahead - self._mean) * (1.0 - np.exp(-seconds / MEAN_SECONDS))
-        away = float(np.arctan2(self._mean[0], self._mean[1]))  # 0 looks at the viewer
+        self._mean += (ahead - self._mean) * (1.0 - math.exp(-seconds / MEAN_SECONDS))
+        away = cmath.phase(self._mean)  # 0 looks at the viewer
         # what stands with its back to the visitor turns on the way it has begun
         wanted = _nearest(-away, self._turn.value) if towards else _nearest(0.0, self._turn.value)
         turn = self._turn.follow(wanted, seconds)
         if abs(turn) < 1e-3:
             return positions
-        cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+        cos, sin = math.cos(turn), math.sin(turn)
         rotation = np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]], dtype=np.float32)
         pivot = positions[0] * np.array([1.0, 0.0, 1.0], dtype=np.float32)
         turned: NDArray[np.float32] = (positions - pivot) @ rotation + pivot

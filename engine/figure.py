@@ -67,7 +67,7 @@ class Sculptor:
     """Lights bodies; keeps the painted sphere of the light it last used."""
 
     def __init__(self) -> None:
-        self._row: NDArray[Any] | None = None
+        self._light: Light | None = None
         self._sphere: NDArray[Any] = np.zeros((SPHERE, SPHERE, 3), dtype=np.float32)
 
     def sculpt(
@@ -82,9 +82,10 @@ class Sculptor:
 
         `coarseness` 2 is for what is dim or far. None where nothing of it lies in the picture.
         """
-        row = light.as_row()
-        if self._row is None or np.abs(row - self._row).max() > 0.004:
-            self._sphere, self._row = paint_sphere(light) * 255.0, row
+        if self._light is not light and (
+            self._light is None or np.abs(light.row - self._light.row).max() > 0.004
+        ):
+            self._sphere, self._light = paint_sphere(light) * 255.0, light
         body = embody(positions)
         cell = cell_for(projection.size) * coarseness
         relief = raise_relief(body, energies[body.joints], projection, cell)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.enlarge import Touched, add_light
 from engine.figure import Sculpture
-from engine.stage_camera import EYE_HEIGHT, Projection
+from engine.stage_camera import DISTANCE, EYE_HEIGHT, NEAREST, Projection
 from models.skeleton import INDEX
 
 REFLECTION_HEIGHT = 0.75
@@ -54,24 +54,24 @@ def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: P
 
 def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], projection: Projection) -> Touched:
     """Darken the floor under the feet, more the closer they are to it, and a little under the pelvis."""
-    points = positions[np.concatenate([SOLES, [0]])].astype(np.float32)
-    lift = np.maximum(points[:, 1] - ANKLE_HEIGHT, 0.0)
-    strengths = np.exp(-lift / 0.12) * 0.62
-    radii = 0.13 + 0.3 * lift
-    strengths[-1], radii[-1] = 0.40 * np.exp(-max(float(points[:4, 1].min()) - ANKLE_HEIGHT, 0.0) / 0.4), 0.46
-    on_floor = points * np.array([1.0, 0.0, 1.0], dtype=np.float32)
-    # the floor is seen at a grazing angle: a circle on it is as flat as the rows of its near and far rim tell
-    near = on_floor + np.array([0.0, 0.0, 0.1], dtype=np.float32)
-    pixels, scale = projection.project(np.stack([on_floor, near]))
-    flatness = np.maximum(pixels[1, :, 1] - pixels[0, :, 1], 1.0) / (0.1 * scale[0])
-    rows = np.column_stack([pixels[0], radii * scale[0], flatness, strengths]).tolist()
+    soles = positions[SOLES].tolist()
+    lifts = [max(height - ANKLE_HEIGHT, 0.0) for _, height, _ in soles]
+    shadows = [
+        (x, z, 0.13 + 0.3 * lift, 0.62 * math.exp(-lift / 0.12))
+        for (x, _, z), lift in zip(soles, lifts, strict=True)
+    ]
+    x, _, z = positions[0].tolist()
+    shadows.append((x, z, 0.46, 0.40 * math.exp(-min(lifts) / 0.4)))
     touched = []
-    for x, y, radius, flat, strength in rows:
+    for x, z, radius, strength in shadows:
         if strength > 0.02:
-            size = (max(int(radius), 2) // 4 * 8, max(int(radius * flat), 2) // 2 * 4)
-            sprite = _shadow(size, int(strength * SHADOW_STEPS / 0.62))
-            place = (x - size[0] / 2, y - size[1] / 2)
-            touched.append(surface.blit(sprite, place, special_flags=pygame.BLEND_RGB_MULT))
+            scale = projection.focal / max(DISTANCE + projection.z - z, NEAREST)
+            nearer = projection.focal / max(DISTANCE + projection.z - z - 0.1, NEAREST)
+            # the floor is seen at a grazing angle: a circle on it is as flat as the rows of its rims tell
+            flat = max(EYE_HEIGHT * (nearer - scale), 1.0) / (0.1 * scale)
+            place = (projection.size[0] / 2 + (x - projection.x) * scale, projection.eye_level + EYE_HEIGHT * scale)
+            step = int(strength * SHADOW_STEPS / 0.62)
+            touched.append(_darken(surface, place, radius * scale, radius * scale * flat, step))
     return touched
 
 
@@ -79,10 +79,16 @@ def draw_contact(
     surface: pygame.Surface, place: tuple[float, float], radius: float, strength: float
 ) -> pygame.Rect:
     """Darken the floor around a pixel: the shadow of somebody far away, `radius` pixels wide."""
-    size = (max(int(radius), 2) // 4 * 8, max(int(radius * 0.22), 2) // 2 * 4)
-    sprite = _shadow(size, int(min(strength, 1.0) * SHADOW_STEPS))
+    return _darken(surface, place, radius, 0.22 * radius, int(min(strength, 1.0) * SHADOW_STEPS))
+
+
+def _darken(
+    surface: pygame.Surface, place: tuple[float, float], wide: float, tall: float, step: int
+) -> pygame.Rect:
+    """Draw a soft ellipse around a pixel, by its half axes in pixels, `step` of SHADOW_STEPS dark."""
+    size = (max(int(wide), 2) // 4 * 8, max(int(tall), 2) // 2 * 4)
     corner = (place[0] - size[0] / 2, place[1] - size[1] / 2)
-    return surface.blit(sprite, corner, special_flags=pygame.BLEND_RGB_MULT)
+    return surface.blit(_shadow(size, step), corner, special_flags=pygame.BLEND_RGB_MULT)
 
 
 @functools.lru_cache(maxsize=128)
@@ -101,15 +107,15 @@ def draw_dust(surface: pygame.Surface, projection: Projection) -> Touched:
     """Add specks that lie still on the floor around the dancer, lit by the pool."""
     column, row = math.floor(projection.x / DUST_SPACING), math.floor(projection.z / DUST_SPACING)
     spots, glints = _dust_around(column, row)
-    away = np.hypot(spots[:, 0] - projection.x, spots[:, 2] - projection.z)
-    bright = np.exp(-np.square(away) / 2.2) * glints * (away < DUST_REACH * DUST_SPACING)
+    away = np.square(spots[:, 0] - projection.x) + np.square(spots[:, 2] - projection.z)
+    bright = np.exp(away * (-1.0 / 2.2)) * glints * (away < (DUST_REACH * DUST_SPACING) ** 2)
     levels = (bright * DUST_STEPS).astype(int)
-    spots, levels = spots[levels > 0], levels[levels > 0]
-    pixels, _ = projection.project(spots)
+    lit = np.flatnonzero(levels)
+    pixels, _ = projection.project(spots[lit])
     radius = max(projection.size[1] // 720, 1)
     specks: list[Any] = [
         (_speck(radius, level), place, None, pygame.BLEND_RGB_ADD)
-        for place, level in zip(pixels.tolist(), levels.tolist(), strict=True)
+        for place, level in zip(pixels.tolist(), levels[lit].tolist(), strict=True)
     ]
     return surface.blits(specks) or []
 

@@ -1,14 +1,17 @@
 """Where the dancer was over the last seconds, in metres: the camera may move without smearing what is past."""
 
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.skeleton import JOINT_COUNT
+
 SAMPLE_SECONDS = 1.0 / 40.0
 LONGEST = 8.0
 """Seconds that are ever kept."""
+
+MOST = round(LONGEST / SAMPLE_SECONDS) + 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,38 +28,36 @@ class History:
     """Keeps what `follow` is given; the newest sample is always the present."""
 
     def __init__(self) -> None:
-        self._times: deque[float] = deque()
-        self._positions: deque[NDArray[np.float32]] = deque()
-        self._speeds: deque[NDArray[np.float32]] = deque()
+        # twice as long as what is kept, so that it is seldom moved back to the beginning
+        self._times = np.zeros(2 * MOST)
+        self._positions = np.zeros((2 * MOST, JOINT_COUNT, 3), dtype=np.float32)
+        self._speeds = np.zeros((2 * MOST, JOINT_COUNT), dtype=np.float32)
+        self._first = self._end = 0
 
     def clear(self) -> None:
         """Forget everything: after a cut a trail would draw a line across the stage."""
-        for column in (self._times, self._positions, self._speeds):
-            column.clear()
+        self._first = self._end = 0
 
     def follow(self, positions: NDArray[np.float32], speeds: NDArray[np.float32], time: float) -> None:
         """Add positions (17, 3) with speeds (17,) at a time in seconds; after a gap it begins anew."""
-        if self._times and not 0.0 <= time - self._times[-1] < 0.5:
+        if self._end and not 0.0 <= time - self._times[self._end - 1] < 0.5:
             self.clear()
         # the newest sample is the present; only every SAMPLE_SECONDS one stays behind
-        if len(self._times) > 1 and time - self._times[-2] < SAMPLE_SECONDS:
+        if self._end - self._first > 1 and time - self._times[self._end - 2] < SAMPLE_SECONDS:
+            self._end -= 1
+        if self._end == len(self._times):
+            kept = slice(self._end - MOST, self._end)
             for column in (self._times, self._positions, self._speeds):
-                column.pop()
-        self._times.append(time)
-        self._positions.append(positions)
-        self._speeds.append(speeds)
-        while time - self._times[0] > LONGEST:
-            for column in (self._times, self._positions, self._speeds):
-                column.popleft()
+                column[:MOST] = column[kept].copy()
+            self._first, self._end = max(self._first - kept.start, 0), MOST
+        self._times[self._end], self._positions[self._end], self._speeds[self._end] = time, positions, speeds
+        self._end += 1
 
     def last(self, seconds: float) -> Past:
-        """The samples that are at most `seconds` old."""
-        times = np.array(self._times)
-        ages = (times[-1] - times if len(times) else times).astype(np.float32)
-        first = int(np.searchsorted(-ages, -seconds))
-        count = len(ages) - first
-        positions = [self._positions[i] for i in range(-count, 0)]
-        speeds = [self._speeds[i] for i in range(-count, 0)]
-        if not positions:
-            return Past(ages[first:], np.zeros((0, 17, 3), np.float32), np.zeros((0, 17), np.float32))
-        return Past(ages[first:], np.array(positions), np.array(speeds))
+        """The samples that are at most `seconds` old, LONGEST at most."""
+        times = self._times[self._first : self._end]
+        oldest = times[-1] - min(seconds, LONGEST) if len(times) else 0.0
+        first = self._first + int(np.searchsorted(times, oldest))
+        kept = slice(first, self._end)
+        ages = self._times[self._end - 1] - self._times[kept]
+        return Past(ages.astype(np.float32), self._positions[kept].copy(), self._speeds[kept].copy())

@@ -4,6 +4,7 @@ What lies behind the dancer can be drawn before the newest pose is there, by the
 which is slow: that pose is shown sooner.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from engine.scenes import SCENES
 from engine.stage_camera import StageCamera
 from engine.values import Pose
 from engine.visitor_ghost import VisitorGhost
-from models.skeleton import JOINT_COUNT
+from models.skeleton import JOINT_COUNT, lengths_of
 
 LIGHT_SECONDS = 0.9
 """Time constant of the cross-fade from one emotion's light to the next."""
@@ -232,12 +233,12 @@ class Stage:
         wanted = colours.blend(picture.palette, picture.emotion_weights)
         if self._fading is None:
             self._fading = wanted
-        self._fading = self._fading.towards(wanted, 1.0 - float(np.exp(-seconds / LIGHT_SECONDS)))
-        share = 1.0 - float(np.exp(-seconds / ATTRACT_SECONDS))
+        self._fading = self._fading.towards(wanted, 1.0 - math.exp(-seconds / LIGHT_SECONDS))
+        share = 1.0 - math.exp(-seconds / ATTRACT_SECONDS)
         self._waiting += ((1.0 if picture.waiting else 0.0) - self._waiting) * share
         if self._waiting < 0.01:
             return self._fading
-        breath = 0.5 - 0.5 * float(np.cos(2.0 * np.pi * picture.time / 7.0))
+        breath = 0.5 - 0.5 * math.cos(2.0 * math.pi * picture.time / 7.0)
         return self._fading.dimmed(1.0 - self._waiting * (0.42 - 0.28 * breath))
 
     def _follow(self, picture: Picture, seconds: float) -> NDArray[np.float32] | None:
@@ -251,15 +252,15 @@ class Stage:
             return self._last
         here = picture.visitor is not None and picture.visitor.present
         good = self._facing.turned(positions.astype(np.float32), here, seconds)
-        if self._last is None or np.linalg.norm(good[0] - self._last[0]) > CUT_DISTANCE:
+        moved = None if self._last is None else lengths_of(good - self._last)[:, 0]
+        if moved is None or moved[0] > CUT_DISTANCE:
             self._cut = True
             self._speeds = np.zeros(JOINT_COUNT, dtype=np.float32)
             self._history.clear()
             for scene in self._scenes.values():
                 scene.forget()
         elif seconds > 0.0:
-            speeds = np.linalg.norm(good - self._last, axis=-1) / np.float32(seconds)
-            share = np.float32(1.0 - np.exp(-seconds / SPEED_SECONDS))
-            self._speeds = self._speeds + (speeds - self._speeds) * share
+            share = np.float32(1.0 - math.exp(-seconds / SPEED_SECONDS))
+            self._speeds = self._speeds + (moved / np.float32(seconds) - self._speeds) * share
         self._last = good
         return good

@@ -67,11 +67,12 @@ class Projection:
 
     def project(self, points: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Pixels (..., 2), x right and y down, and pixels per metre (...,) there, of points (..., 3)."""
-        depth = np.maximum(DISTANCE - (points[..., 2] - self.z), NEAREST)
-        scale = (self.focal / depth).astype(np.float32)
-        across = self.size[0] / 2 + (points[..., 0] - self.x) * scale
-        down = self.eye_level - (points[..., 1] - EYE_HEIGHT) * scale
-        return np.stack([across, down], axis=-1).astype(np.float32), scale
+        scale = (self.focal / np.maximum((DISTANCE + self.z) - points[..., 2], NEAREST)).astype(np.float32)
+        pixels = np.empty((*scale.shape, 2), dtype=np.float32)
+        np.multiply(points[..., 0] - self.x, scale, out=pixels[..., 0])
+        np.multiply(EYE_HEIGHT - points[..., 1], scale, out=pixels[..., 1])
+        pixels += np.array([self.size[0] / 2, self.eye_level], dtype=np.float32)
+        return pixels, scale
 
 
 class StageCamera:
@@ -103,15 +104,14 @@ class StageCamera:
         self._followed_at = time
         if first or np.hypot(x - self._x.value, z - self._z.value) > CUT:
             self._x, self._z = Spring(x, FOLLOW_LAG), Spring(z, FOLLOW_LAG)
-            needed = _needed_height(positions, x, z, size, COMFORT)
-            self._height = Spring(max(rest, needed), ZOOM_LAG)
+            wanted, _ = _needed_heights(positions, x, z, size)
+            self._height = Spring(max(rest, wanted), ZOOM_LAG)
         self._x.follow(x, seconds)
         self._z.follow(z, seconds)
         leash = 0.12 * self._height.value * size[0] / size[1]
         self._x.move_to(min(max(self._x.value, x - leash), x + leash))
-        wanted = _needed_height(positions, self._x.value, self._z.value, size, COMFORT)
+        wanted, needed = _needed_heights(positions, self._x.value, self._z.value, size)
         self._height.follow(max(rest, wanted), seconds)
-        needed = _needed_height(positions, self._x.value, self._z.value, size, LIMIT)
         self._height.move_to(max(self._height.value, needed))
         return Projection(size, self._x.value, self._z.value, self._height.value)
 
@@ -120,15 +120,20 @@ def _rest_height(size: tuple[int, int]) -> float:
     return max(REST_HEIGHT, REST_WIDTH * size[1] / size[0])
 
 
-def _needed_height(
-    positions: NDArray[np.floating], x: float, z: float, size: tuple[int, int], margin: float
-) -> float:
-    """Metres that the picture must be high for all joints, with their flesh, to lie within the margin."""
-    nearness = DISTANCE / np.maximum(DISTANCE - (positions[:, 2] - z), NEAREST)
-    across = (np.abs(positions[:, 0] - x) + FLESH) * nearness
-    width = float(across.max()) * 2.0 / (1.0 - 2.0 * margin)
-    above_eye = (positions[:, 1] + FLESH - EYE_HEIGHT) * nearness
-    upwards = (float(above_eye.max()) + EYE_HEIGHT) / (FLOOR_LINE - margin)
-    below_eye = (EYE_HEIGHT - positions[:, 1] + 0.06) * nearness
-    downwards = (float(below_eye.max()) - EYE_HEIGHT) / (1.0 - FLOOR_LINE - min(margin, 0.02))
-    return max(width * size[1] / size[0], upwards, downwards)
+def _needed_heights(
+    positions: NDArray[np.floating], x: float, z: float, size: tuple[int, int]
+) -> tuple[float, float]:
+    """Metres that the picture must be high for all joints, with their flesh, to lie within COMFORT and LIMIT."""
+    nearness = DISTANCE / np.maximum((DISTANCE + z) - positions[:, 2], NEAREST)
+    across = float(((np.abs(positions[:, 0] - x) + FLESH) * nearness).max())
+    above_eye = float(((positions[:, 1] + (FLESH - EYE_HEIGHT)) * nearness).max())
+    below_eye = float(((EYE_HEIGHT + 0.06 - positions[:, 1]) * nearness).max())
+    heights = [
+        max(
+            across * 2.0 / (1.0 - 2.0 * margin) * size[1] / size[0],
+            (above_eye + EYE_HEIGHT) / (FLOOR_LINE - margin),
+            (below_eye - EYE_HEIGHT) / (1.0 - FLOOR_LINE - min(margin, 0.02)),
+        )
+        for margin in (COMFORT, LIMIT)
+    ]
+    return heights[0], heights[1]
