@@ -64,9 +64,11 @@ class Backdrop:
         if touched is None or surface.get_masks() != self._image.get_masks():
             surface.blit(self._image, (0, 0))
             return
-        pixels_of(surface)[self._turn :: TURNS] = pixels_of(self._image)[self._turn :: TURNS]
-        blits: list[Any] = [(self._image, box, box) for box in _apart(touched, self.size[1])]
-        surface.blits(blits, False)
+        there, room = pixels_of(surface).view(np.uint32)[..., 0], pixels_of(self._image).view(np.uint32)[..., 0]
+        there[self._turn :: TURNS] = room[self._turn :: TURNS]
+        for box in _apart(touched, self.size[1]):
+            part = slice(box.top, box.bottom), slice(max(box.left, 0), max(box.right, 0))
+            there[part] = room[part]
 
     def _paint(self, turn: int, tones: NDArray[np.float32]) -> None:
         """Paint every TURNS-th row: light interpolated between coarse cells, then the grain."""

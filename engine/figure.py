@@ -95,8 +95,8 @@ class Sculptor:
         return Sculpture(colour, distance_codes(relief.distance), relief.origin, cell)
 
     def _shade(self, relief: Relief, light: Light) -> NDArray[Any]:
-        slope_x = cv2.Sobel(relief.height, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
-        slope_y = cv2.Sobel(relief.height, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
+        slope_x = cv2.Scharr(relief.height, cv2.CV_32F, 1, 0, scale=1.0 / 32.0)
+        slope_y = cv2.Scharr(relief.height, cv2.CV_32F, 0, 1, scale=1.0 / 32.0)
         lean = slope_x * slope_x
         lean += slope_y * slope_y
         lean += 1.0
@@ -104,13 +104,13 @@ class Sculptor:
         half = np.float32(0.5 * (SPHERE - 1))
         np.divide(half, lean, out=lean)
         colour = cv2.remap(self._sphere, half - slope_x * lean, half - slope_y * lean, cv2.INTER_LINEAR)
-        colour = cv2.multiply(colour, cv2.merge([self._exposure(relief)] * 3))
+        colour = cv2.multiply(colour, cv2.cvtColor(self._exposure(relief), cv2.COLOR_GRAY2BGR), dst=colour)
         if relief.energy.any():
             lit = [relief.energy * np.float32(70.0 * channel) for channel in light.glow[::-1]]
-            colour = cv2.add(colour, cv2.merge(lit))
+            colour = cv2.add(colour, cv2.merge(lit), dst=colour)
         # the ridge of a thin limb runs between cells, and would be a row of beads
-        smooth = cv2.GaussianBlur(cv2.convertScaleAbs(colour), (3, 3), 0.6)
-        shaded: NDArray[Any] = cv2.cvtColor(smooth, cv2.COLOR_BGR2BGRA)
+        smooth = cv2.GaussianBlur(colour, (3, 3), 0.6)
+        shaded: NDArray[Any] = cv2.cvtColor(cv2.convertScaleAbs(smooth), cv2.COLOR_BGR2BGRA)
         return shaded
 
     @staticmethod
@@ -119,8 +119,10 @@ class Sculptor:
         around: NDArray[Any] = cv2.blur(relief.height, (15, 15))
         around -= relief.height
         around *= np.float32(0.035)
-        hollow = np.clip(around, 0.0, 0.6, out=around)
-        depth = np.clip(1.0 + relief.height * np.float32(0.0022), 0.72, 1.12)
+        hollow = np.minimum(np.maximum(around, 0.0, out=around), 0.6, out=around)
+        depth = relief.height * np.float32(0.0022)
+        depth += 1.0
+        np.minimum(np.maximum(depth, 0.72, out=depth), 1.12, out=depth)
         depth -= hollow
         return depth
 

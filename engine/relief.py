@@ -32,6 +32,9 @@ TRUNK_MELT, LIMB_MELT = 0.024, 0.010
 FILLET = 0.4
 """How much of the melting also rounds the silhouette: more, and legs that cross would grow a web."""
 
+TINY = np.float32(1e-37)
+"""The smallest sum of exponentials: what is nowhere near any volume."""
+
 STEEPEST = 85.0
 """Largest exponent: a float holds e to the 88. With LIMB_MELT: 85 cm before and behind the middle of a body."""
 
@@ -118,8 +121,8 @@ def _energy(layout: _Layout, cells: _Cells, energies: Grid) -> Grid:
     weights = _exponential(cells.height, 0.02 * layout.scale)
     first, second = (np.repeat(end, cells.counts) for end in energies.T.astype(np.float32))
     lit = _gather(layout, cells.place, weights * (first + (second - first) * cells.along))
-    energy = lit / np.maximum(_gather(layout, cells.place, weights), 1e-35)
-    smooth: Grid = cv2.blur(energy.astype(np.float32), (9, 9))
+    lit /= _gather(layout, cells.place, weights) + TINY
+    smooth: Grid = cv2.blur(lit, (9, 9))
     return smooth
 
 
@@ -134,23 +137,25 @@ def _melt(layout: _Layout, cells: _Cells, values: Grid, share: float) -> Grid:
     """The smooth maximum of the values (N,) in each cell of the grid, by `share` of the usual melting."""
     trunk, limbs = TRUNK_MELT * share * layout.scale, LIMB_MELT * share * layout.scale
     fields = [
-        cv2.log(_gather(layout, cells.place[part], _exponential(values[part], melt)) + 1e-37) * melt
+        cv2.log(_gather(layout, cells.place[part], _exponential(values[part], melt)) + TINY) * np.float32(melt)
         for part, melt in ((slice(cells.trunk), trunk), (slice(cells.trunk, None), limbs))
     ]
-    field: Grid = np.maximum(*fields).astype(np.float32)
+    field: Grid = np.maximum(*fields)
     return field
 
 
 def _exponential(values: Grid, melt: float) -> Grid:
     """e to the values (N,) over `melt`; cv2's is five times as fast as numpy's."""
     exponents = values * np.float32(1.0 / melt)
-    powers: Grid = cv2.exp(np.clip(exponents, -STEEPEST, STEEPEST, out=exponents))
+    np.minimum(np.maximum(exponents, -STEEPEST, out=exponents), STEEPEST, out=exponents)
+    powers: Grid = cv2.exp(exponents)
     return powers.ravel()
 
 
 def _gather(layout: _Layout, place: Grid, weights: Grid) -> Grid:
     """The sum of the weights in each cell of the grid."""
-    grid = np.bincount(place, weights, minlength=layout.rows * layout.columns)
+    grid = np.zeros(layout.rows * layout.columns, dtype=np.float32)
+    np.add.at(grid, place, weights)
     return grid.reshape(layout.rows, layout.columns)
 
 
@@ -206,7 +211,7 @@ def _raise(layout: _Layout, trunk: int) -> _Cells:
     y += off_y
     along = x * along_x
     along += y * along_y
-    np.clip(along, 0.0, 1.0, out=along)
+    np.minimum(np.maximum(along, 0.0, out=along), 1.0, out=along)
     x -= along * dx
     y -= along * dy
     x *= x
