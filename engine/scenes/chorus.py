@@ -1,13 +1,12 @@
 """A company of echoes: the same dance, later and elsewhere, further back and fainter."""
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 from typing import ClassVar
 
 import cv2
-import numpy as np
 import pygame
-from numpy.typing import NDArray
 
 from engine.air import draw_air
 from engine.colours import Light
@@ -15,7 +14,7 @@ from engine.enlarge import Piece, Touched, blit_pieces, cut_out
 from engine.figure import Sculptor, Sculpture, draw_sculpture
 from engine.floor import draw_contact, draw_reflection, draw_shadows
 from engine.scene import Scene, View
-from engine.stage_camera import EYE_HEIGHT, Projection
+from engine.stage_camera import DISTANCE, EYE_HEIGHT, Projection
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,6 @@ HAZE = 0.30
 """How much of it is lost in the air before them, which has a light of its own: `AIR` of the background."""
 
 AIR = 0.62
-LEVELS = np.repeat(np.arange(256, dtype=np.float32)[:, None], 4, axis=1)
 
 ENTRANCE = 0.8
 """Seconds in which an echo appears."""
@@ -89,7 +87,7 @@ class Chorus(Scene):
         """Draw the echoes, from the furthest to the nearest."""
         if not self._goes_on(view.time):
             return []
-        times = np.array([memory.time for memory in self._memories])
+        times = [memory.time for memory in self._memories]
         return [box for row in COMPANY for box in self._draw_row(surface, view, times, row)]
 
     def draw(self, surface: pygame.Surface, view: View) -> Touched:
@@ -111,20 +109,21 @@ class Chorus(Scene):
         """Whether the memories reach up to a time, so that even the first echo is of one of them."""
         return bool(self._memories) and 0.0 <= time - self._memories[-1].time < 0.5
 
-    def _draw_row(self, surface: pygame.Surface, view: View, times: NDArray[np.floating], row: Row) -> Touched:
+    def _draw_row(self, surface: pygame.Surface, view: View, times: list[float], row: Row) -> Touched:
         now, touched = view.projection, []
-        spots = [(now.x + aside, 0.0, now.z - row.behind - further) for aside, further, _ in row.places]
-        pixels, scales = now.project(np.array([*spots, (now.x, 0.0, now.z - row.behind)], dtype=np.float32))
-        for (_, _, later), (x, y), scale in zip(row.places, pixels.tolist(), scales.tolist(), strict=False):
+        metre = now.focal / (DISTANCE + row.behind)
+        for aside, further, later in row.places:
             # who has not begun yet is not there: the company comes in one after the other
-            started = view.time - later - float(times[0])
+            started = view.time - later - times[0]
             if started < 0.0:
                 continue
-            memory = self._memories[int(np.searchsorted(times, view.time - later))]
+            memory = self._memories[bisect_left(times, view.time - later)]
             entrance = min(started / ENTRANCE, 1.0)
-            echo = _echo(memory, row, view.light, now.size, float(scales[-1]), entrance)
+            echo = _echo(memory, row, view.light, now.size, metre, entrance)
             then, sculpture = memory.projection, memory.sculpture
             floor = then.eye_level + EYE_HEIGHT * then.scale
+            scale = now.focal / (DISTANCE + row.behind + further)
+            x, y = 0.5 * now.size[0] + aside * scale, now.eye_level + EYE_HEIGHT * scale
             left = x + (sculpture.origin[0] - then.size[0] / 2) * echo.ratio
             top = y + (sculpture.origin[1] - floor) * echo.ratio
             touched.append(draw_contact(surface, (x, y), 0.42 * scale, 0.5 * entrance))
@@ -145,10 +144,9 @@ def _echo(
     share = 1.0 - (1.0 - FAINTEST) * row.far**0.7
     sculpture = memory.sculpture
     haze = HAZE * row.far
-    # one table for each channel: what is left of its light, and the light of the air
-    table = LEVELS * np.float32(share * (1.0 - haze))
-    table[:, :3] += light.background[::-1] * np.float32(255.0 * AIR * haze)
-    colour = cv2.LUT(sculpture.colour, np.minimum(table, 255.0).astype(np.uint8).reshape(1, 256, 4))
+    # what is left of its light, and the light of the air: in whole steps, which is ten times as fast
+    air = (255.0 * AIR * haze * light.background[::-1]).round().tolist()
+    colour = cv2.add(cv2.convertScaleAbs(sculpture.colour, alpha=share * (1.0 - haze)), (*air, 0.0))
     pieces = cut_out(colour, sculpture.distance, sculpture.cell * ratio, entrance)
     echo = _Echo(row, size, pieces, ratio)
     if entrance == 1.0:
