@@ -1,7 +1,6 @@
 """The dark room: air that glows behind the dancer, a floor with a pool of light, a vignette and fine grain."""
 
 from dataclasses import replace
-from typing import Any
 
 import cv2
 import numpy as np

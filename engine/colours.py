@@ -39,7 +39,7 @@ class Light:
     grain: float = 1.0
 
     def towards(self, other: "Light", share: float) -> "Light":
-        """This light faded by `share` (0..1) into the other; the other itself where no eye sees a difference."""
+        """This light faded by `share` (0..1) into the other; or the other where nobody would see it."""
         if other is self:
             return self
         way = other.row - self.row

@@ -156,13 +156,15 @@ def blend_figure(
     return blit_pieces(surface, cut_out(colour, distance, cell), origin, pygame.BLEND_ALPHA_SDL2)
 
 
-def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: float = 1.0) -> list[Piece]:
-    """What `blend_figure` blends, to be blended more than once."""
+def cut_out(
+    colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: float = 1.0, band: int = BAND
+) -> list[Piece]:
+    """What `blend_figure` blends, to be blended more than once, in pieces about `band` pixels high."""
     # one pixel of edge is 1 / cell of a cell, the distance there EDGE_CODES / cell codes
     steepness = 255.0 * cell / EDGE_CODES
     outside = round(128.0 - 127.5 / steepness)
     pieces = []
-    for top, left, bottom, right in lit_patches(distance > DARK_CODE, _band(cell)):
+    for top, left, bottom, right in lit_patches(distance > DARK_CODE, _band(cell, band)):
         above, below = min(top, 1), min(len(colour) - bottom, 1)
         window = (slice(top - above, bottom + below), slice(left, right))
         codes = cv2.max(_enlarged(distance[window], cell), outside)
@@ -199,8 +201,8 @@ def _more_than_faint(colour: NDArray[Any]) -> NDArray[np.bool_]:
     return lit
 
 
-def _band(cell: float) -> int:
-    return max(round(BAND / cell), 4)
+def _band(cell: float, height: int = BAND) -> int:
+    return max(round(height / cell), 4)
 
 
 def _enlarged_light(cells: NDArray[Any], cell: float) -> NDArray[Any]:

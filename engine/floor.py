@@ -69,7 +69,10 @@ def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], proje
             nearer = projection.focal / max(DISTANCE + projection.z - z - 0.1, NEAREST)
             # the floor is seen at a grazing angle: a circle on it is as flat as the rows of its rims tell
             flat = max(EYE_HEIGHT * (nearer - scale), 1.0) / (0.1 * scale)
-            place = (projection.size[0] / 2 + (x - projection.x) * scale, projection.eye_level + EYE_HEIGHT * scale)
+            place = (
+                projection.size[0] / 2 + (x - projection.x) * scale,
+                projection.eye_level + EYE_HEIGHT * scale,
+            )
             step = int(strength * SHADOW_STEPS / 0.62)
             touched.append(_darken(surface, place, radius * scale, radius * scale * flat, step))
     return touched

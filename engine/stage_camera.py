@@ -123,7 +123,7 @@ def _rest_height(size: tuple[int, int]) -> float:
 def _needed_heights(
     positions: NDArray[np.floating], x: float, z: float, size: tuple[int, int]
 ) -> tuple[float, float]:
-    """Metres that the picture must be high for all joints, with their flesh, to lie within COMFORT and LIMIT."""
+    """Metres that the picture must be high for all joints and their flesh to lie within COMFORT and LIMIT."""
     nearness = DISTANCE / np.maximum((DISTANCE + z) - positions[:, 2], NEAREST)
     across = float(((np.abs(positions[:, 0] - x) + FLESH) * nearness).max())
     above_eye = float(((positions[:, 1] + (FLESH - EYE_HEIGHT)) * nearness).max())
