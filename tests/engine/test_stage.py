@@ -215,3 +215,20 @@ def test_a_room_that_changes_its_light_ends_as_one_painted_in_it(size):
     assert not np.array_equal(pixels(room, "happy"), sad)
     np.testing.assert_array_equal(pixels(room, *["sad"] * TURNS), sad)
     assert sad[..., 2].mean() > sad[..., 0].mean(), "blue is blue"
+
+
+def test_a_light_that_stays_is_the_same_and_one_that_changes_is_not():
+    colours, weights = load_colours(), emotion("happy")
+    happy = colours.blend(PALETTE, weights)
+    assert colours.blend(PALETTE, emotion("happy")) is happy is happy.towards(happy, 0.3) is happy.dimmed(1.0)
+    weights[:] = emotion("sad")  # the array that was given belongs to whoever gave it
+    sad = colours.blend(PALETTE, weights)
+    np.testing.assert_allclose(sad.row, colours.of("sad").row, atol=1e-6)
+    assert np.abs(sad.row - happy.row).max() > 0.1
+    np.testing.assert_allclose(colours.blend(PALETTE[::-1], weights).row, colours.of("happy").row, atol=1e-6)
+    assert colours.blend(PALETTE, weights * np.nan) is colours.of("unknown")
+    np.testing.assert_allclose(happy.towards(sad, 0.25).row, 0.75 * happy.row + 0.25 * sad.row, atol=1e-6)
+    near, steps = happy, 0
+    while near is not sad and steps < 100:
+        near, steps = near.towards(sad, 0.2), steps + 1
+    assert 20 < steps < 60, "a fade ends"
