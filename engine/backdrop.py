@@ -15,6 +15,9 @@ from engine.stage_camera import DISTANCE, EYE_HEIGHT, Projection
 TURNS = 12
 """A change of colour is repainted over this many pictures, every TURNS-th row at a time: too fine to see."""
 
+STRIPS = 36
+"""Pictures after which all of the room has been drawn again, whatever was known to be drawn over."""
+
 GRAIN = 1.6
 """Amplitude of the grain in steps of 8 bits: it hides the bands that dark gradients otherwise show."""
 
@@ -39,15 +42,15 @@ class Backdrop:
         # the format of a screen: a blit of it is a copy
         self._image = pygame.Surface(rest.size, 0, 32)
         self._painted: list[NDArray[np.float32] | None] = [None] * TURNS
-        self._turn = 0
+        self._turn = self._strip = 0
         self._light: Light | None = None
         self._tones: NDArray[np.float32] = np.zeros((3, 4), dtype=np.float32)
 
     def draw(self, surface: pygame.Surface, light: Light, touched: Touched | None = None) -> None:
         """Draw the room in a light; of what was `touched`, where the rest of the surface still shows the room.
 
-        Every TURNS-th row is drawn all the same, each time another one: what else happens to a surface, such as
-        a window that a driver empties, is over after TURNS pictures.
+        A strip of it is drawn all the same, each time the next one: what else happens to a surface, such as a
+        window that a driver empties, is over after STRIPS pictures.
         """
         if light is not self._light:
             self._light, self._tones = light, _tones(light)
@@ -57,14 +60,20 @@ class Backdrop:
             for turn in range(TURNS):
                 self._paint(turn, tones)
         self._turn = (self._turn + 5) % TURNS
+        self._strip = (self._strip + 1) % STRIPS
         painted = self._painted[self._turn]
-        if painted is not tones and (painted is None or np.abs(painted - tones).max() > 0.15):
+        changed = painted is not tones and (painted is None or np.abs(painted - tones).max() > 0.15)
+        if changed:
             self._paint(self._turn, tones)
         if touched is None or surface.get_masks() != self._image.get_masks():
             surface.blit(self._image, (0, 0))
             return
         there, room = pixels_of(surface).view(np.uint32)[..., 0], pixels_of(self._image).view(np.uint32)[..., 0]
-        there[self._turn :: TURNS] = room[self._turn :: TURNS]
+        if changed:
+            there[self._turn :: TURNS] = room[self._turn :: TURNS]
+        tall = -(-self.size[1] // STRIPS)
+        strip = slice(self._strip * tall, (self._strip + 1) * tall)
+        there[strip] = room[strip]
         for box in _apart(touched, self.size[1]):
             part = slice(box.top, box.bottom), slice(max(box.left, 0), max(box.right, 0))
             there[part] = room[part]

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -36,10 +37,10 @@ class View:
     projection: Projection
     ghost: Ghost | None = None
 
-    @property
+    @cached_property
     def energies(self) -> NDArray[np.float32]:
         """How lit up each joint is by its speed, (17,) in 0..1: stillness lets it fade."""
-        return np.clip(self.speeds / FULL_SPEED, 0.0, 1.0) ** np.float32(1.5)
+        return np.minimum(self.speeds / np.float32(FULL_SPEED), 1.0) ** np.float32(1.5)
 
 
 class Scene(ABC):

@@ -8,7 +8,7 @@ import pygame
 import pytest
 
 from engine.air import draw_air
-from engine.backdrop import TURNS
+from engine.backdrop import STRIPS
 from engine.colours import LiveColours
 from engine.history import History
 from engine.overlay import Caption
@@ -111,14 +111,14 @@ def test_a_scene_that_does_not_say_where_it_draws_may_draw_anywhere(monkeypatch)
 def test_what_happens_to_a_surface_behind_the_back_of_the_stage_is_over_soon():
     stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
     pictures = []
-    for i in range(30):
+    for i in range(20 + STRIPS):
         if i == 15:
             surface.fill("red")
         stage.draw_behind(surface, i / 30, kept=i > 0)
         stage.draw(surface, Picture(i / 30, standing(), emotion("neutral"), PALETTE))
         pictures.append(pygame.surfarray.array3d(surface))
     red = [int(((each[..., 0] > 200) & (each[..., 1] < 9)).sum()) for each in pictures]
-    assert red[14] == 0 and red[15] > 10_000 and red[15 + TURNS] == 0
+    assert red[14] == 0 and red[15] > 10_000 and red[15 + STRIPS] == 0
 
 
 def test_the_back_of_a_picture_holds_the_room_the_visitor_and_the_echoes_but_not_the_dancer():
