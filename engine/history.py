@@ -35,32 +35,30 @@ class History:
         self._times = np.zeros(2 * MOST)
         self._positions = np.zeros((2 * MOST, JOINT_COUNT, 3), dtype=np.float32)
         self._speeds = np.zeros((2 * MOST, JOINT_COUNT), dtype=np.float32)
-        self._first = self._end = 0
+        self._end = 0
 
     def clear(self) -> None:
         """Forget everything: after a cut a trail would draw a line across the stage."""
-        self._first = self._end = 0
+        self._end = 0
 
     def follow(self, positions: NDArray[np.float32], speeds: NDArray[np.float32], time: float) -> None:
         """Add positions (17, 3) with speeds (17,) at a time in seconds; after a gap it begins anew."""
         if self._end and not 0.0 <= time - self._times[self._end - 1] < 0.5:
             self.clear()
         # the newest sample is the present; only every SAMPLE_SECONDS one stays behind
-        if self._end - self._first > 1 and time - self._times[self._end - 2] < SAMPLE_SECONDS:
+        if self._end > 1 and time - self._times[self._end - 2] < SAMPLE_SECONDS:
             self._end -= 1
         if self._end == len(self._times):
-            kept = slice(self._end - MOST, self._end)
             for column in (self._times, self._positions, self._speeds):
-                column[:MOST] = column[kept].copy()
-            self._first, self._end = max(self._first - kept.start, 0), MOST
+                column[:MOST] = column[-MOST:]
+            self._end = MOST
         self._times[self._end], self._positions[self._end], self._speeds[self._end] = time, positions, speeds
         self._end += 1
 
     def last(self, seconds: float) -> Past:
         """The samples that are at most `seconds` old, LONGEST at most."""
-        times = self._times[self._first : self._end]
+        times = self._times[: self._end]
         oldest = times[-1] - min(seconds, LONGEST) if len(times) else 0.0
-        first = self._first + int(np.searchsorted(times, oldest))
-        kept = slice(first, self._end)
-        ages = self._times[self._end - 1] - self._times[kept]
+        kept = slice(int(np.searchsorted(times, oldest)), self._end)
+        ages = self._times[self._end - 1] - times[kept]
         return Past(ages.astype(np.float32), self._positions[kept].copy(), self._speeds[kept].copy())

@@ -62,7 +62,7 @@ def test_a_picture_of_which_the_back_was_drawn_before_is_the_same(scene, size):
     np.testing.assert_array_equal(pygame.surfarray.array3d(other), pygame.surfarray.array3d(surface))
 
 
-@pytest.mark.parametrize("size", [SIZE, (331, 173)])
+@pytest.mark.parametrize("size", [SIZE, (331, 641)])
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_picture_drawn_over_the_one_before_is_the_picture_drawn_anew(scene, size):
     """Whatever happens in between: lights that change, the visitor, another scene, words, a cut."""
@@ -106,6 +106,22 @@ def test_a_scene_that_does_not_say_where_it_draws_may_draw_anywhere(monkeypatch)
         stage.draw_behind(surface, i / 30, kept=i > 0)
         stage.draw(surface, Picture(i / 30, standing(), emotion("happy"), PALETTE, scene="dot"))
     assert 20 < (pygame.surfarray.array3d(surface).min(axis=2) == 255).sum() < 60, "one dot and no row of them"
+
+
+def test_half_a_picture_leaves_nothing_behind(monkeypatch):
+    def fails(_, surface, view):
+        surface.fill("red", (0, 0, 50, 50))
+        raise ValueError("half a picture")
+
+    stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
+    for i in range(6):
+        stage.draw_behind(surface, i / 30, kept=i > 0)
+        with monkeypatch.context() as patch, contextlib.suppress(ValueError):
+            if i == 4:
+                patch.setattr(SCENES["figure"], "draw", fails)
+            stage.draw(surface, Picture(i / 30, standing(), emotion("neutral"), PALETTE))
+        red = pygame.surfarray.array3d(surface)[:50, :50, 0] > 200
+        assert red.all() == red.any() == (i == 4)
 
 
 def test_what_happens_to_a_surface_behind_the_back_of_the_stage_is_over_soon():
