@@ -65,7 +65,8 @@ class Backdrop:
         changed = painted is not tones and (painted is None or np.abs(painted - tones).max() > 0.15)
         if changed:
             self._paint(self._turn, tones)
-        if touched is None or surface.get_masks() != self._image.get_masks():
+        alike = surface.get_masks() == self._image.get_masks() and surface.get_bitsize() == 32
+        if touched is None or not alike:
             surface.blit(self._image, (0, 0))
             return
         there, room = pixels_of(surface).view(np.uint32)[..., 0], pixels_of(self._image).view(np.uint32)[..., 0]

@@ -109,8 +109,8 @@ class Sculptor:
             lit = [relief.energy * np.float32(70.0 * channel) for channel in light.glow[::-1]]
             colour = cv2.add(colour, cv2.merge(lit), dst=colour)
         # the ridge of a thin limb runs between cells, and would be a row of beads
-        smooth = cv2.GaussianBlur(colour, (3, 3), 0.6)
-        shaded: NDArray[Any] = cv2.cvtColor(cv2.convertScaleAbs(smooth), cv2.COLOR_BGR2BGRA)
+        smooth = cv2.GaussianBlur(cv2.convertScaleAbs(colour), (3, 3), 0.6)
+        shaded: NDArray[Any] = cv2.cvtColor(smooth, cv2.COLOR_BGR2BGRA)
         return shaded
 
     @staticmethod

@@ -8,7 +8,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import FAINT, add_shade
+from engine.enlarge import FAINT, Touched, add_shade
 
 RADIUS_STEP = 1.12
 """Sizes grow by this factor from one sprite to the next: nobody sees the difference, and few are kept."""
@@ -26,20 +26,19 @@ CELLS = 24
 
 def add_glow(
     surface: pygame.Surface, place: tuple[float, float], radius: float, tint: NDArray[np.floating]
-) -> None:
+) -> Touched:
     """Add a round light around a pixel, `radius` pixels to where it ends, of an RGB tint (3,) in 0..255."""
     if radius < 1.0 or float(tint.max()) < 1.0:
-        return
+        return []
     if radius > LARGEST:
         cell = round(float(radius) / CELLS)
         shade, _ = _falloff(round(float(radius) / cell))
         corner = (round(place[0] - 0.5 * cell * len(shade)), round(place[1] - 0.5 * cell * len(shade)))
-        add_shade(surface, shade, tint, corner, cell)
-        return
+        return add_shade(surface, shade, tint, corner, cell)
     sprite = sprite_of(int(size_step(np.array([radius]))[0]), tint)
     half = sprite.get_width() / 2
     place = (float(place[0]) - half, float(place[1]) - half)
-    surface.blit(sprite, place, special_flags=pygame.BLEND_RGB_ADD)
+    return [surface.blit(sprite, place, special_flags=pygame.BLEND_RGB_ADD)]
 
 
 def size_step(radii: NDArray[np.floating]) -> NDArray[np.intp]:

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from models.skeleton import JOINT_COUNT
 
 SAMPLE_SECONDS = 1.0 / 28.0
-"""At 60 pictures a second every other one stays: the dance itself has 30 frames a second."""
+"""Of any three samples the first and the last are further apart: at more than 56 pictures a second every other
+one stays, and at fewer each; the dance itself has 30 frames a second."""
 
 LONGEST = 8.0
 """Seconds that are ever kept."""
 
 MOST = 2 * round(LONGEST / SAMPLE_SECONDS) + 2
-"""Samples that are ever kept: of any three the first and the last are SAMPLE_SECONDS apart."""
+"""Samples that are ever kept."""
 
 
 @dataclass(frozen=True, eq=False)

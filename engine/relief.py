@@ -35,8 +35,9 @@ FILLET = 0.4
 TINY = np.float32(1e-37)
 """The smallest sum of exponentials: what is nowhere near any volume."""
 
-STEEPEST = 85.0
-"""Largest exponent: a float holds e to the 88. With LIMB_MELT: 85 cm before and behind the middle of a body."""
+STEEPEST = 84.0
+"""Largest exponent: a float holds a hundred times e to this, more than a body has volumes. With LIMB_MELT:
+84 cm before and behind the middle of a body."""
 
 
 @dataclass(frozen=True, eq=False)

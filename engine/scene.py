@@ -46,8 +46,8 @@ class View:
 class Scene(ABC):
     """One way to show the dance. A new one is a file in engine/scenes and a name in its table.
 
-    What draws says where it did, so that the next picture restores no more of the room than that; one that says
-    nothing may draw anywhere, and the whole room is restored.
+    What draws says where it did, as a list of pygame.Rect, so that the next picture restores no more of the
+    room than that; one that says nothing may draw anywhere, and the whole room is restored.
     """
 
     name: ClassVar[str]

@@ -141,7 +141,9 @@ class Stage:
         elif picture.progress is not None:
             draw_progress(surface, picture.progress, picture.time)
             touched = None
-        if picture.caption is not None:
+        if (
+            picture.caption is not None and picture.caption.opacity(picture.time) > 0.0
+        ):  # one stays when it is over
             draw_caption(surface, picture.caption, picture.time)
             touched = None
         self._touched = touched

@@ -316,6 +316,8 @@ class Window:
                 # the window has its new size already
                 self.surface = pygame.display.get_surface() or self.surface
                 self._stretch()
+            elif event.type in (pygame.VIDEORESIZE, pygame.WINDOWEXPOSED):
+                self._kept = False  # some drivers hand out an empty surface
             elif event.type == pygame.KEYDOWN:
                 key = key_for(event.key, getattr(event, "mod", 0), self._screen.kiosk)
                 if key is not None:

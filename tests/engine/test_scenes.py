@@ -11,7 +11,7 @@ from engine.air import draw_air
 from engine.backdrop import STRIPS
 from engine.colours import LiveColours
 from engine.history import History
-from engine.overlay import Caption
+from engine.overlay import Caption, Readings
 from engine.scene import Scene, View
 from engine.scenes import SCENES
 from engine.scenes.ribbons import Ribbons
@@ -80,17 +80,35 @@ def test_a_picture_drawn_over_the_one_before_is_the_picture_drawn_anew(scene, si
             PALETTE,
             scene=scene if i < 70 or i > 90 else "figure",
             visitor=visitor if i > 30 else None,
-            caption=Caption("with you", 1.0) if 30 < i < 40 else None,
+            caption=Caption("with you", 1.0, seconds=0.4),  # it stays when it is over
         )
+        if i in (100, 101):
+            picture = Picture(i / 30, progress="the dancer is on the way", palette=PALETTE)
         partly += over._touched is not None
         over.draw_behind(surface, picture.time, kept=i > 0)
         over.draw(surface, picture)
         anew.draw_behind(other, picture.time)
         anew.draw(other, picture)
         np.testing.assert_array_equal(pygame.surfarray.array3d(surface), pygame.surfarray.array3d(other))
-        if i == 110:
-            over.draw_words(surface, None, (("H", "readings"),))
-    assert 100 < partly < 149
+        if i in (110, 112):
+            words = (Readings(lines=(("scene", scene),)), ()) if i == 110 else (None, (("H", "readings"),))
+            over.draw_words(surface, *words)
+    assert 100 < partly < 140
+
+
+@pytest.mark.parametrize("depth, masks", [(32, (0xFF, 0xFF00, 0xFF0000, 0)), (24, (0xFF0000, 0xFF00, 0xFF, 0))])
+def test_a_surface_of_another_format_is_drawn_anew(depth, masks):
+    stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, depth, masks)
+    usual, other = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
+    for i in range(4):
+        picture = Picture(
+            i / 30, standing((0.1 * i, 0.9, 0.0)), emotion("happy"), PALETTE, scene="constellation"
+        )
+        for each, onto in ((stage, surface), (usual, other)):
+            each.draw_behind(onto, picture.time, kept=i > 0)
+            each.draw(onto, picture)
+    seen, wanted = (pygame.surfarray.array3d(each).astype(int) for each in (surface, other))
+    assert np.abs(seen - wanted)[:, :90].max() <= 2, "the room and the head"
 
 
 def test_a_scene_that_does_not_say_where_it_draws_may_draw_anywhere(monkeypatch):
