@@ -141,10 +141,9 @@ class Stage:
         elif picture.progress is not None:
             draw_progress(surface, picture.progress, picture.time)
             touched = None
-        if (
-            picture.caption is not None and picture.caption.opacity(picture.time) > 0.0
-        ):  # one stays when it is over
-            draw_caption(surface, picture.caption, picture.time)
+        caption = picture.caption
+        if caption is not None and caption.opacity(picture.time) > 0.0:  # one stays when it is over
+            draw_caption(surface, caption, picture.time)
             touched = None
         self._touched = touched
 
@@ -152,11 +151,11 @@ class Stage:
         self, surface: pygame.Surface, readings: Readings | None, keys: tuple[tuple[str, str], ...] = ()
     ) -> None:
         """Draw what the operator reads over the picture: readings, and (label, meaning) of the keys."""
-        if readings is not None:
+        if readings is not None or keys:
             self._touched = None
+        if readings is not None:
             draw_readings(surface, readings)
         if keys:
-            self._touched = None
             draw_keys(surface, keys)
 
     def _draw_behind(
