@@ -82,6 +82,7 @@ class Chorus(Scene):
     def __init__(self) -> None:
         self._sculptor = Sculptor()
         self._memories: deque[_Memory] = deque()
+        self._began = 0.0
 
     def forget(self) -> None:
         self._memories.clear()
@@ -100,6 +101,8 @@ class Chorus(Scene):
             return []
         if not self._goes_on(view.time):
             self.forget()
+        if not self._memories:
+            self._began = view.time
         self._memories.append(_Memory(view.time, sculpture, view.projection))
         while view.time - self._memories[0].time > KEPT:
             self._memories.popleft()
@@ -117,7 +120,7 @@ class Chorus(Scene):
         metre = now.focal / (DISTANCE + row.behind)
         for aside, further, later in row.places:
             # who has not begun yet is not there: the company comes in one after the other
-            started = view.time - later - times[0]
+            started = view.time - later - self._began
             if started < 0.0:
                 continue
             memory = self._memories[bisect_left(times, view.time - later)]
