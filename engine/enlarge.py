@@ -140,11 +140,14 @@ def _add(
 ) -> Touched:
     """Add the light of the cells that are `lit`; `enlarge` makes BGRX pixels of a window of them."""
     touched = []
-    for top, left, bottom, right in lit_patches(lit, _band(cell)):
-        window = (left * cell, top * cell, (right - left) * cell, (bottom - top) * cell)
-        image = _image(enlarge(window), window[2:])
-        place = (origin[0] + window[0], origin[1] + window[1])
-        touched.append(surface.blit(image, place, special_flags=pygame.BLEND_RGB_ADD))
+    # where two pixels are alike they stay the same two, however the grid moves
+    alike = 2 if cell >= SMOOTH_CELL else 1
+    for patch in lit_patches(lit, _band(cell)):
+        edges = zip(patch, (*origin[::-1], *origin[::-1]), strict=True)
+        top, left, bottom, right = ((first + edge * cell) // alike * alike for edge, first in edges)
+        size = right - left, bottom - top
+        image = _image(enlarge((left - origin[0], top - origin[1], *size)), size)
+        touched.append(surface.blit(image, (left, top), special_flags=pygame.BLEND_RGB_ADD))
     return touched
 
 

@@ -41,7 +41,7 @@ class Sculpture:
 
 
 def paint_sphere(light: Light) -> NDArray[Any]:
-    """A sphere of the figure's material in this light, (SPHERE, SPHERE, 4) BGRX in 0..1, seen from the front."""
+    """A sphere of the figure's material in this light from the front, (SPHERE, SPHERE, 4) BGRX in 0..1."""
     figure, glow = light.figure, light.glow
     ambient = 0.02 * figure + 0.10 * glow + 0.34 * light.background
     rgb = _shine_of_sphere() @ np.stack([ambient, figure, glow])
@@ -101,7 +101,7 @@ class Sculptor:
     def _shade(self, relief: Relief, light: Light) -> NDArray[Any]:
         slope_x = cv2.Scharr(relief.height, cv2.CV_32F, 1, 0)
         slope_y = cv2.Scharr(relief.height, cv2.CV_32F, 0, 1)
-        lean = slope_x * slope_x
+        lean: NDArray[Any] = slope_x * slope_x
         lean += slope_y * slope_y
         lean += SLOPE * SLOPE
         lean = cv2.sqrt(lean)

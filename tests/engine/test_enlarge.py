@@ -51,6 +51,26 @@ def test_light_is_added_where_it_is_and_as_bright(cell: int) -> None:
     assert not middle[:, 20:35].any() and not middle[35:].any()
 
 
+@pytest.mark.parametrize("cell", [3, 5, 9, 10])
+@pytest.mark.parametrize("one_colour", [True, False])
+def test_light_is_the_same_wherever_its_grid_begins(cell: int, one_colour: bool) -> None:
+    """A trail's grid moves with the trail: its pixels would flicker where two of them are alike."""
+    rows, columns = np.mgrid[:30, :40]
+    shade = np.exp(-0.02 * np.square(rows - 14.2) - 0.05 * np.square(columns - 21.7))
+    seen = []
+    for row, column in ((0, 0), (3, 0), (0, 5), (3, 5)):
+        surface = pygame.Surface((400, 300), 0, 32)
+        part, origin = shade[row:, column:], (7 + column * cell, 4 + row * cell)
+        if one_colour:
+            add_shade(surface, part, np.array([200.0, 90.0, 40.0]), origin, cell)
+        else:
+            grey = (200.0 * part[..., None]).astype(np.uint8)
+            add_light(surface, np.repeat(grey, 4, axis=2), origin, cell)
+        seen.append(pygame.surfarray.array3d(surface).astype(int))
+    assert seen[0].max() > 150
+    assert all(np.abs(other - seen[0])[60:, 60:].max() <= 2 for other in seen[1:])
+
+
 @pytest.mark.parametrize("cell", [1, 2, 3, 5, 6, 9, 10])
 def test_light_of_one_colour_is_added_where_it_is_and_as_bright(cell: int) -> None:
     shade = np.zeros((41, 61))

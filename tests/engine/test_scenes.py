@@ -10,10 +10,11 @@ import pytest
 from engine.air import draw_air
 from engine.backdrop import STRIPS
 from engine.colours import LiveColours
+from engine.enlarge import cut_out
 from engine.history import History
 from engine.overlay import Caption, Readings
 from engine.scene import Scene, View
-from engine.scenes import SCENES
+from engine.scenes import SCENES, chorus
 from engine.scenes.ribbons import Ribbons
 from engine.stage import Picture, Stage
 from engine.stage_camera import StageCamera
@@ -240,6 +241,19 @@ def test_the_company_comes_in_one_after_the_other():
         return float(np.concatenate([image[60:140, 40:135], image[60:140, 185:280]], axis=1).std())
 
     assert company(5.0) > company(0.5) + 2.0
+
+
+def test_all_of_the_company_comes_in_and_is_cut_out_once_for_each_row(monkeypatch):
+    stage, opacities = Stage(SIZE), []
+    play("chorus", 6.0, stage=stage)
+
+    def counted(colour, distance, cell, opacity, band):
+        opacities.append(opacity)
+        return cut_out(colour, distance, cell, opacity, band)
+
+    monkeypatch.setattr(chorus, "cut_out", counted)
+    play("chorus", 1.0, stage=stage, start=6.0)
+    assert set(opacities) == {1.0} and len(opacities) == pytest.approx(30 * len(chorus.COMPANY), abs=2)
 
 
 def test_the_company_keeps_its_place_when_the_picture_gets_another_size():
