@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import pygame
 from tqdm import tqdm
 
@@ -68,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    cv2.setNumThreads(1)  # as in the installation, where the other core is the detector's
     try:
         rollouts = read_rollouts(options.rollouts)
     except StartError as error:
