@@ -30,7 +30,7 @@ from models.skeleton import JOINT_COUNT, JOINTS
 
 log = logging.getLogger(__name__)
 
-LEAD_IN = 4.0
+LEAD_IN = 5.0
 """Seconds of movement drawn before each picture, so that it shows trails, speeds and echoes."""
 
 LEAD_STEPS_PER_SECOND = 30
