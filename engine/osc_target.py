@@ -56,7 +56,7 @@ def parse_address(text: str) -> tuple[str, int]:
     if not colon or not host or ":" in host or any(letter.isspace() for letter in host) or len(host) > 253:
         raise ValueError(f"{text[:60]!r}: expected HOST:PORT")
     if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
-        raise ValueError(f"{text[:60]!r}: a port is a number from 0 to 65535")
+        raise ValueError(f"{text[:60]!r}: a port is a number up to 65535")
     return host, int(port)
 
 

@@ -1,7 +1,11 @@
 """MediaPipe's pose landmarker: a picture in, the landmarks of everybody in it out."""
 
+import contextlib
 import math
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,23 @@ COMPANY = 2.0
 """Seconds for which everybody is looked for in each picture, after nobody or more than one was seen."""
 
 
+@contextlib.contextmanager
+def without_plots() -> Iterator[None]:
+    """Empty modules stand in for matplotlib while MediaPipe is imported, which would plot landmarks with it:
+    half a second of a start, and seconds of the very first, when matplotlib looks for fonts."""
+    if "matplotlib" in sys.modules:
+        yield
+        return
+    package, pyplot = ModuleType("matplotlib"), ModuleType("matplotlib.pyplot")
+    package.pyplot = pyplot  # type: ignore[attr-defined]
+    sys.modules.update({module.__name__: module for module in (package, pyplot)})
+    try:
+        yield
+    finally:
+        for module in (package, pyplot):
+            sys.modules.pop(module.__name__, None)
+
+
 class PoseDetector:
     """Follows people through a video; frames must come in the order in which they were taken.
 
@@ -28,10 +49,11 @@ class PoseDetector:
     """
 
     def __init__(self, model: Path) -> None:
-        # Imported here: it takes a second, and whoever needs no camera needs no MediaPipe.
-        import mediapipe
-        from mediapipe.tasks.python import vision
-        from mediapipe.tasks.python.core.base_options import BaseOptions
+        # Imported here: it takes long, and whoever needs no camera needs no MediaPipe.
+        with without_plots():
+            import mediapipe
+            from mediapipe.tasks.python import vision
+            from mediapipe.tasks.python.core.base_options import BaseOptions
 
         self._picture_of: Any = mediapipe.Image
         self._format = mediapipe.ImageFormat.SRGB

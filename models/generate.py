@@ -171,7 +171,8 @@ def generate(options: argparse.Namespace) -> None:
             palette=np.array(checkpoint.palette.names),
             fps=np.float32(FRAME_RATE),
         )
-    print(f"wrote {options.out}: {len(emotions)} dances of {options.seconds:g} s")
+    dances = f"{len(emotions)} dances" if len(emotions) > 1 else "a dance"
+    print(f"wrote {options.out}: {dances} of {options.seconds:g} s")
 
 
 def main(arguments: list[str] | None = None) -> int:

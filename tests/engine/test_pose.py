@@ -1,6 +1,7 @@
 """The pose room: with a made-up detector, and once with the real one where a model is cached."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -397,3 +398,20 @@ def test_the_real_detector_sees_nobody_in_an_empty_room(real_model):
     room.close()
     latest = poses.latest()
     assert latest is not None and not latest.present
+
+
+def test_mediapipe_is_loaded_without_matplotlib_and_leaves_it_to_others() -> None:
+    lines = (
+        "import sys",
+        "from engine.pose_detector import without_plots",
+        "with without_plots():",
+        "    from mediapipe.tasks.python import vision",
+        "assert vision.PoseLandmarker and 'matplotlib' not in sys.modules",
+        "import matplotlib.figure",
+        "with without_plots():",
+        "    import matplotlib.pyplot",
+        "assert matplotlib.pyplot.plot and matplotlib.figure.Figure",
+    )
+    subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=Path(__file__).parents[2], check=True, timeout=120
+    )
