@@ -81,7 +81,10 @@ def lit_patches(lit: NDArray[np.bool_], band: int) -> list[tuple[int, int, int, 
 
 
 def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, int], cell: int) -> Touched:
-    """Add BGRX light (rows, columns, 4), its first corner at pixel `origin`, in cells of `cell` pixels."""
+    """Add BGRX light (rows, columns, 4), its first corner at pixel `origin`, in cells of `cell` pixels.
+
+    From SMOOTH_CELL on it begins and ends at even pixels, up to one of them before its grid does.
+    """
 
     def enlarge(window: Window) -> NDArray[Any]:
         return (_doubled if cell >= SMOOTH_CELL else _enlarged)(colour, cell, window)
@@ -177,7 +180,8 @@ def cut_out(
     pieces = []
     for patch in lit_patches(distance > DARK_CODE, _band(cell, band)):
         top, left, bottom, right = (round(edge * cell) for edge in patch)
-        window = (left, top, max(right - left, 1), max(bottom - top, 1))
+        # at least two columns: cv2 takes one of four pixels for a scalar
+        window = (left, top, max(right - left, 2), max(bottom - top, 1))
         alpha = cv2.convertScaleAbs(
             cv2.max(_enlarged(distance, cell, window), outside), alpha=steepness, beta=-steepness * outside
         )
@@ -231,7 +235,7 @@ def _enlarged(cells: NDArray[Any], cell: float, window: Window, step: int = 1) -
     """The window of the cells enlarged to `cell` pixels each, of which every `step` by `step` are one."""
     left, top, width, height = window
     share = step / cell
-    # cv2's affine warp takes half as long as its resize, and the neighbours of a window need no thought
+    # OpenCV's affine warp takes half as long as its resize from 5.1 on, and no thought of a window's neighbours
     matrix = np.array([[share, 0.0, left / cell], [0.0, share, top / cell]])
     matrix[:, 2] += 0.5 * share - 0.5
     fine: NDArray[Any] = cv2.warpAffine(

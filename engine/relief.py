@@ -182,6 +182,8 @@ def _lay_out(body: Body, projection: Projection, cell: int) -> _Layout | None:
     )
     boxes = np.column_stack([low - corner, high - corner])
     boxes = np.clip(boxes, 0, (columns, rows, columns, rows)).astype(np.int32).T
+    if not ((boxes[2:] > boxes[:2]).all(axis=0)).any():  # volumes around a corner of the picture, none in it
+        return None
     origin = (int(corner[0]) * cell, int(corner[1]) * cell)
     return _Layout(origin, int(rows), int(columns), toward, shapes, boxes)
 
@@ -218,7 +220,7 @@ def _raise(layout: _Layout, trunk: int) -> _Cells:
     y *= y
     x += y
     radius = (along * bend + slope) * along + base
-    inside = radius - cv2.sqrt(x).ravel()
+    inside = radius - np.sqrt(x)
     height = _front(radius, inside)
     height += along * dz + z0
     return _Cells(place, along, inside, height, counts, int(counts[:trunk].sum()))
@@ -226,8 +228,8 @@ def _raise(layout: _Layout, trunk: int) -> _Cells:
 
 def _front(radius: Grid, inside: Grid) -> Grid:
     """The height of a round volume's front above its axis, falling away outside its silhouette."""
-    within = cv2.max(inside, 0.0).ravel()
-    height: Grid = cv2.sqrt((radius + radius - inside) * within).ravel()  # (radius - away) (radius + away)
+    within = np.maximum(inside, 0.0)
+    height: Grid = np.sqrt((radius + radius - inside) * within)  # (radius - away) (radius + away)
     # falls ever faster: gently where the edge needs its slope, and in time for it to hide nothing further out,
     # however far it stands out; a sheer drop would bead the edges of limbs in front of the body
     outside = inside - within

@@ -35,7 +35,7 @@ class Row:
 
 FURTHEST = 4.5
 COMPANY = (
-    Row(4.5, ((-1.62, 0.1, 3.6), (1.62, 0.1, 3.9), (-0.95, -0.1, 3.0), (0.95, -0.1, 3.3))),
+    Row(4.5, ((-1.5, 0.1, 3.6), (1.5, 0.1, 3.9), (-0.95, -0.1, 3.0), (0.95, -0.1, 3.3))),
     Row(2.9, ((-3.05, 0.1, 2.1), (3.05, 0.1, 2.4), (-1.75, -0.1, 1.5), (1.75, -0.1, 1.8))),
     Row(1.3, ((-1.95, 0.0, 0.6), (1.95, 0.0, 0.9))),
 )
@@ -82,7 +82,7 @@ class Chorus(Scene):
     def __init__(self) -> None:
         self._sculptor = Sculptor()
         self._memories: deque[_Memory] = deque()
-        self._began = 0.0
+        self._began = 0.0  # the time of the first memory of this dance, which may be forgotten by now
 
     def forget(self) -> None:
         self._memories.clear()

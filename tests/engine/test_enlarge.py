@@ -8,6 +8,7 @@ from engine.enlarge import (
     DARK_CODE,
     FAINT,
     GAP,
+    SMOOTH_CELL,
     add_light,
     add_shade,
     blend_figure,
@@ -51,7 +52,47 @@ def test_light_is_added_where_it_is_and_as_bright(cell: int) -> None:
     assert not middle[:, 20:35].any() and not middle[35:].any()
 
 
-@pytest.mark.parametrize("cell", [3, 5, 9, 10])
+@pytest.mark.parametrize("cell", [1, 2, 3, 4, 5, 8, 9])
+def test_light_lies_between_that_of_its_cells(cell: int) -> None:
+    """Pixels that are alike are as bright as the point between them."""
+    grey = np.random.default_rng(cell).integers(40, 200, (12, 17)).astype(np.uint8)
+    surface = pygame.Surface((17 * cell, 12 * cell), 0, 32)
+    add_light(surface, np.repeat(grey[..., None], 4, axis=2), (0, 0), cell)
+    seen = pygame.surfarray.array3d(surface).swapaxes(0, 1)[..., 0].astype(float)
+    step = 2 if cell >= SMOOTH_CELL else 1
+    height, width = (length // step for length in seen.shape)
+    rows = np.clip((step * np.arange(height) + 0.5 * step) / cell - 0.5, 0, 11)
+    columns = np.clip((step * np.arange(width) + 0.5 * step) / cell - 0.5, 0, 16)
+    in_columns = np.stack([np.interp(columns, np.arange(17), row) for row in grey])
+    wanted = np.stack([np.interp(rows, np.arange(12), column) for column in in_columns.T], axis=1)
+    for row, column in np.ndindex(step, step):
+        assert np.abs(seen[row::step, column::step][:height, :width] - wanted).max() <= 1.0
+
+
+@pytest.mark.parametrize("cell", [1, 3, 4, 6, 8])
+def test_what_reaches_the_edge_of_its_grid_is_not_dimmed_there(cell: int) -> None:
+    lit, shown = np.full((12, 17, 4), 120, dtype=np.uint8), []
+    for draw in (
+        lambda surface: add_light(surface, lit, (0, 0), cell),
+        lambda surface: add_shade(surface, np.full((12, 17), 0.6), np.full(3, 200.0), (0, 0), cell),
+        lambda surface: blend_figure(surface, lit, np.full((12, 17), 250, dtype=np.uint8), (0, 0), cell),
+    ):
+        surface = pygame.Surface((17 * cell, 12 * cell), 0, 32)
+        draw(surface)
+        shown.append(pygame.surfarray.array3d(surface))
+    assert all((picture == 120).all() for picture in shown)
+
+
+@pytest.mark.parametrize("cell", [0.2, 0.32, 0.9])
+def test_a_figure_may_be_smaller_than_a_pixel(cell: float) -> None:
+    for shape in ((4, 3), (1, 1), (20, 3), (3, 20)):
+        colour = np.full((*shape, 4), 200, dtype=np.uint8)
+        surface = pygame.Surface((20, 20), 0, 32)
+        blend_figure(surface, colour, np.full(shape, 250, dtype=np.uint8), (5, 5), cell)
+        assert pygame.surfarray.array3d(surface)[5:8, 5:6].max() > 150
+
+
+@pytest.mark.parametrize("cell", [5, 7, 9, 10])
 @pytest.mark.parametrize("one_colour", [True, False])
 def test_light_is_the_same_wherever_its_grid_begins(cell: int, one_colour: bool) -> None:
     """A trail's grid moves with the trail: its pixels would flicker where two of them are alike."""
@@ -60,7 +101,7 @@ def test_light_is_the_same_wherever_its_grid_begins(cell: int, one_colour: bool)
     seen = []
     for row, column in ((0, 0), (3, 0), (0, 5), (3, 5)):
         surface = pygame.Surface((400, 300), 0, 32)
-        part, origin = shade[row:, column:], (7 + column * cell, 4 + row * cell)
+        part, origin = shade[row:, column:], (7 + column * cell, 5 + row * cell)
         if one_colour:
             add_shade(surface, part, np.array([200.0, 90.0, 40.0]), origin, cell)
         else:

@@ -9,11 +9,11 @@ import pygame
 import pytest
 
 from engine.backdrop import TURNS, Backdrop
-from engine.body import embody
+from engine.body import Body, embody
 from engine.colours import load_colours
 from engine.faults import StartError
 from engine.overlay import Caption
-from engine.relief import cast_silhouette
+from engine.relief import cast_silhouette, raise_relief
 from engine.scene import Scene
 from engine.scenes import SCENES
 from engine.stage import Picture, Stage
@@ -232,3 +232,19 @@ def test_a_light_that_stays_is_the_same_and_one_that_changes_is_not():
     while near is not sad and steps < 100:
         near, steps = near.towards(sad, 0.2), steps + 1
     assert 20 < steps < 60, "a fade ends"
+
+
+def test_a_body_around_a_corner_of_the_picture_is_not_there_and_half_a_body_is():
+    def body(aside, up):
+        starts = np.array([aside, up], dtype=np.float32)
+        spread = np.array([0.1, 0.2, 0.0], dtype=np.float32)
+        sizes = np.full((2, 2), 0.05, dtype=np.float32), np.zeros(2, dtype=np.float32)
+        return Body(starts, starts + spread, *sizes, np.zeros((2, 2), dtype=np.intp), 1)
+
+    projection = StageCamera().at_rest((960, 540))
+    energies = np.full((2, 2), 0.5, dtype=np.float32)
+    corner, half = body((-4.0, 1.0, 0.0), (0.0, 6.0, 0.0)), body((-4.0, 1.0, 0.0), (0.0, 1.0, 0.0))
+    assert cast_silhouette(corner, projection, 3) is None
+    assert raise_relief(corner, energies, projection, 3) is None
+    relief = raise_relief(half, energies, projection, 3)
+    assert relief is not None and relief.distance.max() > 0.0 and np.isfinite(relief.height).all()
