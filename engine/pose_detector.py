@@ -23,6 +23,23 @@ COMPANY = 2.0
 """Seconds for which everybody is looked for in each picture, after nobody or more than one was seen."""
 
 
+def import_mediapipe() -> tuple[Any, Any, Any]:
+    """MediaPipe, its vision tasks and its BaseOptions; whoever needs no camera needs none of them."""
+    try:
+        with without_plots():
+            return _import_mediapipe()
+    except AttributeError:  # a version that does more with matplotlib than to import it
+        return _import_mediapipe()
+
+
+def _import_mediapipe() -> tuple[Any, Any, Any]:
+    import mediapipe
+    from mediapipe.tasks.python import vision
+    from mediapipe.tasks.python.core.base_options import BaseOptions
+
+    return mediapipe, vision, BaseOptions
+
+
 @contextlib.contextmanager
 def without_plots() -> Iterator[None]:
     """Empty modules stand in for matplotlib while MediaPipe is imported, which would plot landmarks with it:
@@ -49,12 +66,7 @@ class PoseDetector:
     """
 
     def __init__(self, model: Path) -> None:
-        # Imported here: it takes long, and whoever needs no camera needs no MediaPipe.
-        with without_plots():
-            import mediapipe
-            from mediapipe.tasks.python import vision
-            from mediapipe.tasks.python.core.base_options import BaseOptions
-
+        mediapipe, vision, BaseOptions = import_mediapipe()
         self._picture_of: Any = mediapipe.Image
         self._format = mediapipe.ImageFormat.SRGB
 

@@ -400,18 +400,37 @@ def test_the_real_detector_sees_nobody_in_an_empty_room(real_model):
     assert latest is not None and not latest.present
 
 
+def run_python(*lines: str, path: Path | None = None) -> None:
+    root = Path(__file__).parents[2]
+    folders = [*([path] if path else []), root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, filter(None, folders)))}
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=root, env=environment, check=True, timeout=120)
+
+
 def test_mediapipe_is_loaded_without_matplotlib_and_leaves_it_to_others() -> None:
-    lines = (
+    run_python(
         "import sys",
-        "from engine.pose_detector import without_plots",
-        "with without_plots():",
-        "    from mediapipe.tasks.python import vision",
-        "assert vision.PoseLandmarker and 'matplotlib' not in sys.modules",
+        "from engine.pose_detector import import_mediapipe, without_plots",
+        "assert import_mediapipe()[1].PoseLandmarker and 'matplotlib' not in sys.modules",
         "import matplotlib.figure",
         "with without_plots():",
         "    import matplotlib.pyplot",
         "assert matplotlib.pyplot.plot and matplotlib.figure.Figure",
     )
-    subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)], cwd=Path(__file__).parents[2], check=True, timeout=120
+
+
+def test_a_mediapipe_that_cannot_do_without_matplotlib_gets_it(tmp_path: Path) -> None:
+    vision = tmp_path / "mediapipe" / "tasks" / "python" / "vision"
+    (vision.parent / "core").mkdir(parents=True)
+    vision.mkdir()
+    for folder in (vision, vision.parent, vision.parent / "core", vision.parents[1], vision.parents[2]):
+        (folder / "__init__.py").touch()
+    (vision.parent / "core" / "base_options.py").write_text("BaseOptions = 1")
+    (vision / "__init__.py").write_text(
+        "import matplotlib.pyplot\nSIZE = matplotlib.pyplot.rcParams['font.size']"
+    )
+    run_python(
+        "from engine.pose_detector import import_mediapipe",
+        "assert import_mediapipe()[1].SIZE > 0",
+        path=tmp_path,
     )
