@@ -37,7 +37,7 @@ def measure(rollouts: Rollouts, scene: str, size: tuple[int, int], seconds: floa
     draws, yardsticks = [], []
     count = WARM_UP + round(seconds * 60)
     length = rollouts.positions.shape[1]
-    for i in range(count + 200 * (scene == "chorus")):
+    for i in range(count + 250 * (scene == "chorus")):
         frame = (i * round(rollouts.rate)) // 60 % length
         picture = Picture(
             time=i / 60,

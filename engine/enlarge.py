@@ -83,7 +83,7 @@ def lit_patches(lit: NDArray[np.bool_], band: int) -> list[tuple[int, int, int, 
 def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, int], cell: int) -> Touched:
     """Add BGRX light (rows, columns, 4), its first corner at pixel `origin`, in cells of `cell` pixels.
 
-    From SMOOTH_CELL on it begins and ends at even pixels, up to one of them before its grid does.
+    In cells of SMOOTH_CELL pixels and more it begins and ends at even pixels, if need be one before its grid.
     """
 
     def enlarge(window: Window) -> NDArray[Any]:
@@ -235,9 +235,9 @@ def _enlarged(cells: NDArray[Any], cell: float, window: Window, step: int = 1) -
     """The window of the cells enlarged to `cell` pixels each, of which every `step` by `step` are one."""
     left, top, width, height = window
     share = step / cell
+    shift = 0.5 * share - 0.5
     # OpenCV's affine warp takes half as long as its resize from 5.1 on, and no thought of a window's neighbours
-    matrix = np.array([[share, 0.0, left / cell], [0.0, share, top / cell]])
-    matrix[:, 2] += 0.5 * share - 0.5
+    matrix = np.array([[share, 0.0, left / cell + shift], [0.0, share, top / cell + shift]])
     fine: NDArray[Any] = cv2.warpAffine(
         cells, matrix, (-(-width // step), -(-height // step)), flags=SAMPLED, borderMode=cv2.BORDER_REPLICATE
     )

@@ -28,7 +28,7 @@ def import_mediapipe() -> tuple[Any, Any, Any]:
     try:
         with without_plots():
             return _import_mediapipe()
-    except AttributeError:  # a version that does more with matplotlib than to import it
+    except (AttributeError, ImportError):  # a version that does more with matplotlib than to import it
         return _import_mediapipe()
 
 

@@ -419,18 +419,24 @@ def test_mediapipe_is_loaded_without_matplotlib_and_leaves_it_to_others() -> Non
     )
 
 
-def test_a_mediapipe_that_cannot_do_without_matplotlib_gets_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import matplotlib.pyplot as plots; plots.rcParams",
+        "from matplotlib import ticker",
+        "import matplotlib.axes",
+    ],
+)
+def test_a_mediapipe_that_cannot_do_without_matplotlib_gets_it(tmp_path: Path, line: str) -> None:
     vision = tmp_path / "mediapipe" / "tasks" / "python" / "vision"
     (vision.parent / "core").mkdir(parents=True)
     vision.mkdir()
     for folder in (vision, vision.parent, vision.parent / "core", vision.parents[1], vision.parents[2]):
         (folder / "__init__.py").touch()
     (vision.parent / "core" / "base_options.py").write_text("BaseOptions = 1")
-    (vision / "__init__.py").write_text(
-        "import matplotlib.pyplot\nSIZE = matplotlib.pyplot.rcParams['font.size']"
-    )
+    (vision / "__init__.py").write_text(f"{line}\nimport matplotlib\nVERSION = matplotlib.__version__")
     run_python(
         "from engine.pose_detector import import_mediapipe",
-        "assert import_mediapipe()[1].SIZE > 0",
+        "assert import_mediapipe()[1].VERSION",
         path=tmp_path,
     )
