@@ -16,11 +16,8 @@ from numpy.typing import NDArray
 ROWS_OF_CELLS = 240
 """Cells that the height of a picture is divided into at most: what a figure costs does not grow with it."""
 
-BAND = 180
+BAND = 120
 """Pixels of height of a band, about."""
-
-GAP = 10
-"""Columns without light that are worth two boxes."""
 
 FAINT = 1
 """Light in steps of 8 bits that nobody sees the edge of."""
@@ -59,24 +56,17 @@ def cell_for(size: tuple[int, int]) -> int:
 
 
 def lit_patches(lit: NDArray[np.bool_], band: int) -> list[tuple[int, int, int, int]]:
-    """Boxes (top, left, bottom, right) in cells that hold all of `lit` (rows, columns): in each band of `band`
-    rows one for whatever lies more than `GAP` columns from the next."""
+    """Boxes (top, left, bottom, right) in cells, no cell in two of them: in each band of `band` rows one around
+    whatever is `lit` (rows, columns), a cell wider than that where the band has room."""
     rows, columns = lit.shape
-    whole = rows // band
-    in_band = lit[: whole * band].reshape(whole, band, columns).any(axis=1)
-    if whole * band < rows:
-        in_band = np.concatenate([in_band, lit[whole * band :].any(axis=0, keepdims=True)])
-    bands, places = np.nonzero(in_band)
-    if not len(bands):
-        return []
-    # bands lie behind one another in one long row, too far apart to be joined
-    way = bands * (columns + GAP + 1) + places
-    ends = np.flatnonzero(way[1:] - way[:-1] > GAP).tolist()
+    cells = lit.view(np.uint8)
     patches = []
-    for first, last in zip([0, *(end + 1 for end in ends)], [*ends, len(places) - 1], strict=True):
-        top = int(bands[first]) * band
-        left, right = max(int(places[first]) - 1, 0), min(int(places[last]) + 2, columns)
-        patches.append((top, left, min(top + band, rows), right))
+    for start in range(0, rows, band):
+        strip = cells[start : start + band]
+        left, top, width, height = cv2.boundingRect(strip)
+        if height:
+            first, last = start + max(top - 1, 0), start + min(top + height + 1, len(strip))
+            patches.append((first, max(left - 1, 0), last, min(left + width + 1, columns)))
     return patches
 
 

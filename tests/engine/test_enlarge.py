@@ -7,7 +7,6 @@ import pytest
 from engine.enlarge import (
     DARK_CODE,
     FAINT,
-    GAP,
     SMOOTH_CELL,
     add_light,
     add_shade,
@@ -33,10 +32,10 @@ def test_every_lit_cell_lies_in_one_box_and_no_box_in_another(band: int) -> None
         assert boxes.max(initial=0) <= 1 and (boxes[shade > FAINT] == 1).all()
 
 
-def test_what_lies_far_apart_has_boxes_of_its_own() -> None:
-    shade = np.zeros((8, 100), dtype=np.uint8)
-    shade[:, 10:13] = shade[:, 12 + GAP : 15 + GAP] = shade[:, 80:] = 200
-    assert [(left, right) for _, left, _, right in lit_patches(shade > 0, 8)] == [(9, 16 + GAP), (79, 100)]
+def test_a_box_is_a_cell_wider_than_what_is_lit_where_its_band_has_room() -> None:
+    lit = np.zeros((24, 50), dtype=np.bool_)
+    lit[2:4, 10:13] = lit[16:17, 0:50] = True
+    assert lit_patches(lit, 8) == [(1, 9, 5, 14), (16, 0, 18, 50)]
 
 
 @pytest.mark.parametrize("cell", [1, 3, 4, 5, 9])
