@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 BORDER = 22
 """Cells around the paths into which their light spreads."""
 
+HALO = 4
+"""Cells across one of the grid on which the glow around threads is spread."""
+
 MOST_PARTS = 40
 
 
@@ -36,16 +39,21 @@ def expose(
     columns, rows = (high - low).tolist()
     if columns < 2 or rows < 2 or paths.shape[1] < 2:
         return None
+    # whole cells of the halo, which is a quarter as fine
+    columns, rows = -(-columns // HALO) * HALO, -(-rows // HALO) * HALO
     points, lights = _densely(paths - low.astype(np.float32)[:, None, None], brightness)
     # light falls on a grid twice as fine, on the nearest cell: on the coarse one a thread would go in steps
     x, y = (points * np.float32(2.0)).astype(np.intp)
-    inside = np.flatnonzero((x >= 0) & (x < 2 * columns) & (y >= 0) & (y < 2 * rows))
-    place = (y * (2 * columns) + x)[inside]
+    inside = (x >= 0) & (x < 2 * columns) & (y >= 0) & (y < 2 * rows)
+    place = y * (2 * columns) + x
+    if not inside.all():
+        place, lights = place[inside], lights[:, inside]
     fields = np.empty((len(lights), rows, columns), dtype=np.float32)
     for field, light in zip(fields, lights, strict=True):
-        fine = np.bincount(place, light[inside], minlength=4 * rows * columns).astype(np.float32)
-        fine = fine.reshape(2 * rows, 2 * columns) * np.float32(4.0)
+        fine = np.zeros((2 * rows, 2 * columns), dtype=np.float32)
+        np.add.at(fine.reshape(-1), place, light)
         cv2.resize(fine, (columns, rows), dst=field, interpolation=cv2.INTER_AREA)
+    fields *= np.float32(4.0)  # the sum of four cells and not their mean
     return Exposure(fields, (int(low[0]) * cell, int(low[1]) * cell), cell)
 
 
@@ -57,7 +65,7 @@ def bloom(field: NDArray[Any], thread: float, halo: float) -> NDArray[Any]:
     core = cv2.GaussianBlur(field, (0, 0), thread) * np.float32(4.0 * thread)
     if halo > 0.0:
         rows, columns = field.shape
-        small = (max(columns // 4, 1), max(rows // 4, 1))
+        small = (max(columns // HALO, 1), max(rows // HALO, 1))
         broad = cv2.GaussianBlur(cv2.resize(field, small, interpolation=cv2.INTER_AREA), (0, 0), 1.6)
         core += cv2.resize(broad, (columns, rows)) * np.float32(5.5 * halo)
     shade: NDArray[Any] = core / (core + np.float32(1.0))
@@ -72,18 +80,29 @@ def _densely(
     way = np.diff(paths, axis=1)
     tangents = np.concatenate([way[:, :1], 0.5 * (way[:, 1:] + way[:, :-1]), way[:, -1:]], axis=1)
     leaving, arriving = tangents[:, :-1], tangents[:, 1:]
-    steps = np.hypot(*way).ravel()
-    parts = np.clip(np.ceil(steps), 1, MOST_PARTS).astype(np.intp)
+    steps = np.hypot(*way)
+    parts = np.clip(np.ceil(steps), 1.0, MOST_PARTS)
     first, last = brightness[:, :-1], brightness[:, 1:]
-    # of each segment the cubic of its way and the line of its light
-    cubic = [leaving + arriving - 2 * way, 3 * way - 2 * leaving - arriving, leaving, paths[:, :-1]]
-    table = np.concatenate([*cubic, last - first, first]).reshape(8 + 2 * len(brightness), -1)
-    table[8:] *= steps / parts
-    each = np.repeat(np.arange(len(parts)), parts)
-    ends = np.cumsum(parts, dtype=np.float32)
-    share = (np.arange(len(each), dtype=np.float32) - (ends - parts - 0.5)[each]) / parts[each]
-    share = share.astype(np.float32)
-    dense = table.astype(np.float32).take(each, axis=1, mode="clip")
+    # of each segment the cubic of its way and the line of its light, by parts of it and not by its whole
+    part = 1.0 / parts
+    square = part * part
+    share = steps * part
+    table = np.concatenate(
+        [
+            (leaving + arriving - 2.0 * way) * (square * part),
+            (3.0 * way - 2.0 * leaving - arriving) * square,
+            leaving * part,
+            paths[:, :-1],
+            (last - first) * (share * part),
+            first * share,
+        ],
+        dtype=np.float32,
+    ).reshape(8 + 2 * len(brightness), -1)
+    parts = parts.ravel()
+    counts = parts.astype(np.intp)
+    dense = np.repeat(table, counts, axis=1)
+    along = np.arange(dense.shape[1], dtype=np.float32)
+    along -= np.repeat(np.cumsum(parts) - parts - np.float32(0.5), counts)
     third, second, slope, start = dense[:8].reshape(4, 2, -1)
     change, light = dense[8:].reshape(2, len(brightness), -1)
-    return ((third * share + second) * share + slope) * share + start, change * share + light
+    return ((third * along + second) * along + slope) * along + start, change * along + light

@@ -25,6 +25,9 @@ EDGES = (
 THREADS = 11
 """Threads of each cloth: close enough to be a sheet where it is seen flat, and a bright fold on edge."""
 
+FOLD = np.linspace(0.0, 2.4, THREADS)
+"""How far each thread's swing lies behind that of the first, in radians."""
+
 LENGTH = 1.7
 """How much longer than a trail the cloth is."""
 
@@ -92,14 +95,12 @@ class Ribbons(Scene):
         """(T, 4 THREADS, 3) metres: where the sweeping limbs were, sunk and billowing with age."""
         inner, outer = positions[:, self._inner, None], positions[:, self._outer, None]
         threads = inner + (outer - inner) * self._across[None, ..., None]
-        born = (time - ages.astype(np.float64))[
-            :, None, None
-        ]  # after weeks a single-precision time goes in steps
+        # after weeks a single-precision time goes in steps
+        born = (time - ages.astype(np.float64))[:, None, None]
         loose = ages[:, None, None]
-        fold = np.linspace(0.0, 2.4, THREADS, dtype=np.float32)[None, None]
-        threads[..., 1] -= loose * SINK * (0.6 + 0.4 * np.sin(born * 2.1 + fold))
-        threads[..., 0] += loose * 0.07 * np.sin(born * 3.3 + time * 0.5 + fold)
-        threads[..., 2] += loose * 0.09 * np.sin(born * 2.6 - fold)
+        threads[..., 1] -= loose * SINK * (0.6 + 0.4 * np.sin(born * 2.1 + FOLD))
+        threads[..., 0] += loose * 0.07 * np.sin(born * 3.3 + time * 0.5 + FOLD)
+        threads[..., 2] += loose * 0.09 * np.sin(born * 2.6 - FOLD)
         np.maximum(threads[..., 1], 0.01, out=threads[..., 1])
         return threads.reshape(len(positions), -1, 3)
 
