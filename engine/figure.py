@@ -26,6 +26,9 @@ HALFWAY = (KEY + np.array([0.0, 0.0, 1.0], dtype=np.float32)) / 1.76
 SPHERE = 64
 """Pixels across the painted sphere from which the normals of the relief take their light."""
 
+SOFTEN = cv2.getGaussianKernel(3, 0.6)
+"""What a colour takes from its neighbours. cv2.GaussianBlur takes half as long again as cv2.sepFilter2D."""
+
 SLOPE = 32.0
 """What Scharr's kernel makes of a slope of one cell per cell."""
 
@@ -113,7 +116,7 @@ class Sculptor:
             lit = [relief.energy * np.float32(70.0 * channel) for channel in light.glow[::-1]]
             colour = cv2.add(colour, cv2.merge([*lit, lit[0]]), dst=colour)
         # the ridge of a thin limb runs between cells, and would be a row of beads
-        shaded: NDArray[Any] = cv2.GaussianBlur(cv2.convertScaleAbs(colour), (3, 3), 0.6)
+        shaded: NDArray[Any] = cv2.sepFilter2D(cv2.convertScaleAbs(colour), -1, SOFTEN, SOFTEN)
         return shaded
 
     @staticmethod

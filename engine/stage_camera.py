@@ -67,12 +67,15 @@ class Projection:
 
     def project(self, points: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Pixels (..., 2), x right and y down, and pixels per metre (...,) there, of points (..., 3)."""
-        scale = (self.focal / np.maximum((DISTANCE + self.z) - points[..., 2], NEAREST)).astype(np.float32)
-        pixels = np.empty((*scale.shape, 2), dtype=np.float32)
-        np.multiply(points[..., 0] - self.x, scale, out=pixels[..., 0])
-        np.multiply(EYE_HEIGHT - points[..., 1], scale, out=pixels[..., 1])
-        pixels += np.array([self.size[0] / 2, self.eye_level], dtype=np.float32)
-        return pixels, scale
+        nearness = np.maximum((DISTANCE + self.z) - points[..., 2], NEAREST)
+        scale = np.divide(self.focal, nearness, dtype=np.float32)
+        planes = np.empty((2, *scale.shape), dtype=np.float32)
+        across, down = planes
+        np.multiply(points[..., 0] - self.x, scale, out=across)
+        np.multiply(EYE_HEIGHT - points[..., 1], scale, out=down)
+        across += self.size[0] / 2
+        down += self.eye_level
+        return planes.transpose(*range(1, planes.ndim), 0), scale
 
 
 class StageCamera:

@@ -62,7 +62,8 @@ def bloom(field: NDArray[Any], thread: float, halo: float) -> NDArray[Any]:
 
     Light that falls twice saturates instead of clipping: the result is in 0..1.
     """
-    core = cv2.GaussianBlur(field, (0, 0), thread) * np.float32(4.0 * thread)
+    taps = 2 * round(3.0 * thread) + 1
+    core = cv2.GaussianBlur(field, (taps, taps), thread) * np.float32(4.0 * thread)
     if halo > 0.0:
         rows, columns = field.shape
         small = (max(columns // HALO, 1), max(rows // HALO, 1))

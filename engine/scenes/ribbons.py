@@ -13,7 +13,7 @@ from engine.floor import draw_shadows
 from engine.history import Past
 from engine.scene import Scene, View
 from engine.strands import bloom, expose
-from models.skeleton import INDEX
+from models.skeleton import INDEX, JOINT_COUNT
 
 EDGES = (
     # inner and outer joint of the limb that sweeps the cloth, and how far beyond the outer one it reaches
@@ -22,6 +22,9 @@ EDGES = (
     ("left_ankle", "left_toe", 0.5),
     ("right_ankle", "right_toe", 0.5),
 )
+UNLIT = np.zeros(JOINT_COUNT, dtype=np.float32)
+"""The body's own energies: here its speed shows in the silk."""
+
 THREADS = 11
 """Threads of each cloth: close enough to be a sheet where it is seen flat, and a bright fold on edge."""
 
@@ -60,7 +63,8 @@ class Ribbons(Scene):
     def draw(self, surface: pygame.Surface, view: View) -> Touched:
         """Draw the body as little more than its edge, and the silk over it."""
         touched = draw_shadows(surface, view.positions, view.projection)
-        body = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light.dimmed(0.55), 2)
+        light = view.light.dimmed(0.55)
+        body = self._sculptor.sculpt(view.positions, UNLIT, view.projection, light, 2)
         if body is not None:
             touched += draw_sculpture(surface, body)
         return touched + self._draw_silk(surface, view)
