@@ -114,13 +114,12 @@ VOLUMES = TRUNK + LIMBS
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """V round volumes with axes from `starts` to `ends` (V, 3) and `radii` (V, 2) at their ends, in metres.
+    """V round volumes with the two `ends` (2, V, 3) of their axes and `radii` (V, 2) there, in metres.
 
     The first `trunk` of them are parts of the trunk. `bulges` (V,) are added to the radius in the middle,
     `joints` (V, 2) are the indices of the joints whose speeds light up their two ends.
     """
 
-    starts: NDArray[np.float32]
     ends: NDArray[np.float32]
     radii: NDArray[np.float32]
     bulges: NDArray[np.float32]
@@ -139,7 +138,7 @@ def embody(positions: NDArray[np.floating]) -> Body:
     derived[1] = cross(across, nod)
     derived[2:] = treads - 0.55 * shins  # the heel lies behind the ankle and under it, along the shin
     points = _BLEND @ np.concatenate([joints, spans, unit_vectors(derived)])
-    return Body(points[_STARTS], points[_ENDS], _RADII, _BULGES, _JOINTS, len(TRUNK))
+    return Body(points[_ENDS], _RADII, _BULGES, _JOINTS, len(TRUNK))
 
 
 def _span_matrix() -> NDArray[np.float32]:
@@ -168,8 +167,7 @@ def _first_joint(volume: tuple[str, str, float, float, float, str]) -> int:
 
 _NAMES = tuple(POINTS)
 _SPANS, _BLEND = _span_matrix(), _blend_matrix()
-_STARTS = np.array([_NAMES.index(volume[0]) for volume in VOLUMES])
-_ENDS = np.array([_NAMES.index(volume[1]) for volume in VOLUMES])
+_ENDS = np.array([[_NAMES.index(volume[end]) for volume in VOLUMES] for end in (0, 1)])
 _RADII = np.array([volume[2:4] for volume in VOLUMES], dtype=np.float32)
 _BULGES = np.array([volume[4] for volume in VOLUMES], dtype=np.float32)
 _JOINTS = np.array([[_first_joint(volume), INDEX[volume[5]]] for volume in VOLUMES])

@@ -160,32 +160,33 @@ def _gather(layout: _Layout, place: Grid, weights: Grid) -> Grid:
 
 
 def _lay_out(body: Body, projection: Projection, cell: int) -> _Layout | None:
-    ends, scales = projection.project(np.stack([body.starts, body.ends]))  # (2, V, 2), (2, V)
+    ends, scales = projection.project(body.ends)  # (2, V, 2), (2, V)
     ends /= cell
     scales /= cell
     radii = body.radii.T * scales
-    reach = (radii.max(axis=0) + np.maximum(body.bulges, 0.0) * scales[0] + MARGIN)[:, None]
+    bulges = body.bulges * scales[0]
+    reach = (radii.max(axis=0) + np.maximum(bulges, 0.0) + MARGIN)[:, None]
     low = np.floor(ends.min(axis=0) - reach)
     high = np.ceil(ends.max(axis=0) + reach)
-    last = (projection.size[0] // cell + MARGIN, projection.size[1] // cell + MARGIN)
-    corner = np.clip(low.min(axis=0), -MARGIN, last).astype(int)
-    columns, rows = np.clip(high.max(axis=0), corner, last).astype(int) - corner
+    (left, top), (right, bottom) = low.min(axis=0).tolist(), high.max(axis=0).tolist()
+    last_column, last_row = projection.size[0] // cell + MARGIN, projection.size[1] // cell + MARGIN
+    left, top = int(min(max(-MARGIN, left), last_column)), int(min(max(-MARGIN, top), last_row))
+    columns, rows = int(min(max(left, right), last_column)) - left, int(min(max(top, bottom), last_row)) - top
     if columns < 2 or rows < 2:
         return None
     toward = projection.scale / cell
     # from the middle of the body and not of the camera's view, which follows softly and may be a metre behind
-    depths = np.stack([body.starts[:, 2], body.ends[:, 2]])
-    depths = (depths - 0.5 * (depths.min() + depths.max())) * toward
-    start, end = ends - corner - 0.5
-    shapes = np.stack(
-        [*start.T, depths[0], *end.T, depths[1], radii[0], radii[1], body.bulges * scales[0]], dtype=np.float32
-    )
-    boxes = np.column_stack([low - corner, high - corner])
+    depths = body.ends[..., 2] * toward
+    depths -= 0.5 * (depths.min() + depths.max())
+    ends -= np.array([left + 0.5, top + 0.5], dtype=np.float32)
+    shapes = np.empty((9, len(bulges)), dtype=np.float32)
+    shapes[0:2], shapes[3:5] = ends[0].T, ends[1].T
+    shapes[2:6:3], shapes[6:8], shapes[8] = depths, radii, bulges
+    boxes = np.concatenate([low, high], axis=1) - np.array([left, top, left, top])
     boxes = np.clip(boxes, 0, (columns, rows, columns, rows)).astype(np.int32).T
     if not ((boxes[2:] > boxes[:2]).all(axis=0)).any():  # volumes around a corner of the picture, none in it
         return None
-    origin = (int(corner[0]) * cell, int(corner[1]) * cell)
-    return _Layout(origin, int(rows), int(columns), toward, shapes, boxes)
+    return _Layout((left * cell, top * cell), rows, columns, toward, shapes, boxes)
 
 
 def _raise(layout: _Layout, trunk: int) -> _Cells:

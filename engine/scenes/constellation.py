@@ -37,7 +37,7 @@ class Constellation(Scene):
     def __init__(self) -> None:
         random = np.random.default_rng(11)
         rest = embody(_rest())
-        size = np.linalg.norm(rest.ends - rest.starts, axis=-1) * rest.radii.mean(axis=1) + 4e-4
+        size = np.linalg.norm(rest.ends[1] - rest.ends[0], axis=-1) * rest.radii.mean(axis=1) + 4e-4
         self._volume = np.sort(random.choice(len(size), STARS, p=size / size.sum()))
         self._along = random.random(STARS).astype(np.float32)
         outwards = random.normal(size=(STARS, 3))
@@ -49,7 +49,7 @@ class Constellation(Scene):
 
     def _stars(self, body: Body) -> NDArray[Any]:
         """(STARS, 3) metres: each star keeps its place in its part of the body."""
-        starts, ends = body.starts[self._volume], body.ends[self._volume]
+        starts, ends = body.ends[:, self._volume]
         radii = body.radii[self._volume].mean(axis=1, keepdims=True)
         return starts + (ends - starts) * self._along[:, None] + self._outwards * radii
 

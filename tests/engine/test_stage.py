@@ -239,7 +239,7 @@ def test_a_body_around_a_corner_of_the_picture_is_not_there_and_half_a_body_is()
         starts = np.array([aside, up], dtype=np.float32)
         spread = np.array([0.1, 0.2, 0.0], dtype=np.float32)
         sizes = np.full((2, 2), 0.05, dtype=np.float32), np.zeros(2, dtype=np.float32)
-        return Body(starts, starts + spread, *sizes, np.zeros((2, 2), dtype=np.intp), 1)
+        return Body(np.stack([starts, starts + spread]), *sizes, np.zeros((2, 2), dtype=np.intp), 1)
 
     projection = StageCamera().at_rest((960, 540))
     energies = np.full((2, 2), 0.5, dtype=np.float32)
