@@ -7,7 +7,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import Touched, add_shade, cell_for
+from engine.enlarge import UNSEEN, Touched, add_shade, cell_for
 from engine.scene import View
 from engine.strands import bloom, expose
 from models.skeleton import INDEX, lengths_of
@@ -24,10 +24,7 @@ LAMPS = np.array([INDEX["neck"], *TRACED])
 REACH = np.array([0.27, 0.09, 0.09, 0.09, 0.09], dtype=np.float32)
 """Metres over which the light of each lamp falls by a factor of the root of e."""
 
-SHINE = np.array([0.12, 0.30, 0.30, 0.30, 0.30], dtype=np.float32)
-
-UNSEEN = 3.0
-"""Light in steps of 8 bits that is taken away from all of it, so that it ends without an edge and early."""
+SHINE = np.array([0.13, 0.30, 0.30, 0.30, 0.30], dtype=np.float32)
 
 
 def draw_air(surface: pygame.Surface, view: View, *, trails: bool = True) -> Touched:

@@ -22,6 +22,9 @@ BAND = 120
 FAINT = 1
 """Light in steps of 8 bits that nobody sees the edge of."""
 
+UNSEEN = 5.0
+"""Steps of 8 bits by which all of a soft light is darker, so that it ends early and without an edge."""
+
 EDGE_CODES = 50.0
 """Steps of the 8-bit distance per cell; with 128 at the silhouette it reaches 2.5 cells either way."""
 

@@ -7,7 +7,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import Touched, add_light, cell_for
+from engine.enlarge import UNSEEN, Touched, add_light, cell_for
 from engine.figure import Sculptor, draw_sculpture
 from engine.floor import draw_shadows
 from engine.history import Past
@@ -90,7 +90,7 @@ class Ribbons(Scene):
         figure, glow = view.light.figure, view.light.glow
         tones = zip(0.75 * figure + 0.25 * glow, 0.88 * glow + 0.12 * figure, strict=True)
         red, green, blue = (
-            cv2.convertScaleAbs(cv2.addWeighted(bright, 235.0 * float(near), deep, 235.0 * float(far), 0.0))
+            cv2.addWeighted(bright, 240.0 * float(near), deep, 240.0 * float(far), -UNSEEN, dtype=cv2.CV_8U)
             for near, far in tones
         )
         return add_light(surface, cv2.merge([blue, green, red, red]), exposure.origin, cell)
