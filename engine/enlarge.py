@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 ROWS_OF_CELLS = 240
 """Cells that the height of a picture is divided into at most: what a figure costs does not grow with it."""
 
-BAND = 120
-"""Pixels of height of a band, about."""
+LIGHT_BAND, FIGURE_BAND = 180, 480
+"""Pixels of height, about, of the bands in which light and figures are enlarged: each is work of its own."""
 
 FAINT = 1
 """Light in steps of 8 bits that nobody sees the edge of."""
@@ -138,7 +138,7 @@ def _add(
     touched = []
     # where two pixels are alike they stay the same two, however the grid moves
     alike = 2 if cell >= SMOOTH_CELL else 1
-    for patch in lit_patches(lit, _band(cell)):
+    for patch in lit_patches(lit, _band(cell, LIGHT_BAND)):
         edges = zip(patch, (*origin[::-1], *origin[::-1]), strict=True)
         top, left, bottom, right = ((first + edge * cell) // alike * alike for edge, first in edges)
         size = right - left, bottom - top
@@ -162,16 +162,14 @@ def blend_figure(
     return blit_pieces(surface, cut_out(colour, distance, cell), origin, pygame.BLEND_ALPHA_SDL2)
 
 
-def cut_out(
-    colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: float = 1.0, band: int = BAND
-) -> list[Piece]:
-    """What `blend_figure` blends, to be blended more than once, in pieces about `band` pixels high."""
+def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: float = 1.0) -> list[Piece]:
+    """What `blend_figure` blends, to be blended more than once."""
     # one pixel of edge is 1 / cell of a cell, the distance there EDGE_CODES / cell codes
     steepness = 255.0 * cell / EDGE_CODES
     outside = round(128.0 - 127.5 / steepness)
     enlarge = _doubled if cell >= SMOOTH_BODY else _enlarged
     pieces = []
-    for patch in lit_patches(distance > DARK_CODE, _band(cell, band)):
+    for patch in lit_patches(distance > DARK_CODE, _band(cell, FIGURE_BAND)):
         top, left, bottom, right = (round(edge * cell) for edge in patch)
         # at least two columns: cv2 takes one of four pixels for a scalar
         window = (left, top, max(right - left, 2), max(bottom - top, 1))
@@ -208,7 +206,7 @@ def _more_than_faint(colour: NDArray[Any]) -> NDArray[np.bool_]:
     return lit
 
 
-def _band(cell: float, height: int = BAND) -> int:
+def _band(cell: float, height: int) -> int:
     return max(round(height / cell), 4)
 
 

@@ -48,9 +48,6 @@ HAZE = 0.30
 
 AIR = 0.62
 
-BAND = 600
-"""Pixels of height of the pieces that an echo is cut into: it is small, and each piece is work of its own."""
-
 ENTRANCE = 0.8
 """Seconds in which an echo appears."""
 
@@ -153,7 +150,7 @@ def _echo(
     # what is left of its light, and the light of the air: in whole steps, which is ten times as fast
     air = (255.0 * AIR * haze * light.background[::-1]).round().tolist()
     colour = cv2.add(cv2.convertScaleAbs(sculpture.colour, alpha=share * (1.0 - haze)), (*air, 0.0))
-    pieces = cut_out(colour, sculpture.distance, sculpture.cell * ratio, entrance, BAND)
+    pieces = cut_out(colour, sculpture.distance, sculpture.cell * ratio, entrance)
     echo = _Echo(row, size, pieces, ratio)
     if entrance == 1.0:
         memory.echo = echo
