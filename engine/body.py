@@ -131,12 +131,9 @@ def embody(positions: NDArray[np.floating]) -> Body:
     """The body around finite positions (17, 3)."""
     joints = positions.astype(np.float32)
     spans = unit_vectors(_SPANS @ joints)
-    up, nod, across = spans[0], spans[1], spans[2]
-    shins, treads = spans[6:8], spans[8:10]
-    derived = np.empty((4, 3), dtype=np.float32)
-    derived[0] = cross(across, up)
-    derived[1] = cross(across, nod)
-    derived[2:] = treads - 0.55 * shins  # the heel lies behind the ankle and under it, along the shin
+    up_and_nod, across, shins, treads = spans[0:2], spans[2], spans[6:8], spans[8:10]
+    # the heel lies behind the ankle and under it, along the shin
+    derived = np.concatenate([cross(across, up_and_nod), treads - 0.55 * shins])
     points = _BLEND @ np.concatenate([joints, spans, unit_vectors(derived)])
     return Body(points[_ENDS], _RADII, _BULGES, _JOINTS, len(TRUNK))
 

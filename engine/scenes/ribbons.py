@@ -97,16 +97,18 @@ class Ribbons(Scene):
 
     def _threads(self, positions: NDArray[Any], ages: NDArray[Any], time: float) -> NDArray[Any]:
         """(T, 4 THREADS, 3) metres: where the sweeping limbs were, sunk and billowing with age."""
-        inner, outer = positions[:, self._inner, None], positions[:, self._outer, None]
-        threads = inner + (outer - inner) * self._across[None, ..., None]
+        planes = positions.transpose(2, 0, 1)
+        inner, outer = planes[..., self._inner, None], planes[..., self._outer, None]
+        threads = inner + (outer - inner) * self._across
         # after weeks a single-precision time goes in steps
         born = (time - ages.astype(np.float64))[:, None, None]
         loose = ages[:, None, None]
-        threads[..., 1] -= loose * SINK * (0.6 + 0.4 * np.sin(born * 2.1 + FOLD))
-        threads[..., 0] += loose * 0.07 * np.sin(born * 3.3 + time * 0.5 + FOLD)
-        threads[..., 2] += loose * 0.09 * np.sin(born * 2.6 - FOLD)
-        np.maximum(threads[..., 1], 0.01, out=threads[..., 1])
-        return threads.reshape(len(positions), -1, 3)
+        x, y, z = threads  # each (T, 4, THREADS)
+        y -= loose * SINK * (0.6 + 0.4 * np.sin(born * 2.1 + FOLD))
+        x += loose * 0.07 * np.sin(born * 3.3 + time * 0.5 + FOLD)
+        z += loose * 0.09 * np.sin(born * 2.6 - FOLD)
+        np.maximum(y, 0.01, out=y)
+        return threads.reshape(3, len(ages), -1).transpose(1, 2, 0)
 
 
 def _thinned(past: Past, time: float) -> Past:
