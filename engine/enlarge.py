@@ -58,6 +58,16 @@ def cell_for(size: tuple[int, int]) -> int:
     return max(1, -(-size[1] // ROWS_OF_CELLS))
 
 
+def grid_around(
+    low: NDArray[Any], high: NDArray[Any], first: int, last: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Left, top, columns and rows of a grid of cells that holds what of `low` to `high` (x, y), whole numbers,
+    lies within `first` to `last`."""
+    (left, top), (right, bottom) = low.tolist(), high.tolist()
+    left, top = int(min(max(first, left), last[0])), int(min(max(first, top), last[1]))
+    return left, top, int(min(max(left, right), last[0])) - left, int(min(max(top, bottom), last[1])) - top
+
+
 def lit_patches(lit: NDArray[np.bool_], band: int) -> list[tuple[int, int, int, int]]:
     """Boxes (top, left, bottom, right) in cells, no cell in two of them: in each band of `band` rows one around
     whatever is `lit` (rows, columns), a cell wider than that where the band has room."""

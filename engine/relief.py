@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body import Body
+from engine.enlarge import grid_around
 from engine.stage_camera import Projection
 
 Grid = NDArray[Any]
@@ -168,10 +169,8 @@ def _lay_out(body: Body, projection: Projection, cell: int) -> _Layout | None:
     reach = (radii.max(axis=0) + np.maximum(bulges, 0.0) + MARGIN)[:, None]
     low = np.floor(ends.min(axis=0) - reach)
     high = np.ceil(ends.max(axis=0) + reach)
-    (left, top), (right, bottom) = low.min(axis=0).tolist(), high.max(axis=0).tolist()
-    last_column, last_row = projection.size[0] // cell + MARGIN, projection.size[1] // cell + MARGIN
-    left, top = int(min(max(-MARGIN, left), last_column)), int(min(max(-MARGIN, top), last_row))
-    columns, rows = int(min(max(left, right), last_column)) - left, int(min(max(top, bottom), last_row)) - top
+    last = (projection.size[0] // cell + MARGIN, projection.size[1] // cell + MARGIN)
+    left, top, columns, rows = grid_around(low.min(axis=0), high.max(axis=0), -MARGIN, last)
     if columns < 2 or rows < 2:
         return None
     toward = projection.scale / cell

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.enlarge import grid_around
+
 BORDER = 22
 """Cells around the paths into which their light spreads."""
 
@@ -33,15 +35,14 @@ def expose(
     None where none of it lies in the picture of `size` pixels.
     """
     paths = np.ascontiguousarray(paths.transpose(2, 0, 1), dtype=np.float32) / np.float32(cell)
-    limits = np.array([size[0] // cell + 1, size[1] // cell + 1])
-    low = np.clip(np.floor(paths.min(axis=(1, 2)) - BORDER), 0, limits).astype(int)
-    high = np.clip(np.ceil(paths.max(axis=(1, 2)) + BORDER), 0, limits).astype(int)
-    columns, rows = (high - low).tolist()
+    low, high = np.floor(paths.min(axis=(1, 2)) - BORDER), np.ceil(paths.max(axis=(1, 2)) + BORDER)
+    left, top, columns, rows = grid_around(low, high, 0, (size[0] // cell + 1, size[1] // cell + 1))
     if columns < 2 or rows < 2 or paths.shape[1] < 2:
         return None
     # whole cells of the halo, which is a quarter as fine
     columns, rows = -(-columns // HALO) * HALO, -(-rows // HALO) * HALO
-    points, lights = _densely(paths - low.astype(np.float32)[:, None, None], brightness)
+    paths -= np.array([left, top], dtype=np.float32)[:, None, None]
+    points, lights = _densely(paths, brightness)
     # light falls on a grid twice as fine, on the nearest cell: on the coarse one a thread would go in steps
     x, y = (points * np.float32(2.0)).astype(np.intp)
     inside = (x >= 0) & (x < 2 * columns) & (y >= 0) & (y < 2 * rows)
@@ -54,7 +55,7 @@ def expose(
         np.add.at(fine.reshape(-1), place, light)
         cv2.resize(fine, (columns, rows), dst=field, interpolation=cv2.INTER_AREA)
     fields *= np.float32(4.0)  # the sum of four cells and not their mean
-    return Exposure(fields, (int(low[0]) * cell, int(low[1]) * cell), cell)
+    return Exposure(fields, (left * cell, top * cell), cell)
 
 
 def bloom(field: NDArray[Any], thread: float, halo: float) -> NDArray[Any]:
@@ -63,14 +64,15 @@ def bloom(field: NDArray[Any], thread: float, halo: float) -> NDArray[Any]:
     Light that falls twice saturates instead of clipping: the result is in 0..1.
     """
     taps = 2 * round(3.0 * thread) + 1
-    core = cv2.GaussianBlur(field, (taps, taps), thread) * np.float32(4.0 * thread)
+    core: NDArray[Any] = cv2.GaussianBlur(field, (taps, taps), thread)
+    core *= np.float32(4.0 * thread)
     if halo > 0.0:
         rows, columns = field.shape
         small = (max(columns // HALO, 1), max(rows // HALO, 1))
         broad = cv2.GaussianBlur(cv2.resize(field, small, interpolation=cv2.INTER_AREA), (0, 0), 1.6)
-        core += cv2.resize(broad, (columns, rows)) * np.float32(5.5 * halo)
-    shade: NDArray[Any] = core / (core + np.float32(1.0))
-    return shade
+        core += cv2.resize(broad * np.float32(5.5 * halo), (columns, rows))
+    core /= core + np.float32(1.0)
+    return core
 
 
 def _densely(
@@ -78,10 +80,10 @@ def _densely(
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Points (2, N) about a cell apart along Catmull-Rom curves through paths (2, T, S), and the lights (K, N)
     that fall at each."""
-    way = np.diff(paths, axis=1)
+    way = paths[:, 1:] - paths[:, :-1]
     tangents = np.concatenate([way[:, :1], 0.5 * (way[:, 1:] + way[:, :-1]), way[:, -1:]], axis=1)
     leaving, arriving = tangents[:, :-1], tangents[:, 1:]
-    steps = np.hypot(*way)
+    steps = np.sqrt(np.square(way[0]) + np.square(way[1]))
     parts = np.clip(np.ceil(steps), 1.0, MOST_PARTS)
     first, last = brightness[:, :-1], brightness[:, 1:]
     # of each segment the cubic of its way and the line of its light, by parts of it and not by its whole
