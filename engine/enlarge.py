@@ -1,7 +1,7 @@
-"""From coarse cells to pixels: only what is lit is enlarged, in bands, and only where there is something.
+"""From coarse cells to pixels: what is lit is enlarged in bands, of each the box around what lies in it.
 
-Light that is added costs a quarter of a picture that is blended, and both cost by the pixel: the box around a
-dancer is four fifths air.
+Light that is added costs a quarter of a picture that is blended, both cost by the pixel, and each box is work
+of its own: a figure, half of whose box is air, is mostly one.
 """
 
 import sys
@@ -23,7 +23,7 @@ FAINT = 1
 """Light in steps of 8 bits that nobody sees the edge of."""
 
 UNSEEN = 5.0
-"""Steps of 8 bits by which all of a soft light is darker, so that it ends early and without an edge."""
+"""Steps of 8 bits by which air and silk are darker, so that their light ends early and without an edge."""
 
 EDGE_CODES = 50.0
 """Steps of the 8-bit distance per cell; with 128 at the silhouette it reaches 2.5 cells either way."""
@@ -61,8 +61,8 @@ def cell_for(size: tuple[int, int]) -> int:
 def grid_around(
     low: NDArray[Any], high: NDArray[Any], first: int, last: tuple[int, int]
 ) -> tuple[int, int, int, int]:
-    """Left, top, columns and rows of a grid of cells that holds what of `low` to `high` (x, y), whole numbers,
-    lies within `first` to `last`."""
+    """Left, top, columns and rows, in cells, of the part of the box from `low` to `high` (x, y), whole numbers
+    or infinite, that lies within `first` (both ways) to `last` (x, y). Where there is none it has no cells."""
     (left, top), (right, bottom) = low.tolist(), high.tolist()
     left, top = int(min(max(first, left), last[0])), int(min(max(first, top), last[1]))
     return left, top, int(min(max(left, right), last[0])) - left, int(min(max(top, bottom), last[1])) - top

@@ -134,13 +134,13 @@ def _speck(radius: int, level: int) -> pygame.Surface:
 @functools.lru_cache(maxsize=64)
 def _dust_around(column: int, row: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Where the specks around a square of the floor lie, (N, 3) metres, and how bright each is, (N,) 0 to 1."""
-    squares = np.array([column, row]) + _STEPS
+    squares = np.array([column, row], dtype=np.float64) + _STEPS
     chance = _chance(squares)
     across, deep = ((squares + chance[:, :2]) * DUST_SPACING).T
     return np.column_stack([across, np.zeros(len(across)), deep]), chance[:, 2]
 
 
-def _chance(squares: NDArray[np.intp]) -> NDArray[np.floating]:
+def _chance(squares: NDArray[np.floating]) -> NDArray[np.floating]:
     """(N, 3) numbers in 0..1 that belong to each square (N, 2) of the floor for ever."""
     seeds = squares @ np.array([[127.1, 269.5, 419.2], [311.7, 183.3, 371.9]])
     noise = np.sin(seeds) * 43758.5453

@@ -70,7 +70,7 @@ class Projection:
         nearness = np.maximum((DISTANCE + self.z) - points[..., 2], NEAREST)
         scale = np.divide(self.focal, nearness, dtype=np.float32)
         planes = np.empty((2, *scale.shape), dtype=np.float32)
-        across, down = planes
+        across, down = planes[0, ...], planes[1, ...]
         np.multiply(points[..., 0] - self.x, scale, out=across)
         np.multiply(EYE_HEIGHT - points[..., 1], scale, out=down)
         across += self.size[0] / 2

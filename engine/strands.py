@@ -13,7 +13,7 @@ BORDER = 22
 """Cells around the paths into which their light spreads."""
 
 HALO = 4
-"""Cells across one of the grid on which the glow around threads is spread."""
+"""Cells across each cell of the coarser grid on which the glow around threads is spread."""
 
 MOST_PARTS = 40
 
@@ -86,18 +86,19 @@ def _densely(
     steps = np.sqrt(np.square(way[0]) + np.square(way[1]))
     parts = np.clip(np.ceil(steps), 1.0, MOST_PARTS)
     first, last = brightness[:, :-1], brightness[:, 1:]
-    # of each segment the cubic of its way and the line of its light, by parts of it and not by its whole
+    # of each segment the cubic of its way and the line of its light; `along` counts its parts, so that no point
+    # needs a division
     part = 1.0 / parts
     square = part * part
-    share = steps * part
+    stride = steps * part
     table = np.concatenate(
         [
             (leaving + arriving - 2.0 * way) * (square * part),
             (3.0 * way - 2.0 * leaving - arriving) * square,
             leaving * part,
             paths[:, :-1],
-            (last - first) * (share * part),
-            first * share,
+            (last - first) * (stride * part),
+            first * stride,
         ],
         dtype=np.float32,
     ).reshape(8 + 2 * len(brightness), -1)

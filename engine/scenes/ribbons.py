@@ -22,8 +22,12 @@ EDGES = (
     ("left_ankle", "left_toe", 0.5),
     ("right_ankle", "right_toe", 0.5),
 )
+
 UNLIT = np.zeros(JOINT_COUNT, dtype=np.float32)
-"""The body's own energies: here its speed shows in the silk."""
+"""No joint of the body is lit up by its speed: here the silk shows it."""
+
+LIGHT = 235.0 + UNSEEN
+"""Steps of 8 bits of the brightest silk, and what is taken away from all of it."""
 
 THREADS = 11
 """Threads of each cloth: close enough to be a sheet where it is seen flat, and a bright fold on edge."""
@@ -90,7 +94,7 @@ class Ribbons(Scene):
         figure, glow = view.light.figure, view.light.glow
         tones = zip(0.75 * figure + 0.25 * glow, 0.88 * glow + 0.12 * figure, strict=True)
         red, green, blue = (
-            cv2.addWeighted(bright, 240.0 * float(near), deep, 240.0 * float(far), -UNSEEN, dtype=cv2.CV_8U)
+            cv2.addWeighted(bright, LIGHT * float(near), deep, LIGHT * float(far), -UNSEEN, dtype=cv2.CV_8U)
             for near, far in tones
         )
         return add_light(surface, cv2.merge([blue, green, red, red]), exposure.origin, cell)

@@ -7,17 +7,19 @@ import numpy as np
 import pygame
 import pytest
 
+from engine import air
 from engine.air import draw_air
 from engine.backdrop import STRIPS
 from engine.colours import LiveColours
 from engine.enlarge import cut_out
+from engine.floor import draw_dust
 from engine.history import History
 from engine.overlay import Caption, Readings
 from engine.scene import Scene, View
-from engine.scenes import SCENES, chorus
+from engine.scenes import SCENES, chorus, ribbons
 from engine.scenes.ribbons import Ribbons
 from engine.stage import Picture, Stage
-from engine.stage_camera import StageCamera
+from engine.stage_camera import Projection, StageCamera
 from engine.values import Pose
 from models.skeleton import INDEX
 from tests.engine.test_stage import PALETTE, emotion, standing
@@ -286,6 +288,49 @@ def test_the_light_of_the_air_follows_fast_hands_and_ends_without_an_edge():
         lit.append(seen)
     assert (lit[1] > lit[0] + 20).sum() > 1000 and (lit[0] > 20).sum() > 1000
     assert not lit[1][:40].any() and not lit[1][-40:].any()
+
+
+@pytest.mark.parametrize(("scene", "shows"), [("figure", True), ("ribbons", False)])
+def test_the_body_shows_its_speed_unless_silk_does(scene, shows):
+    positions, light = standing(), LiveColours().at(0.0).of("happy")
+    projection = StageCamera().at_rest((640, 360))
+    pictures = []
+    for speed in (0.0, 3.0):
+        surface = pygame.Surface((640, 360), 0, 32)
+        speeds = np.full(17, speed, dtype=np.float32)
+        SCENES[scene]().draw(surface, View(1.0, 1 / 60, positions, speeds, History(), light, projection))
+        pictures.append(pygame.surfarray.array3d(surface).astype(int))
+    assert pictures[0].max() > 60
+    assert bool(np.abs(pictures[1] - pictures[0]).max() > 20) is shows
+
+
+@pytest.mark.parametrize(("scene", "module"), [("figure", air), ("ribbons", ribbons)])
+def test_light_that_is_too_faint_to_be_seen_is_not_drawn(scene, module, monkeypatch):
+    def touched():
+        stage = Stage(SIZE)
+        play(scene, 1.0, stage=stage)
+        return sum(box.width * box.height for box in stage._touched)
+
+    less = touched()
+    monkeypatch.setattr(module, "UNSEEN", 0.0)
+    assert 0 < less < 0.95 * touched()
+
+
+def test_dust_lies_wherever_a_camera_may_stand():
+    surface = pygame.Surface(SIZE, 0, 32)
+    assert draw_dust(surface, Projection(SIZE, 0.2, 0.1, 2.3))
+    draw_dust(surface, Projection(SIZE, 1e25, -1e25, 2.3))
+
+
+def test_silk_sinks_to_the_floor_and_no_further_and_its_threads_swing_apart():
+    positions = np.repeat(standing((0.0, 0.7, 0.0))[None], 60, axis=0)
+    ages = np.linspace(3.0, 0.0, 60, dtype=np.float32)
+    threads = Ribbons()._threads(positions, ages, 7.0)  # (T, threads, 3)
+    fallen = threads[-1] - threads[0]
+    hands, feet = threads[:, :22], threads[:, 22:]
+    assert (fallen[:22, 1] > 0.05).all() and np.abs(fallen[:, 0]).max() < 0.25
+    assert hands[:, :, 1].min() > 0.1 and feet[:, :, 1].min() == pytest.approx(0.01)
+    assert np.ptp(fallen[:11, 0]) > 0.02 and np.ptp(fallen[:11, 2]) > 0.02
 
 
 def test_a_change_of_scene_goes_through_the_dark():

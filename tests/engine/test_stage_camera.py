@@ -92,3 +92,11 @@ def test_a_new_start_far_away_is_a_cut():
     assert camera.follow(standing() + np.array([8.0, 0, 0]), 1 / 60, (1280, 720)).x == pytest.approx(
         8.0, abs=0.1
     )
+
+
+def test_one_point_is_projected_like_a_row_of_one():
+    projection = StageCamera().at_rest((640, 360))
+    point = np.array([0.3, 1.2, -0.4])
+    pixel, scale = projection.project(point)
+    pixels, scales = projection.project(point[None])
+    assert pixel.shape == (2,) and np.array_equal(pixel, pixels[0]) and scale == scales[0]
