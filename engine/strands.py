@@ -61,16 +61,16 @@ def expose(
 def bloom(field: NDArray[Any], thread: float, halo: float) -> NDArray[Any]:
     """A field (rows, columns) as threads of `thread` cells and a glow of 6 cells around them, `halo` strong.
 
-    Light that falls twice saturates instead of clipping: the result is in 0..1.
+    It has whole cells of the halo, as those of an exposure do. Light that falls twice saturates instead of
+    clipping: the result is in 0..1.
     """
     taps = 2 * round(3.0 * thread) + 1
     core: NDArray[Any] = cv2.GaussianBlur(field, (taps, taps), thread)
     core *= np.float32(4.0 * thread)
-    if halo > 0.0:
-        rows, columns = field.shape
-        small = (max(columns // HALO, 1), max(rows // HALO, 1))
-        broad = cv2.GaussianBlur(cv2.resize(field, small, interpolation=cv2.INTER_AREA), (0, 0), 1.6)
-        core += cv2.resize(broad * np.float32(5.5 * halo), (columns, rows))
+    rows, columns = field.shape
+    coarse = cv2.resize(field, (columns // HALO, rows // HALO), interpolation=cv2.INTER_AREA)
+    broad = cv2.GaussianBlur(coarse, (0, 0), 1.6)
+    core += cv2.resize(broad * np.float32(5.5 * halo), (columns, rows))
     core /= core + np.float32(1.0)
     return core
 
