@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import threading
 import time
 from functools import partial
 from types import FrameType
@@ -14,6 +15,7 @@ import pygame
 
 from engine import process_start
 from engine.capture import Capture, check_source
+from engine.compiled import make_all
 from engine.dance import Dance
 from engine.faults import StartError
 from engine.free_memory import keep_together
@@ -107,6 +109,7 @@ class Installation:
             raise StartError(
                 f"--recordings: {settings.recordings}: not a folder; give one that is, or will be, there"
             )
+        self._making = threading.Thread(target=make_all, name="machine code", daemon=True)
         self._performance = Performance(
             settings,
             self.operator,
@@ -116,6 +119,7 @@ class Installation:
             poses=self.poses,
             visitor_emotion=self.visitor_emotion,
             loaded=self.dance.opened.is_set,
+            drawable=lambda: not self._making.is_alive(),
         )
         self._watchdogs = [tell_systemd, *([tell_watchdog] if watched() else [])]
         self._heartbeat = Heartbeat(self.frames, self._watchdogs, [self.osc_out.beat])
@@ -140,8 +144,7 @@ class Installation:
         )
         if watched():
             when_the_watchdog_leaves(lambda: self._leave("the watchdog leaves, or is gone"))
-        for room in self.rooms:
-            room.start()
+        self._start()
         performance = self._performance
 
         def draw(surface: pygame.Surface, now: float) -> float:
@@ -272,6 +275,11 @@ class Installation:
         # a gallery's computer may start the piece before its screen is there, or lose it: OSC goes on meanwhile
         return Window(screen, title=TITLE, statistics=self.statistics, patient=True)
 
+    def _start(self) -> None:
+        self._making.start()
+        for room in self.rooms:
+            room.start()
+
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._leave(signal.Signals(number).name)
 
@@ -279,7 +287,8 @@ class Installation:
         self._why = self._why or why
 
     def _opened(self) -> bool:
-        return self.frames.version > 0 and all(room.opened.is_set() for room in self.rooms)
+        dancing = self.frames.version > 0 and not self._making.is_alive()
+        return dancing and all(room.opened.is_set() for room in self.rooms)
 
     def _should_stop(self) -> bool:
         if self._ends_at is not None and time.perf_counter() >= self._ends_at:

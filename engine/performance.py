@@ -38,7 +38,8 @@ READINGS_EVERY = 0.5
 
 
 class Performance:
-    """Draws the newest of every mailbox and obeys the keys; `loaded` says whether the dancer has been loaded.
+    """Draws the newest of every mailbox and obeys the keys; `loaded` says whether the dancer has been loaded,
+    `drawable` whether it can be drawn by now.
 
     Use from the thread of the window only.
     """
@@ -54,9 +55,10 @@ class Performance:
         poses: Mailbox[Pose],
         visitor_emotion: Mailbox[VisitorEmotion | None],
         loaded: Callable[[], bool],
+        drawable: Callable[[], bool] = lambda: True,
     ) -> None:
         self._settings, self._operator, self._statistics = settings, operator, statistics
-        self._recorder, self._loaded = recorder, loaded
+        self._recorder, self._loaded, self._drawable = recorder, loaded, drawable
         self._frames, self._poses, self._visitor_emotion = frames, poses, visitor_emotion
         self._interpolator = FrameInterpolator(DELAY)
         self._stage = Stage((settings.width, settings.height))
@@ -113,7 +115,8 @@ class Performance:
             later = shift_of_grid(self._frames.put_at, began_at, 1.0 / self._settings.frame_rate)
             self._version = version
             self._interpolator.put(frame)
-        moment = self._interpolator.at(now)
+        drawable = self._drawable()
+        moment = self._interpolator.at(now) if drawable else None
         self._led_by = None if moment is None else seen_visitor(moment.led_by)
         controls = self._controls()
         picture = Picture(
@@ -124,7 +127,7 @@ class Performance:
             visitor=None if moment is None else moment.visitor,
             caption=_caption(controls),
             # what the piece waits for before the dancer is there
-            progress="the dancer is on the way" if self._loaded() else "loading the dancer",
+            progress="the dancer is on the way" if drawable and self._loaded() else "loading the dancer",
             scene=controls.scene,
             mirror=controls.mirror,
             waiting=self._waiting.at(now, self._poses),

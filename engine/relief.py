@@ -1,11 +1,10 @@
 """A body as a relief: how deep every point lies inside the silhouette and how far it stands out.
 
-Each volume is a rounded cone over its own bounding box of a coarse grid; all boxes lie behind one another in
-one flat row of cells, so that a few operations on that row do what a loop over the volumes would do in a
-thousand small ones. The signed distance to the silhouette survives enlargement by linear interpolation (Green
-2007, Improved Alpha-Tested Magnification of Vector Textures), so that a coarse, cheap grid gives a smooth edge
-at any size of picture; the height gives overlap by depth, and its gradient the normals. Volumes melt into each
-other by the logarithm of a sum of exponentials, a smooth maximum that needs no order (Quilez, Smooth minimum).
+Each volume is a rounded cone over its own bounding box of a coarse grid. The signed distance to the silhouette
+survives enlargement by linear interpolation (Green 2007, Improved Alpha-Tested Magnification of Vector
+Textures), so that a coarse, cheap grid gives a smooth edge at any size of picture; the height gives overlap by
+depth, and its gradient the normals. Volumes melt into each other by a quadratic smooth maximum (Quilez, Smooth
+minimum).
 """
 
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body import Body
+from engine.compiled import compiled
 from engine.enlarge import grid_around
 from engine.stage_camera import Projection
 
@@ -27,18 +27,17 @@ MARGIN = 3
 SOFTNESS = 5
 """Cells over which heights are averaged, so that creases and overlaps are not stepped."""
 
-TRUNK_MELT, LIMB_MELT = 0.024, 0.010
-"""Metres over which the parts of the trunk and of the limbs melt: the scale of the exponentials."""
+TRUNK_MELT, LIMB_MELT = 0.066, 0.028
+"""Metres within which the parts of the trunk and of the limbs melt into what they touch."""
 
-FILLET = 0.4
+FILLET = np.float32(0.4)
 """How much of the melting also rounds the silhouette: more, and legs that cross would grow a web."""
 
-TINY = np.float32(1e-37)
-"""The smallest sum of exponentials: what is nowhere near any volume."""
+NOWHERE = -1e4
+"""Cells that a grid lies behind and outside of everything, before there is anything."""
 
-STEEPEST = 84.0
-"""Largest exponent: a float holds a hundred times e to this, more than a body has volumes. With LIMB_MELT:
-84 cm before and behind the middle of a body."""
+ZERO, HALF, ONE, FOUR, FIVE, TINY = (np.float32(number) for number in (0.0, 0.5, 1.0, 4.0, 5.0, 1e-6))
+"""Numba counts a number of Python's as double precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,26 +73,13 @@ class _Layout:
     boxes: Grid
 
 
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """Every cell of every box behind one another, (N,): its place in the grid, how far along the volume it lies
-    (0 to 1), how many cells inside, and the height of the volume's front there. `counts` (V,) says how many
-    belong to each volume; the first `trunk` cells are the trunk's."""
-
-    place: Grid
-    along: Grid
-    inside: Grid
-    height: Grid
-    counts: Grid
-    trunk: int
-
-
 def cast_silhouette(body: Body, projection: Projection, cell: int) -> Silhouette | None:
     """The silhouette of a body in the picture, None where nothing of it lies in the picture."""
     layout = _lay_out(body, projection, cell)
     if layout is None:
         return None
-    return Silhouette(layout.origin, cell, _distance(layout, _raise(layout, body.trunk)))
+    _, inside, _ = _raise(layout, body, np.zeros(body.radii.shape, dtype=np.float32))
+    return Silhouette(layout.origin, cell, _distance(inside))
 
 
 def raise_relief(body: Body, energies: Grid, projection: Projection, cell: int) -> Relief | None:
@@ -104,60 +90,21 @@ def raise_relief(body: Body, energies: Grid, projection: Projection, cell: int) 
     layout = _lay_out(body, projection, cell)
     if layout is None:
         return None
-    cells = _raise(layout, body.trunk)
-    height = _melt(layout, cells, cells.height, 1.0)
+    height, inside, energy = _raise(layout, body, energies)
     height = cv2.max(height, float(layout.shapes[[2, 5]].min()) - 20.0)
     return Relief(
         layout.origin,
         cell,
-        _distance(layout, cells),
+        _distance(inside),
         cv2.GaussianBlur(height, (SOFTNESS, SOFTNESS), 0),
-        _energy(layout, cells, energies),
+        cv2.blur(energy, (9, 9)),
     )
 
 
-def _energy(layout: _Layout, cells: _Cells, energies: Grid) -> Grid:
-    """How lit up what stands in front is, (rows, columns) in 0..1."""
-    if not (energies > 0.02).any():
-        return np.zeros((layout.rows, layout.columns), dtype=np.float32)
-    weights = _exponential(cells.height, 0.02 * layout.scale)
-    first, second = (np.repeat(end, cells.counts) for end in energies.T.astype(np.float32))
-    lit = _gather(layout, cells.place, weights * (first + (second - first) * cells.along))
-    lit /= _gather(layout, cells.place, weights) + TINY
-    smooth: Grid = cv2.blur(lit, (9, 9))
-    return smooth
-
-
-def _distance(layout: _Layout, cells: _Cells) -> Grid:
+def _distance(inside: Grid) -> Grid:
     """Cells to the edge of the silhouette, (rows, columns)."""
-    distance = cv2.max(_melt(layout, cells, cells.inside, FILLET), -float(MARGIN))
-    smooth: Grid = cv2.GaussianBlur(distance, (3, 3), 0)
+    smooth: Grid = cv2.GaussianBlur(cv2.max(inside, -float(MARGIN)), (3, 3), 0)
     return smooth
-
-
-def _melt(layout: _Layout, cells: _Cells, values: Grid, share: float) -> Grid:
-    """The smooth maximum of the values (N,) in each cell of the grid, by `share` of the usual melting."""
-    trunk, limbs = TRUNK_MELT * share * layout.scale, LIMB_MELT * share * layout.scale
-    fields = [
-        cv2.log(_gather(layout, cells.place[part], _exponential(values[part], melt)) + TINY) * np.float32(melt)
-        for part, melt in ((slice(cells.trunk), trunk), (slice(cells.trunk, None), limbs))
-    ]
-    field: Grid = np.maximum(*fields)
-    return field
-
-
-def _exponential(values: Grid, melt: float) -> Grid:
-    """e to the values (N,) over `melt`; cv2's is five times as fast as numpy's."""
-    exponents = values * np.float32(1.0 / melt)
-    powers: Grid = cv2.exp(np.clip(exponents, -STEEPEST, STEEPEST, out=exponents))
-    return powers.ravel()
-
-
-def _gather(layout: _Layout, place: Grid, weights: Grid) -> Grid:
-    """The sum of the weights in each cell of the grid."""
-    grid = np.zeros(layout.rows * layout.columns, dtype=np.float32)
-    np.add.at(grid, place, weights)
-    return grid.reshape(layout.rows, layout.columns)
 
 
 def _lay_out(body: Body, projection: Projection, cell: int) -> _Layout | None:
@@ -182,56 +129,58 @@ def _lay_out(body: Body, projection: Projection, cell: int) -> _Layout | None:
     shapes[0:2], shapes[3:5] = ends[0].T, ends[1].T
     shapes[2:6:3], shapes[6:8], shapes[8] = depths, radii, bulges
     boxes = np.concatenate([low, high], axis=1) - np.array([left, top, left, top])
-    boxes = np.clip(boxes, 0, (columns, rows, columns, rows)).astype(np.int32).T
+    boxes = np.ascontiguousarray(np.clip(boxes, 0, (columns, rows, columns, rows)).T, dtype=np.int32)
     if not ((boxes[2:] > boxes[:2]).all(axis=0)).any():  # volumes around a corner of the picture, none in it
         return None
     return _Layout((left * cell, top * cell), rows, columns, toward, shapes, boxes)
 
 
-def _raise(layout: _Layout, trunk: int) -> _Cells:
-    """Work out every volume over its box."""
-    left, top, right, bottom = layout.boxes
-    widths = right - left
-    counts = widths * (bottom - top)
-    first = np.cumsum(counts) - counts
-    x0, y0, z0, x1, y1, z1, r0, r1, bulge = layout.shapes
-    dx, dy = x1 - x0, y1 - y0
-    shrink = 1.0 / np.maximum(dx * dx + dy * dy, 1e-6)
-    corner = top * layout.columns + left
-    shape = (first, widths, layout.columns - widths, corner, left - x0, top - y0, dx, dy)
-    profile = (dx * shrink, dy * shrink, r0, r1 - r0 + 4.0 * bulge, -4.0 * bulge, z0, z1 - z0)
-    table = np.repeat(np.stack([*shape, *profile], dtype=np.float32), counts, axis=1)
-    start, width, skip, corner, off_x, off_y, dx, dy, along_x, along_y, base, slope, bend, z0, dz = table
-    index = np.arange(table.shape[1], dtype=np.float32)
-    index -= start
-    # half a cell keeps what is whole from being rounded down
-    row = np.floor((index + np.float32(0.5)) / width)
-    place = (index + row * skip + corner).astype(np.intp)
-    x = index - row * width
-    x += off_x
-    y = row
-    y += off_y
-    along = x * along_x
-    along += y * along_y
-    np.clip(along, 0.0, 1.0, out=along)
-    x -= along * dx
-    y -= along * dy
-    x *= x
-    y *= y
-    x += y
-    radius = (along * bend + slope) * along + base
-    inside = radius - np.sqrt(x)
-    height = _front(radius, inside)
-    height += along * dz + z0
-    return _Cells(place, along, inside, height, counts, int(counts[:trunk].sum()))
+def _raise(layout: _Layout, body: Body, energies: Grid) -> tuple[Grid, Grid, Grid]:
+    """Height, cells inside the silhouette and energy of the melted volumes, each (rows, columns)."""
+    fields = np.empty((3, layout.rows, layout.columns), dtype=np.float32)
+    fields[:2], fields[2] = NOWHERE, 0.0
+    melts = np.full(len(energies), LIMB_MELT * layout.scale, dtype=np.float32)
+    melts[: body.trunk] = TRUNK_MELT * layout.scale
+    energies = np.ascontiguousarray(energies, dtype=np.float32)
+    _raise_volumes(layout.shapes, layout.boxes, melts, energies, *fields)
+    return fields[0], fields[1], fields[2]
 
 
-def _front(radius: Grid, inside: Grid) -> Grid:
-    """The height of a round volume's front above its axis, falling away outside its silhouette."""
-    within = np.maximum(inside, 0.0)
-    height: Grid = np.sqrt((radius + radius - inside) * within)  # (radius - away) (radius + away)
-    # falls ever faster: gently where the edge needs its slope, and in time for it to hide nothing further out,
-    # however far it stands out; a sheer drop would bead the edges of limbs in front of the body
-    outside = inside - within
-    height -= outside * outside * np.float32(5.0)
-    return height
+@compiled("void(f4[:, ::1], i4[:, ::1], f4[::1], f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, ::1])")
+def _raise_volumes(
+    shapes: Grid, boxes: Grid, melts: Grid, energies: Grid, height: Grid, inside: Grid, energy: Grid
+) -> None:
+    """Melt every volume into the grids, each over its box."""
+    for volume in range(len(melts)):
+        x0, y0, z0, r0 = shapes[0, volume], shapes[1, volume], shapes[2, volume], shapes[6, volume]
+        dx, dy, dz = shapes[3, volume] - x0, shapes[4, volume] - y0, shapes[5, volume] - z0
+        shrink = ONE / max(dx * dx + dy * dy, TINY)
+        bend = FOUR * shapes[8, volume]
+        slope = shapes[7, volume] - r0 + bend
+        lit, more_lit = energies[volume, 0], energies[volume, 1] - energies[volume, 0]
+        melt = melts[volume]
+        fillet = melt * FILLET
+        left, right = boxes[0, volume], boxes[2, volume]
+        for row in range(boxes[1, volume], boxes[3, volume]):
+            heights, insides, lights = height[row, left:right], inside[row, left:right], energy[row, left:right]
+            y = np.float32(row) - y0
+            for column in range(right - left):
+                x = np.float32(left + column) - x0
+                along = min(max((x * dx + y * dy) * shrink, ZERO), ONE)
+                away = np.sqrt((x - along * dx) ** 2 + (y - along * dy) ** 2)
+                radius = r0 + (slope - bend * along) * along
+                deep = radius - away
+                # the front of a round volume, which outside falls ever faster: gently where the edge needs its
+                # slope, and in time for it to hide nothing further out, however far it stands out; a sheer drop
+                # would bead the edges of limbs in front of the body
+                within = max(deep, ZERO)
+                outside = deep - within
+                front = np.sqrt((radius + away) * within) - FIVE * outside * outside + z0 + along * dz
+                before = heights[column]
+                share = min(max(HALF + HALF * (front - before) / melt, ZERO), ONE)
+                lights[column] += (lit + more_lit * along - lights[column]) * share
+                near = max(melt - abs(front - before), ZERO)
+                heights[column] = max(front, before) + near * near / (FOUR * melt)
+                before = insides[column]
+                near = max(fillet - abs(deep - before), ZERO)
+                insides[column] = max(deep, before) + near * near / (FOUR * fillet)

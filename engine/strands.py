@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.compiled import compiled
 from engine.enlarge import grid_around
 
 BORDER = 22
@@ -16,6 +17,8 @@ HALO = 4
 """Cells across each cell of the coarser grid on which the glow around threads is spread."""
 
 MOST_PARTS = 40
+
+ZERO, HALF, ONE, TWO = (np.float32(number) for number in (0.0, 0.5, 1.0, 2.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,27 +37,17 @@ def expose(
 
     None where none of it lies in the picture of `size` pixels.
     """
-    paths = np.ascontiguousarray(paths.transpose(2, 0, 1), dtype=np.float32) / np.float32(cell)
-    low, high = np.floor(paths.min(axis=(1, 2)) - BORDER), np.ceil(paths.max(axis=(1, 2)) + BORDER)
+    x, y = np.ascontiguousarray(paths.transpose(2, 0, 1), dtype=np.float32) / np.float32(cell)
+    low = np.floor(np.array([x.min(), y.min()]) - BORDER)
+    high = np.ceil(np.array([x.max(), y.max()]) + BORDER)
     left, top, columns, rows = grid_around(low, high, 0, (size[0] // cell + 1, size[1] // cell + 1))
-    if columns < 2 or rows < 2 or paths.shape[1] < 2:
+    if columns < 2 or rows < 2 or len(x) < 2:
         return None
     # whole cells of the halo, which is a quarter as fine
     columns, rows = -(-columns // HALO) * HALO, -(-rows // HALO) * HALO
-    paths -= np.array([left, top], dtype=np.float32)[:, None, None]
-    points, lights = _densely(paths, brightness)
-    # light falls on a grid twice as fine, on the nearest cell: on the coarse one a thread would go in steps
-    x, y = (points * np.float32(2.0)).astype(np.intp)
-    inside = (x >= 0) & (x < 2 * columns) & (y >= 0) & (y < 2 * rows)
-    place = y * (2 * columns) + x
-    if not inside.all():
-        place, lights = place[inside], lights[:, inside]
-    fields = np.empty((len(lights), rows, columns), dtype=np.float32)
-    for field, light in zip(fields, lights, strict=True):
-        fine = np.zeros((2 * rows, 2 * columns), dtype=np.float32)
-        np.add.at(fine.reshape(-1), place, light)
-        cv2.resize(fine, (columns, rows), dst=field, interpolation=cv2.INTER_AREA)
-    fields *= np.float32(4.0)  # the sum of four cells and not their mean
+    fields = np.zeros((len(brightness), rows, columns), dtype=np.float32)
+    lights = np.ascontiguousarray(brightness, dtype=np.float32)
+    _shed(x - np.float32(left + 0.5), y - np.float32(top + 0.5), lights, fields)
     return Exposure(fields, (left * cell, top * cell), cell)
 
 
@@ -75,38 +68,43 @@ def bloom(field: NDArray[Any], thread: float, halo: float) -> NDArray[Any]:
     return core
 
 
-def _densely(
-    paths: NDArray[Any], brightness: NDArray[np.floating]
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Points (2, N) about a cell apart along Catmull-Rom curves through paths (2, T, S), and the lights (K, N)
-    that fall at each."""
-    way = paths[:, 1:] - paths[:, :-1]
-    tangents = np.concatenate([way[:, :1], 0.5 * (way[:, 1:] + way[:, :-1]), way[:, -1:]], axis=1)
-    leaving, arriving = tangents[:, :-1], tangents[:, 1:]
-    steps = np.sqrt(np.square(way[0]) + np.square(way[1]))
-    parts = np.clip(np.ceil(steps), 1.0, MOST_PARTS)
-    first, last = brightness[:, :-1], brightness[:, 1:]
-    # of each segment the cubic of its way and the line of its light; `along` counts its parts, so that no point
-    # needs a division
-    part = 1.0 / parts
-    square = part * part
-    stride = steps * part
-    table = np.concatenate(
-        [
-            (leaving + arriving - 2.0 * way) * (square * part),
-            (3.0 * way - 2.0 * leaving - arriving) * square,
-            leaving * part,
-            paths[:, :-1],
-            (last - first) * (stride * part),
-            first * stride,
-        ],
-        dtype=np.float32,
-    ).reshape(8 + 2 * len(brightness), -1)
-    parts = parts.ravel()
-    counts = parts.astype(np.intp)
-    dense = np.repeat(table, counts, axis=1)
-    along = np.arange(dense.shape[1], dtype=np.float32)
-    along -= np.repeat(np.cumsum(parts) - parts - np.float32(0.5), counts)
-    third, second, slope, start = dense[:8].reshape(4, 2, -1)
-    change, light = dense[8:].reshape(2, len(brightness), -1)
-    return ((third * along + second) * along + slope) * along + start, change * along + light
+@compiled("void(f4[:, ::1], f4[:, ::1], f4[:, :, ::1], f4[:, :, ::1])")
+def _shed(xs: NDArray[Any], ys: NDArray[Any], brightness: NDArray[Any], fields: NDArray[Any]) -> None:
+    """Add light (K, T, S) along Catmull-Rom curves through points (T, S), in cells from the first one's middle,
+    to fields (K, rows, columns), each point's to the four cells around it."""
+    kinds, rows, columns = fields.shape
+    times, threads = xs.shape
+    for thread in range(threads):
+        for end in range(1, times):
+            start, before, after = end - 1, max(end - 2, 0), min(end + 1, times - 1)
+            x, y = xs[start, thread], ys[start, thread]
+            way_x, way_y = xs[end, thread] - x, ys[end, thread] - y
+            share = HALF if before < start else ONE
+            out_x = share * (xs[end, thread] - xs[before, thread])
+            out_y = share * (ys[end, thread] - ys[before, thread])
+            share = HALF if end < after else ONE
+            in_x, in_y = share * (xs[after, thread] - x), share * (ys[after, thread] - y)
+            # the cubic that begins and ends at the two points with these tangents
+            cubic_x, cubic_y = out_x + in_x - TWO * way_x, out_y + in_y - TWO * way_y
+            square_x, square_y = way_x - out_x - cubic_x, way_y - out_y - cubic_y
+            length = np.sqrt(way_x * way_x + way_y * way_y)
+            parts = int(min(np.ceil(length), np.float32(MOST_PARTS))) if length > ONE else 1
+            for part in range(parts):
+                t = (np.float32(part) + HALF) / np.float32(parts)
+                right_x = ((cubic_x * t + square_x) * t + out_x) * t + x + ONE
+                below_y = ((cubic_y * t + square_y) * t + out_y) * t + y + ONE
+                if not (ZERO < right_x < columns + 1 and ZERO < below_y < rows + 1):
+                    continue
+                right, below = int(right_x), int(below_y)
+                to_right, to_below = right_x - np.float32(right), below_y - np.float32(below)
+                left, above = max(right - 1, 0), max(below - 1, 0)
+                right, below = min(right, columns - 1), min(below, rows - 1)
+                for kind in range(kinds):
+                    dim, bright = brightness[kind, start, thread], brightness[kind, end, thread]
+                    light = (dim + (bright - dim) * t) * length / np.float32(parts)
+                    lower = light * to_below
+                    upper = light - lower
+                    fields[kind, above, left] += upper * (ONE - to_right)
+                    fields[kind, above, right] += upper * to_right
+                    fields[kind, below, left] += lower * (ONE - to_right)
+                    fields[kind, below, right] += lower * to_right
