@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.body import Body, embody
 from engine.colours import Light
+from engine.compiled import compiled
 from engine.enlarge import Touched, add_shade, blend_figure, cell_for, distance_codes
 from engine.relief import Relief, cast_silhouette, raise_relief
 from engine.stage_camera import Projection
@@ -29,8 +30,16 @@ SPHERE = 64
 SOFTEN = cv2.getGaussianKernel(3, 0.6)
 """What a colour takes from its neighbours. cv2.GaussianBlur takes a third longer on one thread."""
 
-SLOPE = 32.0
-"""What Scharr's kernel makes of a slope of one cell per cell."""
+SCHARR = np.float32(3.0 / 32.0), np.float32(10.0 / 32.0)
+"""Shares of the outer rows and of the middle one in a slope."""
+
+ENERGY_SHINE = 70.0
+"""Steps of 8 bits that the fastest limb is brighter, in the colour of the glow."""
+
+UNSHADED = np.float32(-2.5)
+"""Cells inside the silhouette up to which a cell needs no colour: nothing of it is softened or enlarged."""
+
+ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +53,11 @@ class Sculpture:
 
 
 def paint_sphere(light: Light) -> NDArray[Any]:
-    """A sphere of the figure's material in this light from the front, (SPHERE, SPHERE, 4) BGRX in 0..1."""
+    """A sphere of the figure's material in this light from the front, (SPHERE, SPHERE, 3) BGR in 0..1."""
     figure, glow = light.figure, light.glow
     ambient = 0.02 * figure + 0.10 * glow + 0.34 * light.background
     rgb = _shine_of_sphere() @ np.stack([ambient, figure, glow])
-    # cv2 takes twice as long to look up three channels as four
-    return np.ascontiguousarray(rgb[..., [2, 1, 0, 0]], dtype=np.float32)
+    return np.ascontiguousarray(rgb[..., ::-1], dtype=np.float32)
 
 
 @functools.cache
@@ -75,7 +83,7 @@ class Sculptor:
 
     def __init__(self) -> None:
         self._light: Light | None = None
-        self._sphere: NDArray[Any] = np.zeros((SPHERE, SPHERE, 4), dtype=np.float32)
+        self._sphere: NDArray[Any] = np.zeros((SPHERE, SPHERE, 3), dtype=np.float32)
 
     def sculpt(
         self,
@@ -102,35 +110,66 @@ class Sculptor:
         return Sculpture(colour, distance_codes(relief.distance), relief.origin, cell)
 
     def _shade(self, relief: Relief, light: Light) -> NDArray[Any]:
-        slope_x = cv2.Scharr(relief.height, cv2.CV_32F, 1, 0)
-        slope_y = cv2.Scharr(relief.height, cv2.CV_32F, 0, 1)
-        lean: NDArray[Any] = slope_x * slope_x
-        lean += slope_y * slope_y
-        lean += SLOPE * SLOPE
-        lean = cv2.sqrt(lean)
-        half = np.float32(0.5 * (SPHERE - 1))
-        np.divide(half, lean, out=lean)
-        colour = cv2.remap(self._sphere, half - slope_x * lean, half - slope_y * lean, cv2.INTER_LINEAR)
-        colour = cv2.multiply(colour, cv2.cvtColor(self._exposure(relief), cv2.COLOR_GRAY2BGRA), dst=colour)
-        if relief.energy.any():
-            lit = [relief.energy * np.float32(70.0 * channel) for channel in light.glow[::-1]]
-            colour = cv2.add(colour, cv2.merge([*lit, lit[0]]), dst=colour)
+        """The colours (rows, columns, 4) of a relief."""
+        colour = np.empty((*relief.height.shape, 4), dtype=np.uint8)
+        around = cv2.blur(relief.height, (15, 15))
+        glow = np.ascontiguousarray(light.glow[::-1] * np.float32(ENERGY_SHINE))
+        _light_up(relief.height, around, relief.distance, relief.energy, self._sphere, glow, colour)
         # the ridge of a thin limb runs between cells, and would be a row of beads
-        shaded: NDArray[Any] = cv2.sepFilter2D(cv2.convertScaleAbs(colour), -1, SOFTEN, SOFTEN)
-        return shaded
+        soft: NDArray[Any] = cv2.sepFilter2D(colour, -1, SOFTEN, SOFTEN)
+        return soft
 
-    @staticmethod
-    def _exposure(relief: Relief) -> NDArray[Any]:
-        """Darker where something nearer stands close by, and darker further back; (rows, columns)."""
-        around: NDArray[Any] = cv2.blur(relief.height, (15, 15))
-        around -= relief.height
-        around *= np.float32(0.035)
-        hollow = np.clip(around, 0.0, 0.6, out=around)
-        depth = relief.height * np.float32(0.0022)
-        depth += 1.0
-        np.clip(depth, 0.72, 1.12, out=depth)
-        depth -= hollow
-        return depth
+
+@compiled(
+    "void(f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, :, ::1], f4[::1], u1[:, :, ::1])",
+)
+def _light_up(
+    height: NDArray[Any],
+    around: NDArray[Any],
+    distance: NDArray[Any],
+    energy: NDArray[Any],
+    sphere: NDArray[Any],
+    glow: NDArray[Any],
+    colour: NDArray[Any],
+) -> None:
+    """Light the cells of a relief, of whose heights `around` are means, into `colour` (rows, columns, BGRX)."""
+    rows, columns = height.shape
+    last = np.float32(len(sphere) - 1)
+    for row in range(rows):
+        above, below = max(row - 1, 0), min(row + 1, rows - 1)
+        for column in range(columns):
+            if distance[row, column] <= UNSHADED:
+                colour[row, column] = 0
+                continue
+            left, right = max(column - 1, 0), min(column + 1, columns - 1)
+            # Scharr's slopes, and the place on the sphere that faces the same way
+            x = (height[row, right] - height[row, left]) * SCHARR[1]
+            x += (
+                height[above, right] - height[above, left] + height[below, right] - height[below, left]
+            ) * SCHARR[0]
+            y = (height[below, column] - height[above, column]) * SCHARR[1]
+            y += (
+                height[below, left] - height[above, left] + height[below, right] - height[above, right]
+            ) * SCHARR[0]
+            shrink = HALF * last / np.sqrt(x * x + y * y + ONE)
+            # in this order what is not a number becomes one
+            x = min(max(ZERO, HALF * last - x * shrink), last - ONE)
+            y = min(max(ZERO, HALF * last - y * shrink), last - ONE)
+            i, j = int(y), int(x)
+            x -= np.float32(j)
+            y -= np.float32(i)
+            # darker where something nearer stands close by, and darker further back
+            here = height[row, column]
+            hollow = min(max(np.float32(0.035) * (around[row, column] - here), ZERO), np.float32(0.6))
+            exposure = min(max(ONE + np.float32(0.0022) * here, np.float32(0.72)), np.float32(1.12)) - hollow
+            for channel in range(3):
+                upper = sphere[i, j, channel] + (sphere[i, j + 1, channel] - sphere[i, j, channel]) * x
+                lower = (
+                    sphere[i + 1, j, channel] + (sphere[i + 1, j + 1, channel] - sphere[i + 1, j, channel]) * x
+                )
+                light = (upper + (lower - upper) * y) * exposure + energy[row, column] * glow[channel]
+                colour[row, column, channel] = np.uint8(min(max(ZERO, light + HALF), np.float32(255.0)))
+            colour[row, column, 3] = 0
 
 
 def draw_sculpture(surface: pygame.Surface, sculpture: Sculpture) -> Touched:

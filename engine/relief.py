@@ -33,6 +33,9 @@ TRUNK_MELT, LIMB_MELT = 0.066, 0.028
 FILLET = np.float32(0.4)
 """How much of the melting also rounds the silhouette: more, and legs that cross would grow a web."""
 
+FAR = np.float32(1e6)
+"""Cells further than any picture."""
+
 NOWHERE = -1e4
 """Cells that a grid lies behind and outside of everything, before there is anything."""
 
@@ -62,38 +65,39 @@ class Relief(Silhouette):
 
 @dataclass(frozen=True, eq=False)
 class _Layout:
-    """Where the volumes lie on the grid. `shapes` (9, V): x0, y0, z0, x1, y1, z1, r0, r1, bulge in cells;
-    `boxes` (4, V): left, top, right, bottom of what each touches; `scale`: cells per metre."""
+    """Where the volumes lie. `shapes` (V, 9): x0, y0, z0, x1, y1, z1, r0, r1, bulge in cells of the picture;
+    `boxes` (V, 4): left, top, right, bottom of the cells that each touches; `grid`: left, top, columns and rows
+    of those around all of them that lie in the picture; `scale`: cells per metre."""
 
-    origin: tuple[int, int]
-    rows: int
-    columns: int
-    scale: float
     shapes: Grid
     boxes: Grid
+    grid: tuple[int, int, int, int]
+    scale: float
 
 
 def cast_silhouette(body: Body, projection: Projection, cell: int) -> Silhouette | None:
-    """The silhouette of a body in the picture, None where nothing of it lies in the picture."""
+    """The silhouette of a body in the picture, None where it lies outside."""
     layout = _lay_out(body, projection, cell)
     if layout is None:
         return None
+    left, top, _, _ = layout.grid
     _, inside, _ = _raise(layout, body, np.zeros(body.radii.shape, dtype=np.float32))
-    return Silhouette(layout.origin, cell, _distance(inside))
+    return Silhouette((left * cell, top * cell), cell, _distance(inside))
 
 
 def raise_relief(body: Body, energies: Grid, projection: Projection, cell: int) -> Relief | None:
-    """The relief of a body in the picture, None where nothing of it lies in the picture.
+    """The relief of a body in the picture, None where it lies outside.
 
     `energies` (V, 2) in 0..1 say how lit up each volume is at its ends; `cell` is in pixels.
     """
     layout = _lay_out(body, projection, cell)
     if layout is None:
         return None
+    left, top, _, _ = layout.grid
     height, inside, energy = _raise(layout, body, energies)
-    height = cv2.max(height, float(layout.shapes[[2, 5]].min()) - 20.0)
+    height = cv2.max(height, float(layout.shapes[:, 2:6:3].min()) - 20.0)
     return Relief(
-        layout.origin,
+        (left * cell, top * cell),
         cell,
         _distance(inside),
         cv2.GaussianBlur(height, (SOFTNESS, SOFTNESS), 0),
@@ -108,64 +112,105 @@ def _distance(inside: Grid) -> Grid:
 
 
 def _lay_out(body: Body, projection: Projection, cell: int) -> _Layout | None:
-    ends, scales = projection.project(body.ends)  # (2, V, 2), (2, V)
-    ends /= cell
-    scales /= cell
-    radii = body.radii.T * scales
-    bulges = body.bulges * scales[0]
-    reach = (radii.max(axis=0) + np.maximum(bulges, 0.0) + MARGIN)[:, None]
-    low = np.floor(ends.min(axis=0) - reach)
-    high = np.ceil(ends.max(axis=0) + reach)
-    last = (projection.size[0] // cell + MARGIN, projection.size[1] // cell + MARGIN)
-    left, top, columns, rows = grid_around(low.min(axis=0), high.max(axis=0), -MARGIN, last)
-    if columns < 2 or rows < 2:
-        return None
-    toward = projection.scale / cell
+    pixels, scales = projection.project(body.ends)  # (2, V, 2), (2, V)
+    volumes = len(body.bulges)
+    shapes, boxes = np.empty((volumes, 9), dtype=np.float32), np.empty((volumes, 4), dtype=np.int32)
+    scale = projection.scale / cell
     # from the middle of the body and not of the camera's view, which follows softly and may be a metre behind
-    depths = body.ends[..., 2] * toward
-    depths -= 0.5 * (depths.min() + depths.max())
-    ends -= np.array([left + 0.5, top + 0.5], dtype=np.float32)
-    shapes = np.empty((9, len(bulges)), dtype=np.float32)
-    shapes[0:2], shapes[3:5] = ends[0].T, ends[1].T
-    shapes[2:6:3], shapes[6:8], shapes[8] = depths, radii, bulges
-    boxes = np.concatenate([low, high], axis=1) - np.array([left, top, left, top])
-    boxes = np.ascontiguousarray(np.clip(boxes, 0, (columns, rows, columns, rows)).T, dtype=np.int32)
-    if not ((boxes[2:] > boxes[:2]).all(axis=0)).any():  # volumes around a corner of the picture, none in it
-        return None
-    return _Layout((left * cell, top * cell), rows, columns, toward, shapes, boxes)
+    depths = body.ends[..., 2]
+    middle = 0.5 * (depths.min() + depths.max())
+    _place(
+        body.ends,
+        np.ascontiguousarray(pixels),
+        scales,
+        body.radii,
+        body.bulges,
+        middle,
+        scale,
+        cell,
+        shapes,
+        boxes,
+    )
+    last = (projection.size[0] // cell + MARGIN, projection.size[1] // cell + MARGIN)
+    grid = grid_around(boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0), -MARGIN, last)
+    return _Layout(shapes, boxes, grid, scale) if min(grid[2:]) >= 2 else None
+
+
+@compiled(
+    "void(f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4[:, ::1], f4[::1], f4, f4, f4, f4[:, ::1], i4[:, ::1])"
+)
+def _place(
+    ends: Grid,
+    pixels: Grid,
+    scales: Grid,
+    radii: Grid,
+    bulges: Grid,
+    middle: float,
+    scale: float,
+    cell: float,
+    shapes: Grid,
+    boxes: Grid,
+) -> None:
+    """Lay out volumes of `ends` (2, V, 3) in metres, seen at `pixels` (2, V, 2) and `scales` (2, V) large."""
+    for volume in range(len(bulges)):
+        shape, box = shapes[volume], boxes[volume]
+        for end in range(2):
+            shape[3 * end] = pixels[end, volume, 0] / cell
+            shape[3 * end + 1] = pixels[end, volume, 1] / cell
+            shape[3 * end + 2] = (ends[end, volume, 2] - middle) * scale
+            shape[6 + end] = radii[volume, end] * scales[end, volume] / cell
+        shape[8] = bulges[volume] * scales[0, volume] / cell
+        reach = max(shape[6], shape[7]) + max(shape[8], ZERO) + MARGIN
+        for axis in range(2):
+            first, last = min(shape[axis], shape[3 + axis]) - reach, max(shape[axis], shape[3 + axis]) + reach
+            # in this order what is not a number becomes one
+            box[axis] = np.int32(min(max(-FAR, np.floor(first)), FAR))
+            box[2 + axis] = np.int32(min(max(-FAR, np.ceil(last)), FAR))
 
 
 def _raise(layout: _Layout, body: Body, energies: Grid) -> tuple[Grid, Grid, Grid]:
     """Height, cells inside the silhouette and energy of the melted volumes, each (rows, columns)."""
-    fields = np.empty((3, layout.rows, layout.columns), dtype=np.float32)
+    left, top, columns, rows = layout.grid
+    fields = np.empty((3, rows, columns), dtype=np.float32)
     fields[:2], fields[2] = NOWHERE, 0.0
     melts = np.full(len(energies), LIMB_MELT * layout.scale, dtype=np.float32)
     melts[: body.trunk] = TRUNK_MELT * layout.scale
     energies = np.ascontiguousarray(energies, dtype=np.float32)
-    _raise_volumes(layout.shapes, layout.boxes, melts, energies, *fields)
+    _raise_volumes(layout.shapes, layout.boxes, melts, energies, left, top, *fields)
     return fields[0], fields[1], fields[2]
 
 
-@compiled("void(f4[:, ::1], i4[:, ::1], f4[::1], f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, ::1])")
+@compiled("void(f4[:, ::1], i4[:, ::1], f4[::1], f4[:, ::1], i8, i8, f4[:, ::1], f4[:, ::1], f4[:, ::1])")
 def _raise_volumes(
-    shapes: Grid, boxes: Grid, melts: Grid, energies: Grid, height: Grid, inside: Grid, energy: Grid
+    shapes: Grid,
+    boxes: Grid,
+    melts: Grid,
+    energies: Grid,
+    left: int,
+    top: int,
+    height: Grid,
+    inside: Grid,
+    energy: Grid,
 ) -> None:
-    """Melt every volume into the grids, each over its box."""
+    """Melt every volume into the grids from a cell on, each over its box."""
+    rows, columns = height.shape
     for volume in range(len(melts)):
-        x0, y0, z0, r0 = shapes[0, volume], shapes[1, volume], shapes[2, volume], shapes[6, volume]
-        dx, dy, dz = shapes[3, volume] - x0, shapes[4, volume] - y0, shapes[5, volume] - z0
+        shape, box = shapes[volume], boxes[volume]
+        x0, y0, z0, r0 = shape[0], shape[1], shape[2], shape[6]
+        dx, dy, dz = shape[3] - x0, shape[4] - y0, shape[5] - z0
         shrink = ONE / max(dx * dx + dy * dy, TINY)
-        bend = FOUR * shapes[8, volume]
-        slope = shapes[7, volume] - r0 + bend
+        bend = FOUR * shape[8]
+        slope = shape[7] - r0 + bend
         lit, more_lit = energies[volume, 0], energies[volume, 1] - energies[volume, 0]
         melt = melts[volume]
         fillet = melt * FILLET
-        left, right = boxes[0, volume], boxes[2, volume]
-        for row in range(boxes[1, volume], boxes[3, volume]):
-            heights, insides, lights = height[row, left:right], inside[row, left:right], energy[row, left:right]
-            y = np.float32(row) - y0
-            for column in range(right - left):
-                x = np.float32(left + column) - x0
+        first, last = max(box[0] - left, 0), min(box[2] - left, columns)
+        for row in range(max(box[1] - top, 0), min(box[3] - top, rows)):
+            heights, insides, lights = height[row, first:last], inside[row, first:last], energy[row, first:last]
+            # of the middle of each cell
+            y = np.float32(top + row) + HALF - y0
+            for column in range(last - first):
+                x = np.float32(left + first + column) + HALF - x0
                 along = min(max((x * dx + y * dy) * shrink, ZERO), ONE)
                 away = np.sqrt((x - along * dx) ** 2 + (y - along * dy) ** 2)
                 radius = r0 + (slope - bend * along) * along
