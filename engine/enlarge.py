@@ -13,6 +13,8 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
+from engine.compiled import compiled
+
 ROWS_OF_CELLS = 240
 """Cells that the height of a picture is divided into at most: what a figure costs does not grow with it."""
 
@@ -25,11 +27,15 @@ FAINT = 1
 UNSEEN = 5.0
 """Steps of 8 bits by which air and silk are darker, so that their light ends early and without an edge."""
 
-EDGE_CODES = 50.0
-"""Steps of the 8-bit distance per cell; with 128 at the silhouette it reaches 2.5 cells either way."""
+EDGE_CODE, EDGE_CODES = np.int32(128), np.float32(50.0)
+"""A distance to the silhouette in 8 bits: at the edge, and steps per cell. It reaches 2.5 cells either way."""
 
-SMOOTH_CELL, SMOOTH_BODY = 5, 8
-"""Pixels per cell from which two of them may be alike: in light, and in the colours of a body."""
+CLEAR, HALF_OPAQUE, OPAQUE = np.float32(0.0), np.float32(127.5), np.float32(255.0)
+COLOUR = np.uint32(0xFFFFFF)
+"""The bits of the colour in a BGRX pixel."""
+
+SMOOTH_CELL = 5
+"""Pixels per cell from which two of them may be alike in light."""
 
 LEVELS = np.arange(256, dtype=np.float32)[:, None]
 
@@ -158,40 +164,42 @@ def _add(
 
 
 def blend_figure(
-    surface: pygame.Surface,
-    colour: NDArray[Any],
-    distance: NDArray[Any],
-    origin: tuple[int, int],
-    cell: float,
+    surface: pygame.Surface, figure: NDArray[Any], origin: tuple[int, int], cell: float
 ) -> Touched:
-    """Blend BGRX colours (rows, columns, 4) over the surface with a sharp, anti-aliased silhouette.
+    """Blend a figure over the surface with a sharp, anti-aliased silhouette, its corner at pixel `origin`.
 
-    `distance` (rows, columns) is that of `distance_codes`; `cell` pixels per cell need not be whole.
+    Its cells (rows, columns, 4) are BGR and the distance to the silhouette: EDGE_CODE there, EDGE_CODES more in
+    each cell further inside. `cell` pixels per cell need not be whole.
     """
     # SDL's own blending is the faster one where nearly everything is opaque or clear, and else the slower one
-    return blit_pieces(surface, cut_out(colour, distance, cell), origin, pygame.BLEND_ALPHA_SDL2)
+    return blit_pieces(surface, cut_out(figure, cell), origin, pygame.BLEND_ALPHA_SDL2)
 
 
-def cut_out(colour: NDArray[Any], distance: NDArray[Any], cell: float, opacity: float = 1.0) -> list[Piece]:
+def cut_out(figure: NDArray[Any], cell: float, opacity: float = 1.0) -> list[Piece]:
     """What `blend_figure` blends, to be blended more than once."""
     # one pixel of edge is 1 / cell of a cell, the distance there EDGE_CODES / cell codes
-    steepness = 255.0 * cell / EDGE_CODES
-    outside = round(128.0 - 127.5 / steepness)
-    enlarge = _doubled if cell >= SMOOTH_BODY else _enlarged
+    steepness = 255.0 * cell / float(EDGE_CODES)
     pieces = []
-    for patch in lit_patches(distance > DARK_CODE, _band(cell, FIGURE_BAND)):
+    for patch in lit_patches(figure[..., 3] > DARK_CODE, _band(cell, FIGURE_BAND)):
         top, left, bottom, right = (round(edge * cell) for edge in patch)
         # at least two columns: cv2 takes one of four pixels for a scalar
         window = (left, top, max(right - left, 2), max(bottom - top, 1))
-        alpha = cv2.convertScaleAbs(
-            cv2.max(_enlarged(distance, cell, window), outside), alpha=steepness, beta=-steepness * outside
-        )
-        if opacity < 1.0:
-            alpha = cv2.convertScaleAbs(alpha, alpha=opacity)
-        fine = enlarge(colour, cell, window)
-        cv2.insertChannel(alpha, fine[: window[3], : window[2]], 3)
+        fine = _enlarged(figure, cell, window)
+        _sharpen(fine.view(np.uint32)[..., 0], steepness, opacity)
         pieces.append((_image(fine, window[2:]), left, top))
     return pieces
+
+
+@compiled("void(u4[:, ::1], f4, f4)")
+def _sharpen(pixels: NDArray[Any], steepness: float, opacity: float) -> None:
+    """Make opacities of distances, the fourth bytes of BGRX pixels (rows, columns): half of it at the edge."""
+    for row in range(len(pixels)):
+        line = pixels[row]
+        for column in range(len(line)):
+            pixel = line[column]
+            distance = np.float32(np.int32(pixel >> np.uint32(24)) - EDGE_CODE)
+            steps = min(max(distance * steepness + HALF_OPAQUE, CLEAR), OPAQUE) * opacity
+            line[column] = (pixel & COLOUR) | (np.uint32(np.int32(steps)) << np.uint32(24))
 
 
 def blit_pieces(
@@ -201,12 +209,6 @@ def blit_pieces(
     x, y = origin
     blits: list[Any] = [(image, (x + left, y + top), None, flag) for image, left, top in pieces]
     return surface.blits(blits) or []
-
-
-def distance_codes(distance: NDArray[Any]) -> NDArray[Any]:
-    """Distances to the silhouette in cells as 8-bit codes, 128 at the edge."""
-    codes: NDArray[Any] = np.clip(distance * np.float32(EDGE_CODES) + 128.0, 0.0, 255.0).astype(np.uint8)
-    return codes
 
 
 def _more_than_faint(colour: NDArray[Any]) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.body import Body, embody
 from engine.colours import Light
 from engine.compiled import compiled
-from engine.enlarge import Touched, add_shade, blend_figure, cell_for, distance_codes
+from engine.enlarge import EDGE_CODE, EDGE_CODES, Touched, add_shade, blend_figure, cell_for
 from engine.relief import Relief, cast_silhouette, raise_relief
 from engine.stage_camera import Projection
 
@@ -28,7 +28,7 @@ SPHERE = 64
 """Pixels across the painted sphere from which the normals of the relief take their light."""
 
 SOFTEN = cv2.getGaussianKernel(3, 0.6)
-"""What a colour takes from its neighbours. cv2.GaussianBlur takes a third longer on one thread."""
+"""What a cell takes from its neighbours. cv2.GaussianBlur takes a third longer on one thread."""
 
 SCHARR = np.float32(3.0 / 32.0), np.float32(10.0 / 32.0)
 """Shares of the outer rows and of the middle one in a slope."""
@@ -36,18 +36,14 @@ SCHARR = np.float32(3.0 / 32.0), np.float32(10.0 / 32.0)
 ENERGY_SHINE = 70.0
 """Steps of 8 bits that the fastest limb is brighter, in the colour of the glow."""
 
-UNSHADED = np.float32(-2.5)
-"""Cells inside the silhouette up to which a cell needs no colour: nothing of it is softened or enlarged."""
-
-ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+ZERO, HALF, ONE, WHITE = (np.float32(number) for number in (0.0, 0.5, 1.0, 255.0))
 
 
 @dataclass(frozen=True, eq=False)
 class Sculpture:
-    """A lit body in coarse cells: BGRX `colour` and `distance` codes (rows, columns), see `enlarge`."""
+    """A lit body in coarse `cells` (rows, columns, 4), see `enlarge.blend_figure`."""
 
-    colour: NDArray[Any]
-    distance: NDArray[Any]
+    cells: NDArray[Any]
     origin: tuple[int, int]
     cell: int
 
@@ -106,17 +102,16 @@ class Sculptor:
         relief = raise_relief(body, energies[body.joints], projection, cell)
         if relief is None:
             return None
-        colour = self._shade(relief, light)
-        return Sculpture(colour, distance_codes(relief.distance), relief.origin, cell)
+        return Sculpture(self._shade(relief, light), relief.origin, cell)
 
     def _shade(self, relief: Relief, light: Light) -> NDArray[Any]:
-        """The colours (rows, columns, 4) of a relief."""
-        colour = np.empty((*relief.height.shape, 4), dtype=np.uint8)
+        """The cells (rows, columns, 4) of a relief."""
+        cells = np.empty((*relief.height.shape, 4), dtype=np.uint8)
         around = cv2.blur(relief.height, (15, 15))
         glow = np.ascontiguousarray(light.glow[::-1] * np.float32(ENERGY_SHINE))
-        _light_up(relief.height, around, relief.distance, relief.energy, self._sphere, glow, colour)
+        _light_up(relief.height, around, relief.distance, relief.energy, self._sphere, glow, cells)
         # the ridge of a thin limb runs between cells, and would be a row of beads
-        soft: NDArray[Any] = cv2.sepFilter2D(colour, -1, SOFTEN, SOFTEN)
+        soft: NDArray[Any] = cv2.sepFilter2D(cells, -1, SOFTEN, SOFTEN)
         return soft
 
 
@@ -130,17 +125,19 @@ def _light_up(
     energy: NDArray[Any],
     sphere: NDArray[Any],
     glow: NDArray[Any],
-    colour: NDArray[Any],
+    cells: NDArray[Any],
 ) -> None:
-    """Light the cells of a relief, of whose heights `around` are means, into `colour` (rows, columns, BGRX)."""
+    """Light a relief, of whose heights `around` are means, into `cells` (rows, columns, 4)."""
     rows, columns = height.shape
     last = np.float32(len(sphere) - 1)
     for row in range(rows):
         above, below = max(row - 1, 0), min(row + 1, rows - 1)
         for column in range(columns):
-            if distance[row, column] <= UNSHADED:
-                colour[row, column] = 0
+            code = distance[row, column] * EDGE_CODES + np.float32(EDGE_CODE)
+            if code <= ZERO:
+                cells[row, column] = 0
                 continue
+            cells[row, column, 3] = np.uint8(min(code, WHITE))
             left, right = max(column - 1, 0), min(column + 1, columns - 1)
             # Scharr's slopes, and the place on the sphere that faces the same way
             x = (height[row, right] - height[row, left]) * SCHARR[1]
@@ -168,13 +165,12 @@ def _light_up(
                     sphere[i + 1, j, channel] + (sphere[i + 1, j + 1, channel] - sphere[i + 1, j, channel]) * x
                 )
                 light = (upper + (lower - upper) * y) * exposure + energy[row, column] * glow[channel]
-                colour[row, column, channel] = np.uint8(min(max(ZERO, light + HALF), np.float32(255.0)))
-            colour[row, column, 3] = 0
+                cells[row, column, channel] = np.uint8(min(max(ZERO, light + HALF), WHITE))
 
 
 def draw_sculpture(surface: pygame.Surface, sculpture: Sculpture) -> Touched:
     """Blend a lit body over the surface, where it was sculpted."""
-    return blend_figure(surface, sculpture.colour, sculpture.distance, sculpture.origin, sculpture.cell)
+    return blend_figure(surface, sculpture.cells, sculpture.origin, sculpture.cell)
 
 
 def paint_ghost(

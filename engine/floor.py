@@ -9,7 +9,8 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import Touched, add_light
+from engine.compiled import compiled
+from engine.enlarge import EDGE_CODE, Touched, add_light
 from engine.figure import Sculpture
 from engine.stage_camera import DISTANCE, EYE_HEIGHT, NEAREST, Projection
 from models.skeleton import INDEX
@@ -17,7 +18,13 @@ from models.skeleton import INDEX
 REFLECTION_HEIGHT = 0.75
 """Metres above the floor up to which things are reflected, fading."""
 
-REFLECTED = 0.34
+REFLECTED = np.float32(0.34)
+
+SOLE_SLOPE = np.float32(0.02)
+"""What a step of distance adds to the share that is reflected: half at the edge, all half a cell inside."""
+
+ZERO, HALF, ONE = (np.float32(number) for number in (0.0, 0.5, 1.0))
+
 SOLES = np.array([INDEX[name] for name in ("left_ankle", "left_toe", "right_ankle", "right_toe")])
 ANKLE_HEIGHT = 0.10
 SHADOW_STEPS = 12
@@ -39,17 +46,32 @@ def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: P
     feet = round((floor - sculpture.origin[1]) / cell)
     tall = round(REFLECTION_HEIGHT * projection.scale / cell)
     top = max(feet - tall, 0)
-    if feet <= top or top >= len(sculpture.colour):
+    upright = sculpture.cells[top : max(feet, 0)]
+    if not upright.size:
         return []
-    # the soles reach a little below the floor's row where a foot stands nearer to the viewer
-    inside = cv2.convertScaleAbs(cv2.max(sculpture.distance[top:feet], 103), alpha=5.1, beta=-103 * 5.1)
-    depth = (feet - top - np.arange(feet - top, dtype=np.float32)[: len(inside)] - 0.5) / tall
-    fading = np.clip(1.0 - depth, 0.0, 1.0) ** 2 * np.float32(REFLECTED / 255.0)
-    share = cv2.merge([inside * fading[:, None]] * 4)
-    upright = cv2.multiply(sculpture.colour[top:feet], share, dtype=cv2.CV_8U)
-    light = cv2.GaussianBlur(upright[::-1], (5, 9), 0)
-    start = feet + (feet - top - len(light))
-    return add_light(surface, light, (sculpture.origin[0], sculpture.origin[1] + start * cell), cell)
+    below = feet - top - len(upright)
+    light = np.empty_like(upright)
+    _mirror(upright, below, tall, light)
+    light = cv2.GaussianBlur(light, (5, 9), 0)
+    return add_light(surface, light, (sculpture.origin[0], sculpture.origin[1] + (feet + below) * cell), cell)
+
+
+@compiled("void(u1[:, :, ::1], i8, i8, u1[:, :, ::1])")
+def _mirror(upright: NDArray[Any], below: int, tall: int, light: NDArray[Any]) -> None:
+    """Turn a figure's cells (rows, columns, 4) that end `below` rows above the floor upside down, and fade them
+    with height."""
+    rows, columns, _ = upright.shape
+    for row in range(rows):
+        depth = (np.float32(row + below) + HALF) / np.float32(tall)
+        share = REFLECTED * (ONE - depth) ** 2
+        cells = upright[rows - 1 - row]
+        for column in range(columns):
+            # the soles reach a little below the floor's row where a foot stands nearer to the viewer
+            inside = np.float32(np.int32(cells[column, 3]) - EDGE_CODE) * SOLE_SLOPE + HALF
+            dim = share * min(max(inside, ZERO), ONE)
+            for channel in range(3):
+                light[row, column, channel] = np.uint8(np.float32(cells[column, channel]) * dim + HALF)
+            light[row, column, 3] = 0
 
 
 def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], projection: Projection) -> Touched:

@@ -82,7 +82,7 @@ def cast_silhouette(body: Body, projection: Projection, cell: int) -> Silhouette
         return None
     left, top, _, _ = layout.grid
     _, inside, _ = _raise(layout, body, np.zeros(body.radii.shape, dtype=np.float32))
-    return Silhouette((left * cell, top * cell), cell, _distance(inside))
+    return Silhouette((left * cell, top * cell), cell, cv2.max(inside, -float(MARGIN)))
 
 
 def raise_relief(body: Body, energies: Grid, projection: Projection, cell: int) -> Relief | None:
@@ -99,16 +99,10 @@ def raise_relief(body: Body, energies: Grid, projection: Projection, cell: int) 
     return Relief(
         (left * cell, top * cell),
         cell,
-        _distance(inside),
+        cv2.max(inside, -float(MARGIN)),
         cv2.GaussianBlur(height, (SOFTNESS, SOFTNESS), 0),
         cv2.blur(energy, (9, 9)),
     )
-
-
-def _distance(inside: Grid) -> Grid:
-    """Cells to the edge of the silhouette, (rows, columns)."""
-    smooth: Grid = cv2.GaussianBlur(cv2.max(inside, -float(MARGIN)), (3, 3), 0)
-    return smooth
 
 
 def _lay_out(body: Body, projection: Projection, cell: int) -> _Layout | None:

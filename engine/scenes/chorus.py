@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import cv2
+import numpy as np
 import pygame
 
 from engine.air import draw_air
 from engine.colours import Light
-from engine.enlarge import Piece, Touched, blit_pieces, cut_out
+from engine.enlarge import LEVELS, Piece, Touched, blit_pieces, cut_out
 from engine.figure import Sculptor, Sculpture, draw_sculpture
 from engine.floor import draw_contact, draw_reflection, draw_shadows
 from engine.scene import Scene, View
@@ -147,10 +148,11 @@ def _echo(
     share = 1.0 - (1.0 - FAINTEST) * row.far**0.7
     sculpture = memory.sculpture
     haze = HAZE * row.far
-    # what is left of its light, and the light of the air: in whole steps, which is ten times as fast
-    air = (255.0 * AIR * haze * light.background[::-1]).round().tolist()
-    colour = cv2.add(cv2.convertScaleAbs(sculpture.colour, alpha=share * (1.0 - haze)), (*air, 0.0))
-    pieces = cut_out(colour, sculpture.distance, sculpture.cell * ratio, entrance)
+    # what is left of its light, and the light of the air; the distance stays
+    table = LEVELS * np.array([*[share * (1.0 - haze)] * 3, 1.0], dtype=np.float32)
+    table[:, :3] += 255.0 * AIR * haze * light.background[::-1] + 0.5
+    cells = cv2.LUT(sculpture.cells, np.minimum(table, 255.0).astype(np.uint8)[:, None])
+    pieces = cut_out(cells, sculpture.cell * ratio, entrance)
     echo = _Echo(row, size, pieces, ratio)
     if entrance == 1.0:
         memory.echo = echo

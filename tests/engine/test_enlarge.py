@@ -6,15 +6,23 @@ import pytest
 
 from engine.enlarge import (
     DARK_CODE,
+    EDGE_CODE,
+    EDGE_CODES,
     FAINT,
     SMOOTH_CELL,
     add_light,
     add_shade,
     blend_figure,
-    distance_codes,
     lit_patches,
 )
 from engine.glow import _falloff, add_glow, sprite_of
+
+
+def figure_of(colour: np.ndarray, distance: np.ndarray | float) -> np.ndarray:
+    """Cells of a figure in BGRX colours (rows, columns, 4), `distance` cells inside its silhouette."""
+    figure = colour.copy()
+    figure[..., 3] = np.clip(EDGE_CODE + EDGE_CODES * distance, 0, 255)
+    return figure
 
 
 @pytest.mark.parametrize("band", [1, 7, 32])
@@ -74,7 +82,7 @@ def test_what_reaches_the_edge_of_its_grid_is_not_dimmed_there(cell: int) -> Non
     for draw in (
         lambda surface: add_light(surface, lit, (0, 0), cell),
         lambda surface: add_shade(surface, np.full((12, 17), 0.6), np.full(3, 200.0), (0, 0), cell),
-        lambda surface: blend_figure(surface, lit, np.full((12, 17), 250, dtype=np.uint8), (0, 0), cell),
+        lambda surface: blend_figure(surface, figure_of(lit, 2.4), (0, 0), cell),
     ):
         surface = pygame.Surface((17 * cell, 12 * cell), 0, 32)
         draw(surface)
@@ -87,7 +95,7 @@ def test_a_figure_may_be_smaller_than_a_pixel(cell: float) -> None:
     for shape in ((4, 3), (1, 1), (20, 3), (3, 20)):
         colour = np.full((*shape, 4), 200, dtype=np.uint8)
         surface = pygame.Surface((20, 20), 0, 32)
-        blend_figure(surface, colour, np.full(shape, 250, dtype=np.uint8), (5, 5), cell)
+        blend_figure(surface, figure_of(colour, 2.4), (5, 5), cell)
         assert pygame.surfarray.array3d(surface)[5:8, 5:6].max() > 150
 
 
@@ -158,15 +166,18 @@ def test_a_faint_sprite_is_cropped_where_it_is_dark(radius: float) -> None:
 @pytest.mark.parametrize("cell", [1.0, 2.5, 5.0, 10.0, 18.0])
 def test_a_figure_covers_its_silhouette_and_nothing_around_it(cell: float) -> None:
     rows, columns = np.mgrid[:50, :40]
-    distance = distance_codes(8.0 - np.hypot(rows - 25.0, columns - 20.0))
+    distance = 8.0 - np.hypot(rows - 25.0, columns - 20.0)
     colour = np.full((50, 40, 4), 200, dtype=np.uint8)
     surface = pygame.Surface((round(40 * cell), round(50 * cell)), 0, 32)
     surface.fill((40, 40, 40))
-    blend_figure(surface, colour, distance, (0, 0), cell)
+    figure = figure_of(colour, distance)
+    blend_figure(surface, figure, (0, 0), cell)
     seen = pygame.surfarray.array3d(surface)[..., 0].T.astype(int)
     across = np.hypot(*((np.mgrid[: seen.shape[0], : seen.shape[1]] + 0.5) / cell - 0.5 - [[[25.0]], [[20.0]]]))
     edge = 0.3 + 1.0 / cell
-    assert (distance > DARK_CODE).sum() > (across < 8.0).sum() / cell**2  # the boxes are wider than the figure
+    assert (figure[..., 3] > DARK_CODE).sum() > (
+        across < 8.0
+    ).sum() / cell**2  # the boxes are wider than the figure
     assert (seen[across > 8.0 + edge] == 40).all()
     assert (seen[across < 8.0 - edge] >= 199).all()
 

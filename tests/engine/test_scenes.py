@@ -249,9 +249,9 @@ def test_all_of_the_company_comes_in_and_is_cut_out_once_for_each_row(monkeypatc
     stage, opacities = Stage(SIZE), []
     play("chorus", 6.0, stage=stage)
 
-    def counted(colour, distance, cell, opacity):
+    def counted(figure, cell, opacity):
         opacities.append(opacity)
-        return cut_out(colour, distance, cell, opacity)
+        return cut_out(figure, cell, opacity)
 
     monkeypatch.setattr(chorus, "cut_out", counted)
     play("chorus", 1.0, stage=stage, start=6.0)
