@@ -7,9 +7,10 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import UNSEEN, Touched, add_shade, cell_for
+from engine.enlarge import UNSEEN, add_shade, cell_for
 from engine.scene import View
 from engine.strands import bloom, expose
+from engine.touched import Touched
 from models.skeleton import INDEX, lengths_of
 
 TRACED = np.array([INDEX[name] for name in ("left_wrist", "right_wrist", "left_ankle", "right_ankle")])

@@ -7,10 +7,10 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.canvas import pixels_of
+from engine.canvas import is_bgrx, pixels_of
 from engine.colours import Light
-from engine.enlarge import Touched
 from engine.stage_camera import DISTANCE, EYE_HEIGHT, Projection
+from engine.touched import Spans, Touched, restore
 
 TURNS = 12
 """A change of colour is repainted over this many pictures, every TURNS-th row at a time: too fine to see."""
@@ -20,9 +20,6 @@ STRIPS = 36
 
 GRAIN = 1.6
 """Amplitude of the grain in steps of 8 bits: it hides the bands that dark gradients otherwise show."""
-
-BAND = 60
-"""Pixels of height of the boxes in which the room is restored."""
 
 COARSE = 4
 """Pixels per cell in which the light is worked out: it has no edges."""
@@ -65,19 +62,17 @@ class Backdrop:
         changed = painted is not tones and (painted is None or np.abs(painted - tones).max() > 0.15)
         if changed:
             self._paint(self._turn, tones)
-        alike = surface.get_masks() == self._image.get_masks() and surface.get_bitsize() == 32
-        if touched is None or not alike:
+        if touched is None or not is_bgrx(surface):
             surface.blit(self._image, (0, 0))
             return
-        there, room = pixels_of(surface).view(np.uint32)[..., 0], pixels_of(self._image).view(np.uint32)[..., 0]
+        width, height = self.size
+        tall = -(-height // STRIPS)
+        strip = pygame.Rect(0, self._strip * tall, width, tall)
+        repainted: Touched = []
         if changed:
-            there[self._turn :: TURNS] = room[self._turn :: TURNS]
-        tall = -(-self.size[1] // STRIPS)
-        strip = slice(self._strip * tall, (self._strip + 1) * tall)
-        there[strip] = room[strip]
-        for box in _apart(touched, self.size[1]):
-            part = slice(box.top, box.bottom), slice(max(box.left, 0), max(box.right, 0))
-            there[part] = room[part]
+            rows = np.arange(self._turn, height, TURNS)[:, None] * (0, 1, 0, 1) + (0, 0, width, 1)
+            repainted.append(Spans(rows.astype(np.int32), 0, 0))
+        restore(surface, self._image, [strip, *repainted, *touched])
 
     def _paint(self, turn: int, tones: NDArray[np.float32]) -> None:
         """Paint every TURNS-th row: light interpolated between coarse cells, then the grain."""
@@ -96,19 +91,6 @@ class Backdrop:
         )
         pixels_of(self._image)[turn::TURNS] = cv2.merge([blue, green, red, red])
         self._painted[turn] = tones
-
-
-def _apart(boxes: Touched, height: int) -> Touched:
-    """Boxes that hold all of these and no pixel twice: one in each band of the picture."""
-    if not boxes:
-        return []
-    left, top, right, bottom = np.array([(box.left, box.top, box.right, box.bottom) for box in boxes]).T
-    bands = np.arange(0, height, BAND)[:, None]
-    there = (top < bands + BAND) & (bottom > bands)
-    first = np.where(there, left, 1 << 30).min(axis=1)
-    last = np.where(there, right, 0).max(axis=1)
-    rows = zip(bands[:, 0].tolist(), first.tolist(), (last - first).tolist(), strict=True)
-    return [pygame.Rect(left, top, width, BAND) for top, left, width in rows if width > 0]
 
 
 def _tones(light: Light) -> NDArray[np.float32]:

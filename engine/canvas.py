@@ -21,6 +21,9 @@ JUDGED = 90
 PATIENCE = 1800
 """Pictures at one scale before a sharper one is tried: half a minute."""
 
+BGRX = 0xFF0000, 0xFF00, 0xFF
+"""The masks of red, green and blue."""
+
 TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
@@ -84,3 +87,18 @@ def pixels_of(surface: pygame.Surface) -> NDArray[Any]:
     buffer = memoryview(surface.get_buffer())  # type: ignore[arg-type]
     rows = np.frombuffer(buffer, dtype=np.uint8).reshape(height, surface.get_pitch())
     return rows[:, : 4 * width].reshape(height, width, 4)
+
+
+def is_bgrx(surface: pygame.Surface) -> bool:
+    """Whether its pixels are 32-bit BGRX, as those of every pygame.Surface(size, 0, 32) are."""
+    return surface.get_masks()[:3] == BGRX and surface.get_bitsize() == 32
+
+
+def pixel_row_of(surface: pygame.Surface) -> NDArray[Any]:
+    """The pixels of a 32-bit surface in one row, line by line; it is locked for as long as that lives.
+
+    Raises ValueError where they are not BGRX.
+    """
+    if not is_bgrx(surface):
+        raise ValueError("a figure needs a surface of 32-bit BGRX pixels: pygame.Surface(size, 0, 32)")
+    return np.frombuffer(memoryview(surface.get_buffer()), dtype=np.uint32)  # type: ignore[arg-type]

@@ -13,26 +13,19 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.compiled import compiled
+from engine.touched import Touched
 
 ROWS_OF_CELLS = 240
 """Cells that the height of a picture is divided into at most: what a figure costs does not grow with it."""
 
-LIGHT_BAND, FIGURE_BAND = 180, 480
-"""Pixels of height, about, of the bands in which light and figures are enlarged: each is work of its own."""
+BAND = 180
+"""Pixels of height, about, of the bands in which light is enlarged: each is work of its own."""
 
 FAINT = 1
 """Light in steps of 8 bits that nobody sees the edge of."""
 
 UNSEEN = 5.0
 """Steps of 8 bits by which air and silk are darker, so that their light ends early and without an edge."""
-
-EDGE_CODE, EDGE_CODES = np.int32(128), np.float32(50.0)
-"""A distance to the silhouette in 8 bits: at the edge, and steps per cell. It reaches 2.5 cells either way."""
-
-CLEAR, HALF_OPAQUE, OPAQUE = np.float32(0.0), np.float32(127.5), np.float32(255.0)
-COLOUR = np.uint32(0xFFFFFF)
-"""The bits of the colour in a BGRX pixel."""
 
 SMOOTH_CELL = 5
 """Pixels per cell from which two of them may be alike in light."""
@@ -45,18 +38,8 @@ TWICE = np.uint64(0x1_0000_0001)
 SAMPLED = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 """Linear interpolation, by where in the cells each pixel lies."""
 
-DARK_CODE = 64
-"""Distance code, a cell and more outside, up to which nothing of a figure is seen."""
-
-
-Piece = tuple[pygame.Surface, int, int]
-"""A picture with alpha, and the pixels that it lies to the right of and under a figure's first corner."""
-
 Window = tuple[int, int, int, int]
 """Left, top, width and height in pixels of a part of a picture that is enlarged from cells."""
-
-Touched = list[pygame.Rect]
-"""Boxes in pixels outside of which nothing was drawn."""
 
 
 def cell_for(size: tuple[int, int]) -> int:
@@ -96,7 +79,7 @@ def add_light(surface: pygame.Surface, colour: NDArray[Any], origin: tuple[int, 
     """
 
     def enlarge(window: Window) -> NDArray[Any]:
-        return (_doubled if cell >= SMOOTH_CELL else _enlarged)(colour, cell, window)
+        return (_doubled if cell >= SMOOTH_CELL else enlarged)(colour, cell, window)
 
     return _add(surface, _more_than_faint(colour), origin, cell, enlarge)
 
@@ -121,9 +104,9 @@ def add_shade(
     def enlarge(window: Window) -> NDArray[Any]:
         # tables of floats, because cv2 has them, but for what lies in them: one pixel, or two side by side
         if cell < SMOOTH_CELL:
-            fine: NDArray[Any] = cv2.LUT(_enlarged(grey, cell, window), pixels.view(np.float32))
+            fine: NDArray[Any] = cv2.LUT(enlarged(grey, cell, window), pixels.view(np.float32))
             return fine.view(np.uint8).reshape(*fine.shape, 4)
-        return _rows_twice(cv2.LUT(_enlarged(grey, cell, window, 2), (pixels * TWICE).view(np.float64)))
+        return _rows_twice(cv2.LUT(enlarged(grey, cell, window, 2), (pixels * TWICE).view(np.float64)))
 
     return _add(surface, grey > FAINT, origin, cell, enlarge)
 
@@ -139,7 +122,7 @@ def _finer(grey: NDArray[Any], origin: tuple[int, int], cell: int) -> tuple[NDAr
     right, bottom = left + columns + 2, top + rows + 2
     left, top = max(left - 2, 0), max(top - 2, 0)
     right, bottom = min(right, grey.shape[1]), min(bottom, grey.shape[0])
-    fine = _enlarged(grey, 2, (2 * left, 2 * top, 2 * (right - left), 2 * (bottom - top)))
+    fine = enlarged(grey, 2, (2 * left, 2 * top, 2 * (right - left), 2 * (bottom - top)))
     return cv2.GaussianBlur(fine, (5, 5), 0), (origin[0] + left * cell, origin[1] + top * cell), cell // 2
 
 
@@ -151,64 +134,16 @@ def _add(
     enlarge: Callable[[Window], NDArray[Any]],
 ) -> Touched:
     """Add the light of the cells that are `lit`; `enlarge` makes BGRX pixels of a window of them."""
-    touched = []
+    touched: Touched = []
     # where two pixels are alike they stay the same two, however the grid moves
     alike = 2 if cell >= SMOOTH_CELL else 1
-    for patch in lit_patches(lit, _band(cell, LIGHT_BAND)):
+    for patch in lit_patches(lit, max(round(BAND / cell), 4)):
         edges = zip(patch, (*origin[::-1], *origin[::-1]), strict=True)
         top, left, bottom, right = ((first + edge * cell) // alike * alike for edge, first in edges)
         size = right - left, bottom - top
         image = _image(enlarge((left - origin[0], top - origin[1], *size)), size)
         touched.append(surface.blit(image, (left, top), special_flags=pygame.BLEND_RGB_ADD))
     return touched
-
-
-def blend_figure(
-    surface: pygame.Surface, figure: NDArray[Any], origin: tuple[int, int], cell: float
-) -> Touched:
-    """Blend a figure over the surface with a sharp, anti-aliased silhouette, its corner at pixel `origin`.
-
-    Its cells (rows, columns, 4) are BGR and the distance to the silhouette: EDGE_CODE there, EDGE_CODES more in
-    each cell further inside. `cell` pixels per cell need not be whole.
-    """
-    # SDL's own blending is the faster one where nearly everything is opaque or clear, and else the slower one
-    return blit_pieces(surface, cut_out(figure, cell), origin, pygame.BLEND_ALPHA_SDL2)
-
-
-def cut_out(figure: NDArray[Any], cell: float, opacity: float = 1.0) -> list[Piece]:
-    """What `blend_figure` blends, to be blended more than once."""
-    # one pixel of edge is 1 / cell of a cell, the distance there EDGE_CODES / cell codes
-    steepness = 255.0 * cell / float(EDGE_CODES)
-    pieces = []
-    for patch in lit_patches(figure[..., 3] > DARK_CODE, _band(cell, FIGURE_BAND)):
-        top, left, bottom, right = (round(edge * cell) for edge in patch)
-        # at least two columns: cv2 takes one of four pixels for a scalar
-        window = (left, top, max(right - left, 2), max(bottom - top, 1))
-        fine = _enlarged(figure, cell, window)
-        _sharpen(fine.view(np.uint32)[..., 0], steepness, opacity)
-        pieces.append((_image(fine, window[2:]), left, top))
-    return pieces
-
-
-@compiled("void(u4[:, ::1], f4, f4)")
-def _sharpen(pixels: NDArray[Any], steepness: float, opacity: float) -> None:
-    """Make opacities of distances, the fourth bytes of BGRX pixels (rows, columns): half of it at the edge."""
-    for row in range(len(pixels)):
-        line = pixels[row]
-        for column in range(len(line)):
-            pixel = line[column]
-            distance = np.float32(np.int32(pixel >> np.uint32(24)) - EDGE_CODE)
-            steps = min(max(distance * steepness + HALF_OPAQUE, CLEAR), OPAQUE) * opacity
-            line[column] = (pixel & COLOUR) | (np.uint32(np.int32(steps)) << np.uint32(24))
-
-
-def blit_pieces(
-    surface: pygame.Surface, pieces: list[Piece], origin: tuple[int, int], flag: int = 0
-) -> Touched:
-    """Blend a figure that was cut out, its first corner at a pixel."""
-    x, y = origin
-    blits: list[Any] = [(image, (x + left, y + top), None, flag) for image, left, top in pieces]
-    return surface.blits(blits) or []
 
 
 def _more_than_faint(colour: NDArray[Any]) -> NDArray[np.bool_]:
@@ -218,14 +153,10 @@ def _more_than_faint(colour: NDArray[Any]) -> NDArray[np.bool_]:
     return lit
 
 
-def _band(cell: float, height: int) -> int:
-    return max(round(height / cell), 4)
-
-
 def _doubled(cells: NDArray[Any], cell: float, window: Window) -> NDArray[Any]:
     """BGRX cells (rows, columns, 4) enlarged to half the size, and each pixel four times, which takes half as
     long. Up to a pixel wider and higher than the window."""
-    half = _enlarged(cells, cell, window, 2)
+    half = enlarged(cells, cell, window, 2)
     return _rows_twice(half.view(np.uint32)[..., 0].astype(np.uint64) * TWICE)
 
 
@@ -234,7 +165,7 @@ def _rows_twice(pairs: NDArray[Any]) -> NDArray[Any]:
     return np.repeat(pairs, 2, axis=0).view(np.uint8).reshape(2 * len(pairs), -1, 4)
 
 
-def _enlarged(cells: NDArray[Any], cell: float, window: Window, step: int = 1) -> NDArray[Any]:
+def enlarged(cells: NDArray[Any], cell: float, window: Window, step: int = 1) -> NDArray[Any]:
     """The window of the cells enlarged to `cell` pixels each, of which every `step` by `step` are one."""
     left, top, width, height = window
     share = step / cell

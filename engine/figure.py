@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from engine.body import Body, embody
 from engine.colours import Light
 from engine.compiled import compiled
-from engine.enlarge import EDGE_CODE, EDGE_CODES, Touched, add_shade, blend_figure, cell_for
+from engine.cutout import EDGE_CODE, EDGE_CODES, blend_figure
+from engine.enlarge import add_shade, cell_for
 from engine.relief import Relief, cast_silhouette, raise_relief
 from engine.stage_camera import Projection
+from engine.touched import Touched
 
 KEY = np.array([-0.42, 0.72, 0.55], dtype=np.float32)
 BACK = np.array([0.80, 0.35, -0.30], dtype=np.float32)

@@ -10,9 +10,11 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.compiled import compiled
-from engine.enlarge import EDGE_CODE, Touched, add_light
+from engine.cutout import EDGE_CODE
+from engine.enlarge import add_light
 from engine.figure import Sculpture
 from engine.stage_camera import DISTANCE, EYE_HEIGHT, NEAREST, Projection
+from engine.touched import Touched
 from models.skeleton import INDEX
 
 REFLECTION_HEIGHT = 0.75
@@ -84,7 +86,7 @@ def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], proje
     ]
     x, _, z = positions[0].tolist()
     shadows.append((x, z, 0.46, 0.40 * math.exp(-min(lifts) / 0.4)))
-    touched = []
+    touched: Touched = []
     for x, z, radius, strength in shadows:
         if strength > 0.02:
             scale = projection.focal / max(DISTANCE + projection.z - z, NEAREST)
@@ -142,7 +144,7 @@ def draw_dust(surface: pygame.Surface, projection: Projection) -> Touched:
         (_speck(radius, level), place, None, pygame.BLEND_RGB_ADD)
         for place, level in zip(pixels.tolist(), levels[lit].tolist(), strict=True)
     ]
-    return surface.blits(specks) or []
+    return [*(surface.blits(specks) or [])]
 
 
 @functools.lru_cache(maxsize=64)

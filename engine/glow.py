@@ -8,7 +8,8 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import FAINT, Touched, add_shade
+from engine.enlarge import FAINT, add_shade
+from engine.touched import Touched
 
 RADIUS_STEP = 1.12
 """Sizes grow by this factor from one sprite to the next: nobody sees the difference, and few are kept."""

@@ -10,9 +10,9 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.colours import Light
-from engine.enlarge import Touched
 from engine.history import History
 from engine.stage_camera import Projection
+from engine.touched import Touched
 from engine.visitor_ghost import Ghost
 
 FULL_SPEED = 3.0

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from engine.backdrop import Backdrop
 from engine.body import embody
 from engine.colours import Colours, Light, LiveColours
-from engine.enlarge import Touched
 from engine.facing import Facing
 from engine.figure import paint_ghost
 from engine.history import History
@@ -22,6 +21,7 @@ from engine.overlay import Caption, Readings, draw_caption, draw_keys, draw_prog
 from engine.scene import Scene, View
 from engine.scenes import SCENES
 from engine.stage_camera import StageCamera
+from engine.touched import Touched
 from engine.values import Pose
 from engine.visitor_ghost import VisitorGhost
 from models.skeleton import JOINT_COUNT, lengths_of

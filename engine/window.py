@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pygame
 
-from engine.canvas import AutomaticScale, canvas_size, show
+from engine.canvas import AutomaticScale, canvas_size, is_bgrx, show
 from engine.faults import TemporaryFault
 from engine.keys import key_for
 from engine.pacing import Pacer
@@ -281,7 +281,7 @@ class Window:
         """Take a canvas that fits the surface; in full screen the card enlarges, and the surface is small."""
         scale = 1.0 if self._enlarged_by_card else self._automatic.scale
         size = canvas_size(self.surface.get_size(), scale, self._screen.rotate)
-        whole = size == self.surface.get_size() and self._screen.rotate == 0
+        whole = size == self.surface.get_size() and self._screen.rotate == 0 and is_bgrx(self.surface)
         self.canvas = self.surface if whole else pygame.Surface(size, 0, 32)
         self._kept = False
 

@@ -3,19 +3,21 @@
 from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 import pygame
+from numpy.typing import NDArray
 
 from engine.air import draw_air
 from engine.colours import Light
-from engine.enlarge import LEVELS, Piece, Touched, blit_pieces, cut_out
+from engine.compiled import compiled
+from engine.cutout import Piece, cut_out, lay_over
 from engine.figure import Sculptor, Sculpture, draw_sculpture
 from engine.floor import draw_contact, draw_reflection, draw_shadows
 from engine.scene import Scene, View
 from engine.stage_camera import DISTANCE, EYE_HEIGHT, Projection
+from engine.touched import Touched
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ AIR = 0.62
 
 ENTRANCE = 0.8
 """Seconds in which an echo appears."""
+
+WHITE = np.float32(255.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +118,8 @@ class Chorus(Scene):
         return bool(self._memories) and 0.0 <= time - self._memories[-1].time < 0.5
 
     def _draw_row(self, surface: pygame.Surface, view: View, times: list[float], row: Row) -> Touched:
-        now, touched = view.projection, []
+        touched: Touched = []
+        now = view.projection
         metre = now.focal / (DISTANCE + row.behind)
         for aside, further, later in row.places:
             # who has not begun yet is not there: the company comes in one after the other
@@ -131,9 +136,7 @@ class Chorus(Scene):
             left = x + (sculpture.origin[0] - then.size[0] / 2) * echo.ratio
             top = y + (sculpture.origin[1] - floor) * echo.ratio
             touched.append(draw_contact(surface, (x, y), 0.42 * scale, 0.5 * entrance))
-            # the faster blending is that of what is opaque or clear
-            flag = pygame.BLEND_ALPHA_SDL2 if entrance == 1.0 else 0
-            touched += blit_pieces(surface, echo.pieces, (round(left), round(top)), flag)
+            touched += lay_over(surface, echo.pieces, (round(left), round(top)))
         return touched
 
 
@@ -148,12 +151,21 @@ def _echo(
     share = 1.0 - (1.0 - FAINTEST) * row.far**0.7
     sculpture = memory.sculpture
     haze = HAZE * row.far
-    # what is left of its light, and the light of the air; the distance stays
-    table = LEVELS * np.array([*[share * (1.0 - haze)] * 3, 1.0], dtype=np.float32)
-    table[:, :3] += 255.0 * AIR * haze * light.background[::-1] + 0.5
-    cells = cv2.LUT(sculpture.cells, np.minimum(table, 255.0).astype(np.uint8)[:, None])
+    cells = sculpture.cells.copy()
+    _dim(cells, share * (1.0 - haze), light.background[::-1] * np.float32(255.0 * AIR * haze))
     pieces = cut_out(cells, sculpture.cell * ratio, entrance)
     echo = _Echo(row, size, pieces, ratio)
     if entrance == 1.0:
         memory.echo = echo
     return echo
+
+
+@compiled("void(u1[:, :, ::1], f4, f4[:])")
+def _dim(cells: NDArray[Any], share: float, air: NDArray[Any]) -> None:
+    """Leave a share of a figure's light (rows, columns, 4), and add that of the air (3,) before it."""
+    rows, columns, _ = cells.shape
+    for row in range(rows):
+        for column in range(columns):
+            for channel in range(3):
+                light = np.float32(cells[row, column, channel]) * share + air[channel]
+                cells[row, column, channel] = np.uint8(min(light, WHITE))

@@ -8,9 +8,9 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.body import Body, embody
-from engine.enlarge import Touched
 from engine.glow import size_step, sprite_of
 from engine.scene import Scene, View
+from engine.touched import Touched
 from models.skeleton import BONE_LENGTHS, forward_kinematics
 
 STARS = 190

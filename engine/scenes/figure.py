@@ -5,10 +5,10 @@ from typing import ClassVar
 import pygame
 
 from engine.air import draw_air
-from engine.enlarge import Touched
 from engine.figure import Sculptor, draw_sculpture
 from engine.floor import draw_dust, draw_reflection, draw_shadows
 from engine.scene import Scene, View
+from engine.touched import Touched
 
 
 class Figure(Scene):

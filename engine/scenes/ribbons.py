@@ -7,12 +7,13 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import UNSEEN, Touched, add_light, cell_for
+from engine.enlarge import UNSEEN, add_light, cell_for
 from engine.figure import Sculptor, draw_sculpture
 from engine.floor import draw_shadows
 from engine.history import Past
 from engine.scene import Scene, View
 from engine.strands import bloom, expose
+from engine.touched import Touched
 from models.skeleton import INDEX, JOINT_COUNT
 
 EDGES = (

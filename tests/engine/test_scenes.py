@@ -11,7 +11,7 @@ from engine import air
 from engine.air import draw_air
 from engine.backdrop import STRIPS
 from engine.colours import LiveColours
-from engine.enlarge import cut_out
+from engine.cutout import cut_out
 from engine.floor import draw_dust
 from engine.history import History
 from engine.overlay import Caption, Readings
@@ -309,7 +309,7 @@ def test_light_that_is_too_faint_to_be_seen_is_not_drawn(scene, module, monkeypa
     def touched():
         stage = Stage(SIZE)
         play(scene, 1.0, stage=stage)
-        return sum(box.width * box.height for box in stage._touched)
+        return sum(box.width * box.height for box in stage._touched if isinstance(box, pygame.Rect))
 
     less = touched()
     monkeypatch.setattr(module, "UNSEEN", 0.0)
