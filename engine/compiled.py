@@ -5,8 +5,11 @@ The machine code is kept beside the source, as Python keeps its own, and made an
 """
 
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 log = logging.getLogger(__name__)
@@ -16,6 +19,9 @@ R = TypeVar("R")
 
 FREEDOMS = {"reassoc", "contract", "arcp", "nsz"}
 """What may be worked out in another order. What is not finite stays so, for it must not become an index."""
+
+LONGEST_ELSEWHERE = 20.0
+"""Seconds that another process may take to make it."""
 
 _MAKING = threading.Lock()
 _ALL: list["Compiled[Any, Any]"] = []
@@ -28,6 +34,8 @@ class Compiled(Generic[P, R]):
         self.__doc__ = function.__doc__
         self._signature, self._function = signature, function
         self._machine_code: Callable[P, R] | None = None
+        self.is_new = False
+        """Whether the machine code was made in this process, and is kept from now on."""
         _ALL.append(self)
 
     def __call__(self, *arguments: P.args, **named: P.kwargs) -> R:
@@ -38,18 +46,18 @@ class Compiled(Generic[P, R]):
         with _MAKING:
             if self._machine_code is None:
                 try:
-                    self._machine_code = self._made(kept=True)
+                    code = self._made(kept=True)
+                    self.is_new = not code.stats.cache_hits
                 except Exception as error:  # it can be kept nowhere, or what was kept is damaged
                     log.debug("the machine code of %s is not kept: %s", self._function.__name__, error)
-                    self._machine_code = self._made(kept=False)
+                    code = self._made(kept=False)
+                self._machine_code = code
             return self._machine_code
 
-    def _made(self, *, kept: bool) -> Callable[P, R]:
+    def _made(self, *, kept: bool) -> Any:
         import numba  # takes longer than the first picture may
 
-        make = numba.njit(self._signature, cache=kept, fastmath=FREEDOMS, error_model="numpy")
-        code: Callable[P, R] = make(self._function)
-        return code
+        return numba.njit(self._signature, cache=kept, fastmath=FREEDOMS, error_model="numpy")(self._function)
 
 
 def compiled(signature: str) -> Callable[[Callable[P, R]], Compiled[P, R]]:
@@ -58,6 +66,32 @@ def compiled(signature: str) -> Callable[[Callable[P, R]], Compiled[P, R]]:
 
 
 def make_all() -> None:
-    """Make all of it that has been imported: seconds at the very first start, and later on a moment."""
+    """Make all of it that has been imported. At the very first start another process makes it and keeps it, on
+    another core than that of what is loaded meanwhile."""
+    for number, function in enumerate(_ALL):
+        function.make()
+        if number == 0 and function.is_new:
+            _make_elsewhere()
+
+
+def _make_elsewhere() -> None:
+    code = "import engine.stage; from engine.compiled import make_each; make_each()"
+    try:
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=LONGEST_ELSEWHERE,
+            check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows has one
+        )
+    except (OSError, subprocess.SubprocessError) as error:  # then it is made here
+        log.debug("machine code is not made elsewhere: %s", error)
+
+
+def make_each() -> None:
+    """Make all of it that has been imported, in this process."""
     for function in _ALL:
         function.make()

@@ -101,13 +101,15 @@ def _find_spans(
                 # a pixel takes part of the cells whose middles are less than a cell away
                 left, right = max(int((begin - 0.5) * cell), 0), min(int((column + 0.5) * cell) + 1, width)
                 if part == 0 or top // BAND > parts[part - 1, 3] // BAND:
-                    parts[part] = count, count, left, top, right, bottom
                     part += 1
+                    box = parts[part - 1]
+                    box[0], box[2], box[3], box[4] = count, left, top, right
                 box = parts[part - 1]
                 if count > box[0] and spans[count - 1, 1] == top and spans[count - 1, 2] >= left:
                     spans[count - 1, 2] = right
                 else:
-                    spans[count] = left, top, right, bottom
+                    span = spans[count]
+                    span[0], span[1], span[2], span[3] = left, top, right, bottom
                     count += 1
                 box[1], box[2], box[4], box[5] = count, min(box[2], left), max(box[4], right), bottom
             column += 1

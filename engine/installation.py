@@ -146,34 +146,24 @@ class Installation:
             when_the_watchdog_leaves(lambda: self._leave("the watchdog leaves, or is gone"))
         self._start()
         performance = self._performance
-
-        def draw(surface: pygame.Surface, now: float) -> float:
-            self.memory.sample()
-            for room in self.rooms:
-                room.look(now)
-            later = performance.draw(
-                surface, now, began_at=window.began_at, shown_at=window.shown_at, scale=window.scale
-            )
-            if self.first_picture_s is None:
-                self.first_picture_s = round(process_start.since(), 3)
-            self._heartbeat.beat(now)
-            return later
-
         run = partial(
-            window.run, draw, performance.act, prepare=performance.prepare, await_new=performance.await_frame
+            window.run,
+            partial(self._draw, window),
+            performance.act,
+            prepare=performance.prepare,
+            await_new=performance.await_frame,
         )
         try:
             opening_ends = started + LONGEST_OPENING
-            run(lambda: self._should_stop() or self._opened() or time.perf_counter() > opening_ends)
+            run(lambda: self._should_stop() or self.startup_s is not None or time.perf_counter() > opening_ends)
             # What has been loaded stays: the collector need not walk through it again and again.
             gc.collect()
             gc.freeze()
             settled = time.perf_counter() + SETTLING
             run(lambda: self._should_stop() or time.perf_counter() > settled)
             # The figures are those of the piece as it runs; how long it took to get there is one of its own.
-            if self.frames.version:
+            if self.startup_s is not None:
                 log.info("dancing")
-                self.startup_s = round(process_start.since(), 3)
             elif time.perf_counter() > opening_ends:
                 log.warning("no dance after %.0f s; the machine is busy, or see the faults", LONGEST_OPENING)
             self.statistics.clear()
@@ -280,15 +270,28 @@ class Installation:
         for room in self.rooms:
             room.start()
 
+    def _draw(self, window: Window, surface: pygame.Surface, now: float) -> float:
+        """One picture of the window's loop: what `Performance.draw` says of it."""
+        self.memory.sample()
+        for room in self.rooms:
+            room.look(now)
+        performance = self._performance
+        later = performance.draw(
+            surface, now, began_at=window.began_at, shown_at=window.shown_at, scale=window.scale
+        )
+        if self.first_picture_s is None:
+            self.first_picture_s = round(process_start.since(), 3)
+        opened = all(room.opened.is_set() for room in self.rooms)
+        if self.startup_s is None and performance.shows_dancer and opened:
+            self.startup_s = round(process_start.since(), 3)
+        self._heartbeat.beat(now)
+        return later
+
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._leave(signal.Signals(number).name)
 
     def _leave(self, why: str) -> None:
         self._why = self._why or why
-
-    def _opened(self) -> bool:
-        dancing = self.frames.version > 0 and not self._making.is_alive()
-        return dancing and all(room.opened.is_set() for room in self.rooms)
 
     def _should_stop(self) -> bool:
         if self._ends_at is not None and time.perf_counter() >= self._ends_at:

@@ -70,6 +70,8 @@ class Performance:
         self._last_of = self._last_shown_at = self._newest_of = -math.inf
         """of what time the picture before was and when it was shown, and of what time the newest is"""
         self._overlay_on = self._keys_on = self._save_next = False
+        self.shows_dancer = False
+        """Whether there is a dancer in the newest picture."""
         self._readings: Readings | None = None
         self._readings_at = 0.0
         self._actions: dict[str, Callable[[], None]] = {
@@ -133,6 +135,7 @@ class Performance:
             waiting=self._waiting.at(now, self._poses),
         )
         self._stage.draw(surface, picture)
+        self.shows_dancer = moment is not None
         if (mistake := self._stage.mistake) is not None:
             self._lights.begins(mistake)
         else:

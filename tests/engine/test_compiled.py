@@ -1,5 +1,6 @@
 """Machine code does what its Python says, wherever it can be kept."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,16 @@ def test_it_works_where_nothing_can_be_kept(tmp_path: Path) -> None:
     (tmp_path / "__pycache__").write_text("no folder")
     nowhere = str(tmp_path / "__pycache__" / "below")
     assert printed(tmp_path, HOME=nowhere, XDG_CACHE_HOME=nowhere, LOCALAPPDATA=nowhere) == "10.0"
+
+
+def test_at_the_very_first_start_another_process_makes_nearly_all_of_it(tmp_path: Path) -> None:
+    code = "import engine.stage, engine.compiled as c; c.make_all(); print([made.is_new for made in c._ALL])"
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
+    for new in (1, 0):
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        made = run.stdout.splitlines()[-1]
+        assert made.count("True") == new and made.count("False") > 5
 
 
 def test_arguments_of_another_type_are_refused() -> None:
