@@ -32,6 +32,7 @@ class Piece:
         self.statistics = statistics = Statistics()
         self.operator = Operator(DEFAULT_PALETTE, self.controls, scenes=tuple(SCENES))
         self.recorder = Recorder(folder, DEFAULT_PALETTE.names, statistics)
+        self.drawable = True
         self.performance = Performance(
             Settings(source="none", width=SIZE[0], height=SIZE[1]),
             self.operator,
@@ -41,6 +42,7 @@ class Piece:
             poses=Mailbox(),
             visitor_emotion=Mailbox(),
             loaded=lambda: False,
+            drawable=lambda: self.drawable,
         )
 
     def press(self, code: int, modifiers: int = 0) -> Controls:
@@ -60,6 +62,17 @@ class Piece:
 @pytest.fixture
 def piece(tmp_path: Path) -> Piece:
     return Piece(tmp_path / "recordings")
+
+
+def test_a_dancer_who_cannot_be_drawn_yet_is_on_the_way(piece: Piece) -> None:
+    positions, weights = np.ones((17, 3), dtype=np.float32), DEFAULT_PALETTE.one_hot(1)
+    piece.frames.put(DancerFrame(0, time.perf_counter(), positions, weights, None, None))
+    piece.drawable = False
+    progress = piece.picture()
+    assert not piece.performance.shows_dancer
+    piece.drawable = True
+    dancer = piece.picture()
+    assert piece.performance.shows_dancer and (dancer != progress).any()
 
 
 def test_a_frame_is_waited_for_where_it_is_about_to_come(piece: Piece) -> None:

@@ -67,3 +67,45 @@ def test_heights_are_measured_from_the_middle_of_the_body():
         relief = raise_relief(volume((0.0, 1.0, z), (0.0, 1.6, z), (0.1, 0.1)), lit, PROJECTION, CELL)
         _, scale = PROJECTION.project(np.array([0.0, 1.3, z]))
         assert relief.height.max() == pytest.approx(0.1 * scale / CELL, abs=1.0)
+
+
+def test_what_stands_in_front_is_seen_and_lit_up():
+    """Two limbs that cross: the nearer one's height and energy, in whichever order they come."""
+    for nearer in (0, 1):
+        z = (0.2, -0.2) if nearer == 0 else (-0.2, 0.2)
+        ends = np.array([[(-0.5, 1.2, z[0]), (0.0, 0.7, z[1])], [(0.5, 1.2, z[0]), (0.0, 1.7, z[1])]])
+        radii, bulges = np.full((2, 2), 0.06), np.zeros(2)
+        body = Body(*(part.astype(np.float32) for part in (ends, radii, bulges)), np.zeros((2, 2), int), 0)
+        lit = np.zeros((2, 2), dtype=np.float32)
+        lit[nearer] = 1.0
+        relief = raise_relief(body, lit, PROJECTION, CELL)
+        (pixel,), _ = PROJECTION.project(np.array([[0.0, 1.2, z[nearer]]]))
+        column, row = ((pixel - relief.origin) / CELL).astype(int)
+        assert relief.energy[row, column] > 0.9
+        assert relief.height[row, column] == pytest.approx(0.2 * PROJECTION.scale / CELL, rel=0.4)
+        aside = int(column + 0.3 * PROJECTION.scale / CELL)
+        assert bool(relief.energy[row, aside] > 0.9) is (nearer == 0)
+
+
+def test_volumes_that_touch_melt_and_far_ones_do_not():
+    def thickness(apart):
+        pair = [volume((x, 0.8, 0.0), (x, 1.6, 0.0), (0.1, 0.1)) for x in (-apart, apart)]
+        ends = np.concatenate([body.ends for body in pair], axis=1)
+        both = Body(ends, np.full((2, 2), 0.1, np.float32), np.zeros(2, np.float32), np.zeros((2, 2), int), 2)
+        silhouette = cast_silhouette(both, PROJECTION, CELL)
+        middle = silhouette.distance[silhouette.distance.shape[0] // 2]
+        return middle[len(middle) // 2] * CELL / PROJECTION.scale
+
+    # half-way between two that just touch it is 0, but for the fillet
+    assert 0.003 < thickness(0.1) < 0.02
+    assert thickness(0.2) < -0.03
+
+
+@pytest.mark.parametrize("far", [1e4, 1e12, 1e25, 3e38])
+def test_a_body_out_of_all_bounds_does_no_harm(far):
+    for start, end in (((far, far, 0.0), (-far, 1.0, 0.0)), ((0.0, 1.0, far), (0.0, 2.0, -far))):
+        with np.errstate(all="ignore"):
+            silhouette = cast_silhouette(volume(start, end, (0.1, 0.1)), PROJECTION, CELL)
+        if silhouette is not None:
+            rows, columns = silhouette.distance.shape
+            assert rows <= 540 // CELL + 2 * MARGIN and columns <= 960 // CELL + 2 * MARGIN
