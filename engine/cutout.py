@@ -62,8 +62,7 @@ def cut_out(figure: NDArray[Any], cell: float, opacity: float = 1.0) -> list[Pie
         count = _find_spans(figure, cell, float(EDGE_CODE) - 0.5 * float(EDGE_CODES) / cell, spans, parts)
     pieces = []
     for begin, end, left, top, right, bottom in parts[:count].tolist():
-        # at least two columns: cv2 takes one of four pixels for a scalar
-        pixels = enlarged(figure, cell, (left, top, max(right - left, 2), bottom - top))
+        pixels = enlarged(figure, cell, (left, top, right - left, bottom - top))
         piece = Piece(pixels.view(np.uint32)[..., 0], spans[begin:end], left, top)
         _sharpen(piece.pixels, piece.spans, left, top, 256.0 * cell / float(EDGE_CODES), opacity)
         pieces.append(piece)

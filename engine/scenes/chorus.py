@@ -54,8 +54,6 @@ AIR = 0.62
 ENTRANCE = 0.8
 """Seconds in which an echo appears."""
 
-WHITE = np.float32(255.0)
-
 
 @dataclass(frozen=True, eq=False)
 class _Echo:
@@ -162,10 +160,11 @@ def _echo(
 
 @compiled("void(u1[:, :, ::1], f4, f4[:])")
 def _dim(cells: NDArray[Any], share: float, air: NDArray[Any]) -> None:
-    """Leave a share of a figure's light (rows, columns, 4), and add that of the air (3,) before it."""
+    """Leave a share of a figure's light (rows, columns, 4), and add that of the air (3,) before it: together
+    they are no brighter than white."""
     rows, columns, _ = cells.shape
     for row in range(rows):
         for column in range(columns):
             for channel in range(3):
                 light = np.float32(cells[row, column, channel]) * share + air[channel]
-                cells[row, column, channel] = np.uint8(min(light, WHITE))
+                cells[row, column, channel] = np.uint8(light)

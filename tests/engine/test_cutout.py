@@ -55,6 +55,17 @@ def test_every_pixel_is_blended_once_wherever_the_figure_stands(cell: float, see
         assert np.abs(seen(surface) - wanted).max() <= 4.0 + 2.0 * cell
 
 
+@pytest.mark.parametrize("cell", [0.4, 1.0, 3.3])
+def test_what_is_opaque_has_its_own_colour_and_hides_all(cell: float) -> None:
+    for shape in ((30, 20), (12, 1), (1, 12), (1, 1)):
+        surface = pygame.Surface(SIZE, 0, 32)
+        surface.fill((255, 255, 255))
+        blend_figure(surface, np.full((*shape, 4), (10, 20, 30, 255), dtype=np.uint8), (50, 40), cell)
+        height, width = (max(int(length * cell), 1) for length in shape)
+        assert (seen(surface)[40 : 40 + height, 50 : 50 + width] == (10, 20, 30)).all()
+        assert (seen(surface)[:, :50] == 255).all() and (seen(surface)[:40] == 255).all()
+
+
 def test_a_figure_outside_the_picture_changes_nothing() -> None:
     figure, surface = blobs(1, (20, 20)), pygame.Surface(SIZE, 0, 32)
     for origin in ((-500, 10), (500, 10), (10, -500), (10, 500), (-(10**6), 10**6)):

@@ -87,18 +87,55 @@ def test_what_stands_in_front_is_seen_and_lit_up():
         assert bool(relief.energy[row, aside] > 0.9) is (nearer == 0)
 
 
-def test_volumes_that_touch_melt_and_far_ones_do_not():
-    def thickness(apart):
-        pair = [volume((x, 0.8, 0.0), (x, 1.6, 0.0), (0.1, 0.1)) for x in (-apart, apart)]
-        ends = np.concatenate([body.ends for body in pair], axis=1)
-        both = Body(ends, np.full((2, 2), 0.1, np.float32), np.zeros(2, np.float32), np.zeros((2, 2), int), 2)
-        silhouette = cast_silhouette(both, PROJECTION, CELL)
-        middle = silhouette.distance[silhouette.distance.shape[0] // 2]
-        return middle[len(middle) // 2] * CELL / PROJECTION.scale
+def pair(apart, trunk):
+    """Two upright limbs or parts of the trunk, side by side."""
+    ends = np.array([[(x, y, 0.0) for x in (-apart, apart)] for y in (0.8, 1.6)], dtype=np.float32)
+    radii, bulges = np.full((2, 2), 0.1, dtype=np.float32), np.zeros(2, dtype=np.float32)
+    return Body(ends, radii, bulges, np.zeros((2, 2), dtype=np.intp), trunk)
 
-    # half-way between two that just touch it is 0, but for the fillet
-    assert 0.003 < thickness(0.1) < 0.02
-    assert thickness(0.2) < -0.03
+
+def test_volumes_that_touch_melt_the_more_in_the_trunk_and_far_ones_do_not():
+    def between(apart, trunk):
+        """Height and distance half-way between the two, in metres."""
+        relief = raise_relief(pair(apart, trunk), np.zeros((2, 2)), PROJECTION, 1)
+        middle = relief.height.shape[0] // 2, relief.height.shape[1] // 2
+        return np.array([relief.height[middle], relief.distance[middle]]) / PROJECTION.scale
+
+    # two round limbs that overlap by half meet at 87 % of their radius, and lie half of it inside
+    limbs, trunk = between(0.05, 0), between(0.05, 2)
+    assert limbs == pytest.approx([0.0866 + 0.028 / 4, 0.05 + 0.4 * 0.028 / 4], abs=0.002)
+    assert trunk == pytest.approx([0.0866 + 0.066 / 4, 0.05 + 0.4 * 0.066 / 4], abs=0.003)
+    assert between(0.2, 2)[1] == pytest.approx(-MARGIN / PROJECTION.scale)
+
+
+def test_a_volume_leans_and_is_lit_up_from_one_end_to_the_other():
+    lit = np.array([[0.0, 1.0]])
+    relief = raise_relief(volume((0.0, 1.6, -0.3), (0.0, 0.8, 0.3), (0.08, 0.08)), lit, PROJECTION, CELL)
+    column, rows = relief.height.shape[1] // 2, np.array([0.15, 0.5, 0.85]) * len(relief.height)
+    heights = relief.height[rows.astype(int), column] * CELL / PROJECTION.scale
+    assert heights == pytest.approx([0.08 - 0.26, 0.08, 0.08 + 0.26], abs=0.05)
+    assert relief.energy[rows.astype(int), column] == pytest.approx([0.06, 0.5, 0.94], abs=0.08)
+
+
+def test_what_stands_out_hides_nothing_beside_it():
+    near, wall = (
+        volume((0.0, 1.6, 0.1), (0.0, 0.8, 0.1), (0.05, 0.05)),
+        volume((-0.5, 1.2, -0.1), (0.5, 1.2, -0.1), (0.15, 0.15)),
+    )
+    both = Body(
+        np.concatenate([near.ends, wall.ends], axis=1),
+        np.concatenate([near.radii, wall.radii]),
+        np.zeros(2, dtype=np.float32),
+        np.zeros((2, 2), dtype=np.intp),
+        0,
+    )
+    relief = raise_relief(both, np.zeros((2, 2)), PROJECTION, CELL)
+    (pixel,), _ = PROJECTION.project(np.array([[0.0, 1.2, 0.0]]))
+    column, row = ((pixel - relief.origin) / CELL).astype(int)
+    heights = relief.height[row] * CELL / PROJECTION.scale
+    assert heights[column] == pytest.approx(0.15, abs=0.03)
+    beside = round((0.05 * PROJECTION.scale) / CELL) + 2
+    assert heights[column + beside] < 0.07 and heights[column - beside] < 0.07
 
 
 @pytest.mark.parametrize("far", [1e4, 1e12, 1e25, 3e38])

@@ -258,6 +258,12 @@ def test_all_of_the_company_comes_in_and_is_cut_out_once_for_each_row(monkeypatc
     assert set(opacities) == {1.0} and len(opacities) == pytest.approx(30 * len(chorus.COMPANY), abs=2)
 
 
+def test_far_away_there_is_less_of_their_light_and_more_of_the_airs():
+    cells = np.full((4, 3, 4), 200, dtype=np.uint8)
+    chorus._dim(cells, 0.5, np.array([10.0, 20.0, 30.0], dtype=np.float32))
+    assert (cells == (110, 120, 130, 200)).all()
+
+
 def test_the_company_keeps_its_place_when_the_picture_gets_another_size():
     stage, larger = Stage(SIZE), (480, 270)
     play("chorus", 5.5, stage=stage)

@@ -58,6 +58,22 @@ def test_what_lies_outside_the_picture_does_not_light_the_inside():
     assert expose(ring + 3000.0, light, (800, 600), 5) is None
 
 
+@pytest.mark.parametrize("long", range(0, 40, 3))
+def test_light_at_the_edge_of_the_grid_falls_nowhere_else(long):
+    for (x, y), (along, down) in (
+        ((804.9, 300.0), (-long, 0)),
+        ((0.1, 300.0), (long, 0)),
+        ((400.0, 604.9), (0, -long)),
+        ((400.0, 0.1), (0, long)),
+    ):
+        path = straight((x, y), (x + along, y + down), 10)
+        fields = expose(path, np.ones((1, 10, 1)), (800, 600), 5).fields[0]
+        rows, columns = np.nonzero(fields)
+        assert fields.sum() == pytest.approx(0.2 * long, rel=0.01, abs=1e-6)
+        if long:
+            assert np.ptp(rows if along else columns) <= 1, "it lies along a straight line"
+
+
 def test_a_grid_has_whole_cells_of_the_halo_and_room_for_it():
     for end in (703.0, 709.0, 714.0, 721.0):
         exposure = expose(straight((500.0, 400.0), (end, 433.0), 20), np.ones((1, 20, 1)), LARGE, 5)

@@ -13,6 +13,7 @@ import pytest
 
 from engine import pacing
 from engine import window as module
+from engine.canvas import is_bgrx
 from engine.interpolation import FrameInterpolator
 from engine.keys import KEYS, key_for, listing
 from engine.pacing import SPARE, Pacer
@@ -409,6 +410,20 @@ def test_a_change_of_scale_in_full_screen_shows_no_empty_picture(statistics, mon
     monkeypatch.setattr(window._automatic, "drew", lambda _: next(changes))
     window.run(lambda surface, _: surface.fill((200, 10, 10)) and None, lambda *_: None, pictures(4))
     assert flips == [(200, 10, 10)] * 3
+    window.close()
+
+
+def test_a_screen_with_its_colours_in_another_order_shows_the_picture(statistics, monkeypatch):
+    screen = pygame.Surface((160, 90), 0, 32, (0xFF, 0xFF00, 0xFF0000, 0))
+    monkeypatch.setattr(pygame.display, "set_mode", lambda *_, **__: screen)
+    window = Window(Screen(size=(160, 90), headless=True), title="test", statistics=statistics)
+
+    def draw(surface, now):
+        assert is_bgrx(surface)
+        surface.fill((200, 100, 50))
+
+    window.run(draw, lambda *_: None, pictures(1))
+    assert screen.get_at((80, 45))[:3] == (200, 100, 50)
     window.close()
 
 
