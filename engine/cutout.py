@@ -23,7 +23,7 @@ CLEAR, HALF, FULL = np.float32(0.0), np.float32(128.0), np.float32(256.0)
 COLOUR, RED_AND_BLUE, GREEN = np.uint32(0xFFFFFF), np.uint32(0xFF00FF), np.uint32(0xFF00)
 """Bits of a BGRX pixel: two of its colours are multiplied at once, by a share of WHOLE."""
 
-ALPHA, BITS, HALVING = np.uint32(24), np.uint32(8), np.uint32(7)
+ALPHA, BITS = np.uint32(24), np.uint32(8)
 OPAQUE, WHOLE = np.uint32(255), np.uint32(256)
 
 
@@ -155,7 +155,7 @@ def _lay(
                 for column in range(len(line)):
                     pixel, behind = line[column], onto[column]
                     share = pixel >> ALPHA
-                    rest = WHOLE - share - (share >> HALVING)
+                    rest = WHOLE - share
                     red_and_blue = ((behind & RED_AND_BLUE) * rest >> BITS) & RED_AND_BLUE
                     green = ((behind & GREEN) * rest >> BITS) & GREEN
                     onto[column] = (pixel & COLOUR) + (red_and_blue | green)

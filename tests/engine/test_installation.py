@@ -183,6 +183,26 @@ def test_what_is_on_the_screen_can_be_watched(config: Path, checkpoint_file: Pat
     assert not [fault for fault in piece.statistics.faults() if fault["room"] == "render"]
 
 
+def test_the_dancer_is_on_the_way_until_what_draws_it_has_been_made(
+    config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "make_all", lambda: time.sleep(2.5))
+    dancers: list[bool] = []
+    draw = Performance.draw
+
+    def watched(performance: Performance, *given: Any, **named: Any) -> float:
+        later = draw(performance, *given, **named)
+        if performance._frames.version > 0:
+            dancers.append(performance.shows_dancer)
+        return later
+
+    monkeypatch.setattr(Performance, "draw", watched)
+    status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=0.5)
+    assert status == 0 and not stats["faults"]
+    assert not dancers[0] and dancers[-1], "it dances already, and is seen as soon as it can be drawn"
+    assert stats["startup_s"] > stats["first_picture_s"] + 2.0
+
+
 @pytest.mark.parametrize("way", ["SIGTERM", "SIGINT", "the window is closed"])
 def test_it_leaves_in_good_order_and_within_two_seconds(
     config: Path,
