@@ -7,7 +7,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.canvas import is_bgrx, pixels_of
+from engine.canvas import pixels_of
 from engine.colours import Light
 from engine.stage_camera import DISTANCE, EYE_HEIGHT, Projection
 from engine.touched import Spans, Touched, restore
@@ -62,7 +62,7 @@ class Backdrop:
         changed = painted is not tones and (painted is None or np.abs(painted - tones).max() > 0.15)
         if changed:
             self._paint(self._turn, tones)
-        if touched is None or not is_bgrx(surface):
+        if touched is None:
             surface.blit(self._image, (0, 0))
             return
         width, height = self.size

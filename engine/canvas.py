@@ -21,8 +21,8 @@ JUDGED = 90
 PATIENCE = 1800
 """Pictures at one scale before a sharper one is tried: half a minute."""
 
-BGRX = 0xFF0000, 0xFF00, 0xFF
-"""The masks of red, green and blue."""
+BGRX = 0xFF0000, 0xFF00, 0xFF, 0
+"""The masks of red, green, blue and alpha."""
 
 TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
@@ -65,9 +65,9 @@ def canvas_size(screen: tuple[int, int], scale: float, rotate: int) -> tuple[int
 
 
 def show(canvas: pygame.Surface, screen: pygame.Surface, rotate: int) -> None:
-    """Turn the drawn picture clockwise by `rotate` degrees and enlarge it to fill the screen, both 32-bit."""
+    """Turn the drawn picture, 32-bit BGRX, clockwise by `rotate` degrees and enlarge it to fill the screen."""
     pixels, size = pixels_of(canvas), screen.get_size()
-    alike = screen.get_masks() == canvas.get_masks()
+    alike = is_bgrx(screen)
     # straight onto the screen where its pixels are in the same order: a picture in between is new memory
     into = pixels_of(screen) if alike else np.empty((size[1], size[0], 4), dtype=np.uint8)
     if rotate:
@@ -91,14 +91,19 @@ def pixels_of(surface: pygame.Surface) -> NDArray[Any]:
 
 def is_bgrx(surface: pygame.Surface) -> bool:
     """Whether its pixels are 32-bit BGRX, as those of every pygame.Surface(size, 0, 32) are."""
-    return surface.get_masks()[:3] == BGRX and surface.get_bitsize() == 32
+    return surface.get_masks() == BGRX and surface.get_bitsize() == 32
+
+
+def check_bgrx(surface: pygame.Surface) -> None:
+    """Raise ValueError where `is_bgrx` does not hold."""
+    if not is_bgrx(surface):
+        raise ValueError("a picture is drawn onto 32-bit BGRX pixels: pygame.Surface(size, 0, 32)")
 
 
 def pixel_row_of(surface: pygame.Surface) -> NDArray[Any]:
     """The pixels of a 32-bit surface in one row, line by line; it is locked for as long as that lives.
 
-    Raises ValueError where they are not BGRX.
+    Raises ValueError where `is_bgrx` does not hold.
     """
-    if not is_bgrx(surface):
-        raise ValueError("a figure needs a surface of 32-bit BGRX pixels: pygame.Surface(size, 0, 32)")
+    check_bgrx(surface)
     return np.frombuffer(memoryview(surface.get_buffer()), dtype=np.uint32)  # type: ignore[arg-type]

@@ -1,10 +1,16 @@
 """Loops over cells and pixels as machine code, made by Numba of the Python that they are written in.
 
 What numpy and OpenCV have no function for would be many small steps, each of which costs more than its work.
-The machine code is kept beside the source, as Python keeps its own, and made anew when the source changes.
+Numba keeps the machine code beside the source, as Python keeps its bytecode, and runs it unseen: a damaged byte
+can end the process. So digests lie beside it, and one of the sources, whose constants it contains.
+
+In such a loop numbers of Python's are double precision; constants are np.float32 where pixels and cells are.
 """
 
+import hashlib
+import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -20,22 +26,28 @@ R = TypeVar("R")
 FREEDOMS = {"reassoc", "contract", "arcp", "nsz"}
 """What may be worked out in another order. What is not finite stays so, for it must not become an index."""
 
-LONGEST_ELSEWHERE = 20.0
-"""Seconds that another process may take to make it."""
+SOURCES = Path(__file__).parent
+DIGESTS = "machine_code.json"
+"""The file of digests: that of the sources, and by name those of the files that Numba keeps in its folder."""
 
-_MAKING = threading.Lock()
+LONGEST_BESIDE = 20.0
+"""Seconds that another process may take to make all of it."""
+
+_MAKING = threading.RLock()
 _ALL: list["Compiled[Any, Any]"] = []
+_CHECKED: set[Path] = set()
 
 
 class Compiled(Generic[P, R]):
-    """A function as machine code, for arguments of the types of its signature; made when it is first called."""
+    """A function as machine code, for arguments of the types of its signature; made when it is first called.
+
+    Raises TypeError for other arguments, and whatever Numba may where it cannot be made.
+    """
 
     def __init__(self, signature: str, function: Callable[P, R]) -> None:
         self.__doc__ = function.__doc__
         self._signature, self._function = signature, function
         self._machine_code: Callable[P, R] | None = None
-        self.is_new = False
-        """Whether the machine code was made in this process, and is kept from now on."""
         _ALL.append(self)
 
     def __call__(self, *arguments: P.args, **named: P.kwargs) -> R:
@@ -46,18 +58,32 @@ class Compiled(Generic[P, R]):
         with _MAKING:
             if self._machine_code is None:
                 try:
-                    code = self._made(kept=True)
-                    self.is_new = not code.stats.cache_hits
-                except Exception as error:  # it can be kept nowhere, or what was kept is damaged
-                    log.debug("the machine code of %s is not kept: %s", self._function.__name__, error)
-                    code = self._made(kept=False)
+                    code = self._begun(kept=True)
+                    folder = _checked(code)
+                    code.compile(self._signature)
+                    if not code.stats.cache_hits:
+                        _note(folder)
+                except Exception as error:  # most likely it can be kept nowhere; what else there is comes again
+                    log.info("machine code is made anew at each start: %s", error)
+                    code = self._begun(kept=False)
+                    code.compile(self._signature)
+                code.disable_compile()
                 self._machine_code = code
             return self._machine_code
 
-    def _made(self, *, kept: bool) -> Any:
+    def is_kept(self) -> bool:
+        """Whether machine code of any function is kept where this one's would be."""
+        with _MAKING:
+            try:
+                return any(_files(_checked(self._begun(kept=True))))
+            except (OSError, RuntimeError):
+                return False
+
+    def _begun(self, *, kept: bool) -> Any:
+        """Numba's function, before it is compiled. Raises RuntimeError where it could be kept nowhere."""
         import numba  # takes longer than the first picture may
 
-        return numba.njit(self._signature, cache=kept, fastmath=FREEDOMS, error_model="numpy")(self._function)
+        return numba.njit(cache=kept, fastmath=FREEDOMS, error_model="numpy")(self._function)
 
 
 def compiled(signature: str) -> Callable[[Callable[P, R]], Compiled[P, R]]:
@@ -66,32 +92,83 @@ def compiled(signature: str) -> Callable[[Callable[P, R]], Compiled[P, R]]:
 
 
 def make_all() -> None:
-    """Make all of it that has been imported. At the very first start another process makes it and keeps it, on
-    another core than that of what is loaded meanwhile."""
-    for number, function in enumerate(_ALL):
-        function.make()
-        if number == 0 and function.is_new:
-            _make_elsewhere()
+    """Make all of it that has been imported: a moment, but seconds at the very first start.
 
-
-def _make_elsewhere() -> None:
-    code = "import engine.stage; from engine.compiled import make_each; make_each()"
-    try:
-        subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=Path(__file__).parents[1],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=LONGEST_ELSEWHERE,
-            check=False,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows has one
-        )
-    except (OSError, subprocess.SubprocessError) as error:  # then it is made here
-        log.debug("machine code is not made elsewhere: %s", error)
-
-
-def make_each() -> None:
-    """Make all of it that has been imported, in this process."""
+    Then it is made in another process first, on another core than that of what is loaded meanwhile.
+    """
+    if _ALL and not _ALL[0].is_kept():
+        _make_beside()
     for function in _ALL:
         function.make()
+
+
+def _make_beside() -> None:
+    """Let another process make it, which ends with this one."""
+    code = "import engine.stage; from engine.compiled import make_for_another; make_for_another()"
+    try:
+        beside = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=SOURCES.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows has one
+        )
+    except (OSError, TypeError) as error:  # an interpreter that is part of something else has no executable
+        log.debug("machine code is not made beside: %s", error)
+        return
+    with beside:
+        try:
+            beside.wait(LONGEST_BESIDE)
+        except subprocess.TimeoutExpired:
+            beside.kill()
+    _CHECKED.clear()
+
+
+def make_for_another() -> None:
+    """Make all of it that has been imported, for a process that holds this one's standard input."""
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+    for function in _ALL:
+        function.make()
+
+
+def _checked(code: Any) -> Path:
+    """The folder of a function's machine code, without what is not as it was kept there."""
+    folder = Path(code.stats.cache_path)
+    if folder not in _CHECKED:
+        digests = _digests(folder)
+        stale = digests.get("") != _digest(sorted(SOURCES.rglob("*.py")))
+        for path in _files(folder):
+            if stale or digests.get(path.name) != _digest([path]):
+                path.unlink()
+        _CHECKED.add(folder)
+    return folder
+
+
+def _note(folder: Path) -> None:
+    """Write down what is kept in a folder."""
+    digests = {path.name: _digest([path]) for path in _files(folder)}
+    digests[""] = _digest(sorted(SOURCES.rglob("*.py")))
+    new = folder / f"{DIGESTS}.{os.getpid()}"
+    new.write_text(json.dumps(digests), encoding="utf-8")
+    new.replace(folder / DIGESTS)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    try:
+        digests = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return digests if isinstance(digests, dict) else {}
+
+
+def _files(folder: Path) -> list[Path]:
+    """What Numba keeps in a folder: an index and machine code of each function."""
+    return sorted(folder.glob("*.nb[ci]"))
+
+
+def _digest(paths: list[Path]) -> str:
+    whole = hashlib.sha256()
+    for path in paths:
+        whole.update(path.read_bytes())
+    return whole.hexdigest()

@@ -63,7 +63,7 @@ def cut_out(figure: NDArray[Any], cell: float, opacity: float = 1.0) -> list[Pie
     pieces = []
     for begin, end, left, top, right, bottom in parts[:count].tolist():
         pixels = enlarged(figure, cell, (left, top, right - left, bottom - top))
-        piece = Piece(pixels.view(np.uint32)[..., 0], spans[begin:end], left, top)
+        piece = Piece(pixels.view(np.uint32)[..., 0], spans[begin:end].copy(), left, top)
         _sharpen(piece.pixels, piece.spans, left, top, 256.0 * cell / float(EDGE_CODES), opacity)
         pieces.append(piece)
     return pieces

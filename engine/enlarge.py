@@ -1,7 +1,6 @@
-"""From coarse cells to pixels: what is lit is enlarged in bands, of each the box around what lies in it.
+"""From coarse cells to pixels: light is enlarged in bands, of each the box around what is lit in it.
 
-Light that is added costs a quarter of a picture that is blended, both cost by the pixel, and each box is work
-of its own: a figure, half of whose box is air, is mostly one.
+It costs by the pixel, and each box is work of its own.
 """
 
 import sys

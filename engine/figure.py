@@ -35,6 +35,12 @@ SOFTEN = cv2.getGaussianKernel(3, 0.6)
 SCHARR = np.float32(3.0 / 32.0), np.float32(10.0 / 32.0)
 """Shares of the outer rows and of the middle one in a slope."""
 
+HOLLOW, DARKEST = np.float32(0.035), np.float32(0.6)
+"""Share of the light that is lost for each cell that the surroundings stand out, and at most."""
+
+DEPTH, FURTHEST, NEAREST = (np.float32(number) for number in (0.0022, 0.72, 1.12))
+"""How much more light there is a cell nearer, and the least and the most."""
+
 ENERGY_SHINE = 70.0
 """Steps of 8 bits that the fastest limb is brighter, in the colour of the glow."""
 
@@ -43,7 +49,7 @@ ZERO, HALF, ONE, WHITE = (np.float32(number) for number in (0.0, 0.5, 1.0, 255.0
 
 @dataclass(frozen=True, eq=False)
 class Sculpture:
-    """A lit body in coarse `cells` (rows, columns, 4), see `enlarge.blend_figure`."""
+    """A lit body in coarse `cells` (rows, columns, 4), see `cutout.blend_figure`."""
 
     cells: NDArray[Any]
     origin: tuple[int, int]
@@ -159,8 +165,8 @@ def _light_up(
             y -= np.float32(i)
             # darker where something nearer stands close by, and darker further back
             here = height[row, column]
-            hollow = min(max(np.float32(0.035) * (around[row, column] - here), ZERO), np.float32(0.6))
-            exposure = min(max(ONE + np.float32(0.0022) * here, np.float32(0.72)), np.float32(1.12)) - hollow
+            hollow = min(max(HOLLOW * (around[row, column] - here), ZERO), DARKEST)
+            exposure = min(max(ONE + DEPTH * here, FURTHEST), NEAREST) - hollow
             for channel in range(3):
                 upper = sphere[i, j, channel] + (sphere[i, j + 1, channel] - sphere[i, j, channel]) * x
                 lower = (

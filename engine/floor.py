@@ -52,7 +52,7 @@ def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: P
     if not upright.size:
         return []
     below = feet - top - len(upright)
-    light = np.empty_like(upright)
+    light = np.zeros_like(upright)
     _mirror(upright, below, tall, light)
     light = cv2.GaussianBlur(light, (5, 9), 0)
     return add_light(surface, light, (sculpture.origin[0], sculpture.origin[1] + (feet + below) * cell), cell)
@@ -73,7 +73,6 @@ def _mirror(upright: NDArray[Any], below: int, tall: int, light: NDArray[Any]) -
             dim = share * min(max(inside, ZERO), ONE)
             for channel in range(3):
                 light[row, column, channel] = np.uint8(np.float32(cells[column, channel]) * dim + HALF)
-            light[row, column, 3] = 0
 
 
 def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], projection: Projection) -> Touched:

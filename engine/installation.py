@@ -109,7 +109,9 @@ class Installation:
             raise StartError(
                 f"--recordings: {settings.recordings}: not a folder; give one that is, or will be, there"
             )
-        self._making = threading.Thread(target=make_all, name="machine code", daemon=True)
+        self._making = threading.Thread(target=self._make, name="machine code", daemon=True)
+        self._unmade: Exception | None = None
+        """what keeps that from being made"""
         self._performance = Performance(
             settings,
             self.operator,
@@ -126,6 +128,7 @@ class Installation:
         self._why = ""
         """why the piece leaves, once it does"""
         self.first_picture_s: float | None = None
+        self._seen_s: float | None = None
         self.startup_s: float | None = None
         """seconds from the start of the process to the first picture, and until it danced, all rooms open"""
         self._ends_at: float | None = None
@@ -155,15 +158,17 @@ class Installation:
         )
         try:
             opening_ends = started + LONGEST_OPENING
-            run(lambda: self._should_stop() or self.startup_s is not None or time.perf_counter() > opening_ends)
+            run(lambda: self._should_stop() or self._opened() or time.perf_counter() > opening_ends)
+            opened_s = process_start.since()
             # What has been loaded stays: the collector need not walk through it again and again.
             gc.collect()
             gc.freeze()
             settled = time.perf_counter() + SETTLING
             run(lambda: self._should_stop() or time.perf_counter() > settled)
             # The figures are those of the piece as it runs; how long it took to get there is one of its own.
-            if self.startup_s is not None:
+            if self.frames.version:
                 log.info("dancing")
+                self.startup_s = round(max(opened_s, self._seen_s or 0.0), 3)
             elif time.perf_counter() > opening_ends:
                 log.warning("no dance after %.0f s; the machine is busy, or see the faults", LONGEST_OPENING)
             self.statistics.clear()
@@ -188,6 +193,11 @@ class Installation:
                 signal.signal(number, handler)
         if self.dance.refused is not None:
             raise StartError(f"--checkpoint: {self.dance.refused}")
+        if self._unmade is not None:
+            raise StartError(
+                f"Numba cannot compile what draws: {' '.join(str(self._unmade).split())[:300]}; "
+                "install it anew: python -m pip install -e ."
+            )
 
     def _set_controls(self) -> None:
         try:
@@ -265,6 +275,13 @@ class Installation:
         # a gallery's computer may start the piece before its screen is there, or lose it: OSC goes on meanwhile
         return Window(screen, title=TITLE, statistics=self.statistics, patient=True)
 
+    def _make(self) -> None:
+        """Make the machine code that draws, in a thread of its own."""
+        try:
+            make_all()
+        except Exception as error:
+            self._unmade = error
+
     def _start(self) -> None:
         self._making.start()
         for room in self.rooms:
@@ -281,9 +298,8 @@ class Installation:
         )
         if self.first_picture_s is None:
             self.first_picture_s = round(process_start.since(), 3)
-        opened = all(room.opened.is_set() for room in self.rooms)
-        if self.startup_s is None and performance.shows_dancer and opened:
-            self.startup_s = round(process_start.since(), 3)
+        if self._seen_s is None and performance.shows_dancer:
+            self._seen_s = process_start.since()
         self._heartbeat.beat(now)
         return later
 
@@ -293,6 +309,10 @@ class Installation:
     def _leave(self, why: str) -> None:
         self._why = self._why or why
 
+    def _opened(self) -> bool:
+        dances = self.frames.version > 0 and not self._making.is_alive()
+        return dances and all(room.opened.is_set() for room in self.rooms)
+
     def _should_stop(self) -> bool:
         if self._ends_at is not None and time.perf_counter() >= self._ends_at:
             self._leave("the time is over")
@@ -301,6 +321,8 @@ class Installation:
             self._leave("/quit over OSC")
         if self.dance.refused is not None:
             self._leave("there is no dancer")
+        if self._unmade is not None:
+            self._leave("nothing can be drawn")
         return bool(self._why)
 
     def _send(self, frame: DancerFrame) -> None:

@@ -40,7 +40,6 @@ NOWHERE = -1e4
 """Cells that a grid lies behind and outside of everything, before there is anything."""
 
 ZERO, HALF, ONE, FOUR, FIVE, TINY = (np.float32(number) for number in (0.0, 0.5, 1.0, 4.0, 5.0, 1e-6))
-"""Numba counts a number of Python's as double precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +75,7 @@ class _Layout:
 
 
 def cast_silhouette(body: Body, projection: Projection, cell: int) -> Silhouette | None:
-    """The silhouette of a body in the picture, None where it lies outside."""
+    """The silhouette of a body in the picture, None where the box around it lies outside."""
     layout = _lay_out(body, projection, cell)
     if layout is None:
         return None
@@ -86,7 +85,7 @@ def cast_silhouette(body: Body, projection: Projection, cell: int) -> Silhouette
 
 
 def raise_relief(body: Body, energies: Grid, projection: Projection, cell: int) -> Relief | None:
-    """The relief of a body in the picture, None where it lies outside.
+    """The relief of a body in the picture, None where the box around it lies outside.
 
     `energies` (V, 2) in 0..1 say how lit up each volume is at its ends; `cell` is in pixels.
     """

@@ -46,8 +46,8 @@ class View:
 class Scene(ABC):
     """One way to show the dance. A new one is a file in engine/scenes and a name in its table.
 
-    What draws says where it did, as a list of pygame.Rect, so that the next picture restores no more of the
-    room than that; one that says nothing may draw anywhere, and the whole room is restored.
+    What draws says where it did, as a list of pygame.Rect and Spans, so that the next picture restores no more
+    of the room than that; one that says nothing may draw anywhere, and the whole room is restored.
     """
 
     name: ClassVar[str]
@@ -65,7 +65,7 @@ class Scene(ABC):
 
     @abstractmethod
     def draw(self, surface: pygame.Surface, view: View) -> Touched | None:
-        """Draw onto a 32-bit surface that shows the room, the visitor and what `draw_behind` drew.
+        """Draw onto a 32-bit BGRX surface that shows the room, the visitor and what `draw_behind` drew.
 
         A cut calls `forget` first.
         """

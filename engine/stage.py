@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from engine.backdrop import Backdrop
 from engine.body import embody
+from engine.canvas import check_bgrx
 from engine.colours import Colours, Light, LiveColours
 from engine.facing import Facing
 from engine.figure import paint_ghost
@@ -121,7 +122,8 @@ class Stage:
             self._behind = self._draw_behind(surface, replace(self._before[0], time=time), touched)
 
     def draw(self, surface: pygame.Surface, picture: Picture) -> None:
-        """Draw a picture onto a 32-bit surface of any size. Times must not decrease by much.
+        """Draw a picture onto a 32-bit BGRX surface of any size. Times must not decrease by much. Raises
+        ValueError for another surface.
 
         What lies behind the dancer but the room itself is there from the second picture on.
         """
@@ -164,6 +166,7 @@ class Stage:
         """The room, and what stands behind the dancer by the camera of the picture before; of the room only
         what is to be `restored` where that is known."""
         self._touched = None  # until the picture is drawn
+        check_bgrx(surface)
         size = surface.get_size()
         if self._backdrop.size != size:
             self._backdrop = Backdrop(self._camera.at_rest(size))

@@ -4,7 +4,7 @@ import numpy as np
 import pygame
 import pytest
 
-from engine.canvas import PATIENCE, AutomaticScale, canvas_size, show
+from engine.canvas import PATIENCE, AutomaticScale, canvas_size, is_bgrx, show
 
 
 @pytest.mark.parametrize(("rotate", "corner"), [(0, (0, 0)), (90, (159, 0)), (180, (159, 89)), (270, (0, 89))])
@@ -32,12 +32,22 @@ def test_slow_drawing_gives_up_sharpness_and_quick_drawing_gets_it_back_late():
 
 @pytest.mark.parametrize("rotate", [0, 90, 180, 270])
 @pytest.mark.parametrize("size", [(60, 40), (30, 20), (40, 60)])
-def test_a_screen_with_its_colours_in_another_order_shows_the_same(rotate: int, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        pygame.Surface((60, 40), 0, 32, (0xFF, 0xFF00, 0xFF0000, 0)),
+        pygame.Surface((60, 40), 0, 24),
+        pygame.Surface((60, 40), pygame.SRCALPHA, 32),
+    ],
+)
+def test_a_screen_with_its_colours_in_another_order_shows_the_same(
+    rotate: int, size: tuple[int, int], other: pygame.Surface
+) -> None:
     canvas = pygame.Surface(size, 0, 32)
     canvas.fill((200, 10, 30))
     canvas.fill((20, 250, 90), (0, 0, 15, 10))
     usual = pygame.Surface((60, 40), 0, 32)
-    other = pygame.Surface((60, 40), 0, 32, (0xFF, 0xFF00, 0xFF0000, 0))
+    assert not is_bgrx(other)
     for screen in (usual, other):
         show(canvas, screen, rotate)
         assert not screen.get_locked()

@@ -1,14 +1,17 @@
 """Machine code does what its Python says, wherever it can be kept."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engine.compiled import compiled
+from engine import compiled as module
+from engine.compiled import DIGESTS, Compiled, compiled
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,12 +52,40 @@ def test_machine_code_is_kept_beside_the_source(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in kept_in(tmp_path)} == kept
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x80\x04 no index", b"0" * 4096])
-def test_what_was_kept_and_is_damaged_is_made_anew(tmp_path: Path, damage: bytes) -> None:
+def holed(content: bytes) -> bytes:
+    """Zeros where the machine code itself begins: LLVM would end the process."""
+    place = content.find(b"\x7fELF")
+    return content if place < 0 else content[:place] + bytes(3000) + content[place + 3000 :]
+
+
+@pytest.mark.parametrize("damage", [lambda _: b"", lambda _: b"\x80\x04 no index", lambda c: c[:-9], holed])
+def test_what_was_kept_and_is_damaged_is_made_anew(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     printed(tmp_path)
+    whole = [len(path.read_bytes()) for path in kept_in(tmp_path)]
     for path in kept_in(tmp_path):
-        path.write_bytes(damage)
+        path.write_bytes(damage(path.read_bytes()))
     assert printed(tmp_path) == "10.0"
+    assert [len(path.read_bytes()) for path in kept_in(tmp_path)] == pytest.approx(whole, abs=200)
+
+
+@pytest.mark.parametrize("words", ["{}", "[]", "no JSON", '{"": "of other sources"}'])
+def test_what_is_of_other_sources_is_made_anew(tmp_path: Path, words: str) -> None:
+    printed(tmp_path)
+    kept = {path: path.stat().st_mtime_ns for path in kept_in(tmp_path)}
+    digests = tmp_path / "__pycache__" / DIGESTS
+    if words.startswith('{"'):
+        words = json.dumps(json.loads(digests.read_text()) | json.loads(words))
+    digests.write_text(words)
+    assert printed(tmp_path) == "10.0"
+    assert all(path.stat().st_mtime_ns > kept[path] for path in kept_in(tmp_path))
+
+
+def test_what_is_not_finite_stays_so() -> None:
+    @compiled("i8(f4)")
+    def bounded(number):
+        return int(min(max(np.float32(-5.0), number), np.float32(5.0)))
+
+    assert [bounded(number) for number in (np.nan, np.inf, -np.inf, 3.7)] == [-5, 5, -5, 3]
 
 
 def test_it_works_where_nothing_can_be_kept(tmp_path: Path) -> None:
@@ -63,14 +94,48 @@ def test_it_works_where_nothing_can_be_kept(tmp_path: Path) -> None:
     assert printed(tmp_path, HOME=nowhere, XDG_CACHE_HOME=nowhere, LOCALAPPDATA=nowhere) == "10.0"
 
 
-def test_at_the_very_first_start_another_process_makes_nearly_all_of_it(tmp_path: Path) -> None:
-    code = "import engine.stage, engine.compiled as c; c.make_all(); print([made.is_new for made in c._ALL])"
-    command = [sys.executable, "-c", code]
+def test_at_the_very_first_start_another_process_makes_it(tmp_path: Path) -> None:
+    code = """if True:
+        import engine.stage
+        from engine import compiled
+        compiled.make_all()
+        print([bool(made._machine_code.stats.cache_hits) for made in compiled._ALL])
+    """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
-    for new in (1, 0):
-        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        made = run.stdout.splitlines()[-1]
-        assert made.count("True") == new and made.count("False") > 5
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found = run.stdout.splitlines()[-1]
+    assert found.count("True") > 5 and "False" not in found
+
+
+def test_where_another_process_cannot_be_had_it_is_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    @compiled("f4(f4)")
+    def twice(number):
+        return number + number
+
+    monkeypatch.setattr(module, "_ALL", [twice])
+    monkeypatch.setattr(Compiled, "is_kept", lambda _: False)
+    for executable in (None, "/nowhere/python"):
+        monkeypatch.setattr(sys, "executable", executable)
+        module.make_all()
+    assert twice._machine_code is not None and twice(2.0) == 4.0
+
+
+def test_the_other_process_ends_with_this_one() -> None:
+    slow = """if True:
+        import time
+        from types import SimpleNamespace
+        from engine import compiled
+        compiled._ALL = [SimpleNamespace(make=lambda: time.sleep(60.0))]
+        compiled.make_for_another()
+    """
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    beside = subprocess.Popen([sys.executable, "-c", slow], env=environment, stdin=subprocess.PIPE)
+    with pytest.raises(subprocess.TimeoutExpired):
+        beside.wait(2.0)
+    assert beside.stdin is not None
+    beside.stdin.close()
+    assert beside.wait(20.0) == 1
 
 
 def test_arguments_of_another_type_are_refused() -> None:

@@ -66,6 +66,22 @@ def test_what_is_opaque_has_its_own_colour_and_hides_all(cell: float) -> None:
         assert (seen(surface)[:, :50] == 255).all() and (seen(surface)[:40] == 255).all()
 
 
+@pytest.mark.parametrize("cell", [1.0, 1.7, 2.9, 5.0, 9.0])
+def test_spans_of_a_figure_with_narrow_gaps_are_apart(cell: float) -> None:
+    rng = np.random.default_rng(round(10 * cell))
+    for _ in range(8):
+        figure = rng.integers(0, 256, (int(rng.integers(1, 24)), int(rng.integers(1, 24)), 4)).astype(np.uint8)
+        figure[..., 3] *= rng.random(figure.shape[:2]) < 0.4
+        covered, surface = np.zeros(SIZE[::-1], dtype=int), pygame.Surface(SIZE, 0, 32)
+        for piece in cut_out(figure, cell):
+            for left, top, right, bottom in piece.spans:
+                covered[top:bottom, left:right] += 1
+        assert covered.max(initial=0) <= 1
+        wanted = plainly_blended(seen(surface), figure, (0, 0), cell)
+        blend_figure(surface, figure, (0, 0), cell)
+        assert np.abs(seen(surface) - wanted).max() <= 4.0 + 5.1 * cell
+
+
 def test_a_figure_outside_the_picture_changes_nothing() -> None:
     figure, surface = blobs(1, (20, 20)), pygame.Surface(SIZE, 0, 32)
     for origin in ((-500, 10), (500, 10), (10, -500), (10, 500), (-(10**6), 10**6)):

@@ -203,6 +203,29 @@ def test_the_dancer_is_on_the_way_until_what_draws_it_has_been_made(
     assert stats["startup_s"] > stats["first_picture_s"] + 2.0
 
 
+def test_a_room_that_opens_late_keeps_nobody_from_saying_that_it_dances(
+    config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_OPENING", 3.0)
+    monkeypatch.setattr(module.MovementEmotion, "open", lambda room: room.sleep(30.0))
+    caplog.set_level("INFO")
+    status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=0.5)
+    assert status == 0 and "dancing" in caplog.messages and "no dance" not in caplog.text
+    assert 2.0 < stats["startup_s"] - stats["first_picture_s"] < 20.0
+
+
+def test_what_cannot_be_compiled_is_one_line_and_status_2(
+    config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise ImportError("Numba needs NumPy 2.3\nor less")
+
+    monkeypatch.setattr(module, "make_all", fail)
+    status, _ = run(config, checkpoint_file, "--source", "none", "--headless", seconds=30.0)
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert status == 2 and "NumPy 2.3 or less; install" in line
+
+
 @pytest.mark.parametrize("way", ["SIGTERM", "SIGINT", "the window is closed"])
 def test_it_leaves_in_good_order_and_within_two_seconds(
     config: Path,

@@ -32,7 +32,7 @@ class Piece:
         self.statistics = statistics = Statistics()
         self.operator = Operator(DEFAULT_PALETTE, self.controls, scenes=tuple(SCENES))
         self.recorder = Recorder(folder, DEFAULT_PALETTE.names, statistics)
-        self.drawable = True
+        self.loaded, self.drawable = False, True
         self.performance = Performance(
             Settings(source="none", width=SIZE[0], height=SIZE[1]),
             self.operator,
@@ -41,7 +41,7 @@ class Piece:
             frames=self.frames,
             poses=Mailbox(),
             visitor_emotion=Mailbox(),
-            loaded=lambda: False,
+            loaded=lambda: self.loaded,
             drawable=lambda: self.drawable,
         )
 
@@ -70,6 +70,8 @@ def test_a_dancer_who_cannot_be_drawn_yet_is_on_the_way(piece: Piece) -> None:
     piece.drawable = False
     progress = piece.picture()
     assert not piece.performance.shows_dancer
+    piece.loaded = True
+    assert (piece.picture() == progress).all(), "still loading what draws"
     piece.drawable = True
     dancer = piece.picture()
     assert piece.performance.shows_dancer and (dancer != progress).any()

@@ -42,6 +42,8 @@ def test_volumes_taper_and_bulge():
     assert taper[len(taper) // 4] > 1.4 * taper[-len(taper) // 4]
     straight, bulging = (widths(volume((0.0, 1.5, 0.0), (0.0, 0.7, 0.0), (0.08, 0.08), b)) for b in (0.0, 0.05))
     assert bulging[len(bulging) // 2] > straight[len(straight) // 2] + 0.06 * PROJECTION.scale
+    round_one = widths(volume((0.0, 1.5, 0.0), (0.0, 0.7, 0.0), (0.05, 0.05), 0.25))
+    assert round_one.max() == pytest.approx(0.6 * PROJECTION.scale, abs=2 * CELL), "its box has room for it"
 
 
 def test_a_limb_is_thick_where_it_begins():
@@ -67,6 +69,7 @@ def test_heights_are_measured_from_the_middle_of_the_body():
         relief = raise_relief(volume((0.0, 1.0, z), (0.0, 1.6, z), (0.1, 0.1)), lit, PROJECTION, CELL)
         _, scale = PROJECTION.project(np.array([0.0, 1.3, z]))
         assert relief.height.max() == pytest.approx(0.1 * scale / CELL, abs=1.0)
+        assert relief.height.min() >= -20.0, "beside it is no abyss"
 
 
 def test_what_stands_in_front_is_seen_and_lit_up():
