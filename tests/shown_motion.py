@@ -50,6 +50,7 @@ class Watcher:
         self.pictures: list[tuple[float, FloatArray]] = []
         self.frames: list[DancerFrame] = []
         self._newest: FloatArray | None = None
+        self._next: FloatArray | None = None
         performance, send = piece._performance, piece._send
         draw, at = performance.draw, performance._interpolator.at
 

@@ -23,6 +23,7 @@ WRITE = {
     "recorder.py",  # what is seen and danced, while somebody records
     "report.py",  # figures
     "bounded_log.py",
+    "compiled.py",  # digests of machine code
     "pose_model.py",  # MediaPipe's model
     "contact_sheet.py",  # pictures of a rollout
     "settings.py",  # --print-settings, to standard output
