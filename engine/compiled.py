@@ -36,6 +36,7 @@ LONGEST_BESIDE = 20.0
 _MAKING = threading.RLock()
 _ALL: list["Compiled[Any, Any]"] = []
 _CHECKED: set[Path] = set()
+_COMPLAINTS: list[str] = []
 
 
 class Compiled(Generic[P, R]):
@@ -51,7 +52,11 @@ class Compiled(Generic[P, R]):
         _ALL.append(self)
 
     def __call__(self, *arguments: P.args, **named: P.kwargs) -> R:
-        return (self._machine_code or self.make())(*arguments, **named)
+        code = self._machine_code or self.make()
+        try:
+            return code(*arguments, **named)
+        except TypeError as error:
+            raise TypeError(f"{self._function.__name__} takes {self._signature}: {error}") from None
 
     def make(self) -> Callable[P, R]:
         """The machine code: made now, or read where it is kept."""
@@ -64,7 +69,9 @@ class Compiled(Generic[P, R]):
                     if not code.stats.cache_hits:
                         _note(folder)
                 except Exception as error:  # most likely it can be kept nowhere; what else there is comes again
-                    log.info("machine code is made anew at each start: %s", error)
+                    if not _COMPLAINTS:
+                        log.info("machine code is made anew at each start: %s", error)
+                    _COMPLAINTS.append(str(error))
                     code = self._begun(kept=False)
                     code.compile(self._signature)
                 code.disable_compile()
@@ -96,10 +103,16 @@ def make_all() -> None:
 
     Then it is made in another process first, on another core than that of what is loaded meanwhile.
     """
-    if _ALL and not _ALL[0].is_kept():
+    if _nothing_kept() or not all(function.is_kept() for function in _ALL[:1]):
         _make_beside()
     for function in _ALL:
         function.make()
+
+
+def _nothing_kept() -> bool:
+    """Whether that is sure without importing Numba, which takes as long as to make two functions."""
+    usual = "NUMBA_CACHE_DIR" not in os.environ and os.access(SOURCES, os.W_OK)
+    return usual and not (SOURCES / "__pycache__" / DIGESTS).exists()
 
 
 def _make_beside() -> None:
@@ -118,6 +131,8 @@ def _make_beside() -> None:
         log.debug("machine code is not made beside: %s", error)
         return
     with beside:
+        import numba  # noqa: F401 - it is needed afterwards
+
         try:
             beside.wait(LONGEST_BESIDE)
         except subprocess.TimeoutExpired:

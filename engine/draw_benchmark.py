@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import pygame
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from engine.contact_sheet import Rollouts, read_rollouts
 from engine.faults import StartError
@@ -76,10 +77,11 @@ def main(arguments: list[str] | None = None) -> int:
         log.error("%s", error)
         return 2
     log.info("scene          size    draw ms  fill + blit ms  ratio")
-    for name in tqdm(SCENES, desc="scenes", file=sys.stderr):
-        for label, size in SIZES.items():
-            draw, yardstick = measure(rollouts, name, size, options.seconds)
-            log.info("%-14s %-6s %8.2f %15.2f %6.2f", name, label, draw, yardstick, draw / yardstick)
+    with logging_redirect_tqdm():
+        for name in tqdm(SCENES, desc="scenes", file=sys.stderr):
+            for label, size in SIZES.items():
+                draw, yardstick = measure(rollouts, name, size, options.seconds)
+                log.info("%-14s %-6s %8.2f %15.2f %6.2f", name, label, draw, yardstick, draw / yardstick)
     return 0
 
 

@@ -44,6 +44,11 @@ DEPTH, FURTHEST, NEAREST = (np.float32(number) for number in (0.0022, 0.72, 1.12
 ENERGY_SHINE = 70.0
 """Steps of 8 bits that the fastest limb is brighter, in the colour of the glow."""
 
+AROUND = ((0, 1), (0, -1), (1, 0), (-1, 0))
+SHALLOW, PLUG = np.float32(-1.5), np.float32(0.5)
+"""A gap between limbs with walls all around, less than four cells apart, is no deeper, and is filled: it would be
+a dark speck that comes and goes."""
+
 ZERO, HALF, ONE, WHITE = (np.float32(number) for number in (0.0, 0.5, 1.0, 255.0))
 
 
@@ -141,7 +146,16 @@ def _light_up(
     for row in range(rows):
         above, below = max(row - 1, 0), min(row + 1, rows - 1)
         for column in range(columns):
-            code = distance[row, column] * EDGE_CODES + np.float32(EDGE_CODE)
+            inside = distance[row, column]
+            if SHALLOW < inside < ZERO and 2 <= row < rows - 2 and 2 <= column < columns - 2:
+                walls = 0
+                for down, aside in AROUND:
+                    near = distance[row + down, column + aside]
+                    if max(near, distance[row + 2 * down, column + 2 * aside]) > ZERO:
+                        walls += 1
+                if walls == len(AROUND):
+                    inside = PLUG
+            code = inside * EDGE_CODES + np.float32(EDGE_CODE)
             if code <= ZERO:
                 cells[row, column] = 0
                 continue

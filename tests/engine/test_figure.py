@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine.colours import load_colours
+from engine.cutout import EDGE_CODE
 from engine.figure import Sculptor, paint_sphere
 from engine.relief import Relief
 from engine.stage_camera import StageCamera
@@ -41,6 +42,19 @@ def test_a_slope_has_the_colour_of_the_sphere_where_that_faces_the_same_way(
     facing = np.array([-across, -down]) / np.hypot(np.hypot(across, down), 1.0)
     column, row = np.rint(31.5 + 31.5 * facing).astype(int)
     np.testing.assert_allclose(found, 255.0 * paint_sphere(LIGHT)[row, column], atol=9.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "filled"),
+    [(slice(9, 12), slice(9, 12), True), (10, 10, True), (slice(8, 13), 10, False), (slice(10, 21), 10, False)],
+)
+def test_a_pinhole_is_filled_and_a_notch_or_a_window_is_not(rows, columns, filled: bool) -> None:
+    sculptor, height = Sculptor(), np.zeros((21, 21), dtype=np.float32)
+    sculptor.sculpt(standing(), np.zeros(17, dtype=np.float32), PROJECTION, LIGHT)
+    inside = np.full((21, 21), 1.0, dtype=np.float32)
+    inside[rows, columns] = -0.9
+    codes = sculptor._shade(Relief((0, 0), 3, inside, height, height), LIGHT)[..., 3]
+    assert bool(codes[10, 10] > EDGE_CODE + 10) is filled
 
 
 def test_a_cell_is_softened_by_its_neighbours() -> None:
