@@ -44,10 +44,10 @@ DEPTH, FURTHEST, NEAREST = (np.float32(number) for number in (0.0022, 0.72, 1.12
 ENERGY_SHINE = 70.0
 """Steps of 8 bits that the fastest limb is brighter, in the colour of the glow."""
 
-AROUND = ((0, 1), (0, -1), (1, 0), (-1, 0))
+AXES = ((0, 1), (1, 0))
 SHALLOW, PLUG = np.float32(-1.5), np.float32(0.5)
-"""A gap between limbs with walls all around, less than four cells apart, is no deeper, and is filled: it would be
-a dark speck that comes and goes."""
+"""A gap between limbs that is one or two cells wide along both axes is no deeper than that, and is filled: it would
+be a dark speck that comes and goes."""
 
 ZERO, HALF, ONE, WHITE = (np.float32(number) for number in (0.0, 0.5, 1.0, 255.0))
 
@@ -148,12 +148,13 @@ def _light_up(
         for column in range(columns):
             inside = distance[row, column]
             if SHALLOW < inside < ZERO and 2 <= row < rows - 2 and 2 <= column < columns - 2:
-                walls = 0
-                for down, aside in AROUND:
-                    near = distance[row + down, column + aside]
-                    if max(near, distance[row + 2 * down, column + 2 * aside]) > ZERO:
-                        walls += 1
-                if walls == len(AROUND):
+                walls = ONE
+                for down, aside in AXES:
+                    before, after = distance[row - down, column - aside], distance[row + down, column + aside]
+                    ahead = max(before, distance[row - 2 * down, column - 2 * aside])
+                    beyond = max(after, distance[row + 2 * down, column + 2 * aside])
+                    walls = min(walls, ahead, beyond, max(before, after))
+                if walls > ZERO:
                     inside = PLUG
             code = inside * EDGE_CODES + np.float32(EDGE_CODE)
             if code <= ZERO:

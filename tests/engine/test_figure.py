@@ -46,7 +46,14 @@ def test_a_slope_has_the_colour_of_the_sphere_where_that_faces_the_same_way(
 
 @pytest.mark.parametrize(
     ("rows", "columns", "filled"),
-    [(slice(9, 12), slice(9, 12), True), (10, 10, True), (slice(8, 13), 10, False), (slice(10, 21), 10, False)],
+    [
+        (slice(10, 12), slice(10, 12), True),
+        (slice(9, 11), 10, True),
+        (10, 10, True),
+        (slice(9, 12), slice(9, 12), False),
+        (slice(8, 13), 10, False),
+        (slice(10, 21), 10, False),
+    ],
 )
 def test_a_pinhole_is_filled_and_a_notch_or_a_window_is_not(rows, columns, filled: bool) -> None:
     sculptor, height = Sculptor(), np.zeros((21, 21), dtype=np.float32)
