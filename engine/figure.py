@@ -46,8 +46,8 @@ ENERGY_SHINE = 70.0
 
 AXES = ((0, 1), (1, 0))
 SHALLOW, PLUG = np.float32(-1.5), np.float32(0.5)
-"""A gap between limbs that is one or two cells wide along both axes is no deeper than that, and is filled: it would
-be a dark speck that comes and goes."""
+"""A gap between limbs that is one or two cells wide along both axes is no deeper than that, and is filled: it
+would be a dark speck that comes and goes."""
 
 ZERO, HALF, ONE, WHITE = (np.float32(number) for number in (0.0, 0.5, 1.0, 255.0))
 
