@@ -114,11 +114,30 @@ def test_where_another_process_cannot_be_had_it_is_made_here(monkeypatch: pytest
         return number + number
 
     monkeypatch.setattr(module, "_ALL", [twice])
-    monkeypatch.setattr(Compiled, "is_kept", lambda _: False)
+    monkeypatch.setattr(Compiled, "is_missing", lambda _: True)
     for executable in (None, "/nowhere/python"):
         monkeypatch.setattr(sys, "executable", executable)
         module.make_all()
     assert twice._machine_code is not None and twice(2.0) == 4.0
+
+
+def test_where_nothing_can_be_kept_no_other_process_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    @compiled("f4(f4)")
+    def thrice(number):
+        return number + number + number
+
+    def begun(function: Compiled, *, kept: bool, begin: Callable = Compiled._begun) -> object:
+        if kept:
+            raise RuntimeError("no locator")
+        return begin(function, kept=False)
+
+    beside: list[bool] = []
+    monkeypatch.setattr(Compiled, "_begun", begun)
+    monkeypatch.setattr(module, "_make_beside", lambda: beside.append(True))
+    monkeypatch.setattr(module, "_ALL", [thrice])
+    monkeypatch.setattr(module, "SOURCES", Path("/proc/nowhere"))
+    module.make_all()
+    assert thrice(2.0) == 6.0 and not beside
 
 
 def test_the_other_process_ends_with_this_one() -> None:
