@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import engine.process_start  # noqa: F401 - before all that takes time
 from engine.bounded_log import begin_log, tell_file, watchdogs_log
+from engine.compiled import begin_beside
 from engine.faults import StartError
 from engine.heartbeat import watched
 from engine.settings import Settings, parse_settings
@@ -49,6 +50,7 @@ def named_log(arguments: Sequence[str]) -> Path | None:
 
 def perform(settings: Settings) -> int:
     """Run the piece itself; returns the exit status. Raises StartError."""
+    begin_beside()
     from engine.installation import Installation  # a watchdog needs nothing of it
 
     write_no_cores()

@@ -37,6 +37,8 @@ _MAKING = threading.RLock()
 _ALL: list["Compiled[Any, Any]"] = []
 _CHECKED: set[Path] = set()
 _COMPLAINTS: list[str] = []
+_BESIDE: list[subprocess.Popen[bytes]] = []
+"""The other process, while it makes it."""
 
 
 class Compiled(Generic[P, R]):
@@ -103,19 +105,24 @@ def make_all() -> None:
 
     Then it is made in another process first, on another core than that of what is loaded meanwhile.
     """
-    if _surely_missing() or any(function.is_missing() for function in _ALL[:1]):
-        _make_beside()
+    begin_beside()
+    if not _BESIDE and any(function.is_missing() for function in _ALL[:1]):
+        _begin_beside()
+    while _BESIDE:
+        _await(_BESIDE.pop())
     for function in _ALL:
         function.make()
 
 
-def _surely_missing() -> bool:
-    """Whether nothing is kept, where that is seen without importing Numba, which takes a third of a second."""
+def begin_beside() -> None:
+    """Begin to make it in another process where nothing is kept, as is seen without importing Numba: `make_all`
+    waits for it. Called as early as may be."""
     usual = "NUMBA_CACHE_DIR" not in os.environ and os.access(SOURCES, os.W_OK)
-    return usual and not (SOURCES / "__pycache__" / DIGESTS).exists()
+    if usual and not _BESIDE and not (SOURCES / "__pycache__" / DIGESTS).exists():
+        _begin_beside()
 
 
-def _make_beside() -> None:
+def _begin_beside() -> None:
     """Let another process make it, which ends with this one."""
     code = "import engine.stage; from engine.compiled import make_for_another; make_for_another()"
     try:
@@ -130,6 +137,10 @@ def _make_beside() -> None:
     except (OSError, TypeError) as error:  # an interpreter that is part of something else has no executable
         log.debug("machine code is not made beside: %s", error)
         return
+    _BESIDE.append(beside)
+
+
+def _await(beside: subprocess.Popen[bytes]) -> None:
     with beside:
         import numba  # noqa: F401 - it is needed afterwards
 

@@ -121,6 +121,28 @@ def test_where_another_process_cannot_be_had_it_is_made_here(monkeypatch: pytest
     assert twice._machine_code is not None and twice(2.0) == 4.0
 
 
+def test_the_other_process_is_begun_once_and_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def begin() -> None:
+        begun.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"], stdin=-1))
+        module._BESIDE.append(begun[-1])
+
+    monkeypatch.setattr(module, "SOURCES", tmp_path)
+    monkeypatch.setattr(module, "_ALL", [])
+    monkeypatch.setattr(module, "_begin_beside", begin)
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    module.begin_beside()
+    module.make_all()
+    assert len(begun) == 1 and begun[0].returncode == 0 and not module._BESIDE
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / DIGESTS).write_text("{}")
+    module.make_all()
+    assert len(begun) == 1, "something is kept"
+
+
 def test_where_nothing_can_be_kept_no_other_process_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     @compiled("f4(f4)")
     def thrice(number):
@@ -133,7 +155,7 @@ def test_where_nothing_can_be_kept_no_other_process_makes_it(monkeypatch: pytest
 
     beside: list[bool] = []
     monkeypatch.setattr(Compiled, "_begun", begun)
-    monkeypatch.setattr(module, "_make_beside", lambda: beside.append(True))
+    monkeypatch.setattr(module, "_begin_beside", lambda: beside.append(True))
     monkeypatch.setattr(module, "_ALL", [thrice])
     monkeypatch.setattr(module, "SOURCES", Path("/proc/nowhere"))
     module.make_all()
