@@ -7,6 +7,7 @@ can end the process. So digests lie beside it, and one of the sources, whose con
 In such a loop numbers of Python's are double precision; constants are np.float32 where pixels and cells are.
 """
 
+import functools
 import hashlib
 import json
 import logging
@@ -163,7 +164,7 @@ def _checked(code: Any) -> Path:
     folder = Path(code.stats.cache_path)
     if folder not in _CHECKED:
         digests = _digests(folder)
-        stale = digests.get("") != _digest(sorted(SOURCES.rglob("*.py")))
+        stale = digests.get("") != _sources()
         for path in _files(folder):
             if stale or digests.get(path.name) != _digest([path]):
                 path.unlink()
@@ -174,10 +175,16 @@ def _checked(code: Any) -> Path:
 def _note(folder: Path) -> None:
     """Write down what is kept in a folder."""
     digests = {path.name: _digest([path]) for path in _files(folder)}
-    digests[""] = _digest(sorted(SOURCES.rglob("*.py")))
+    digests[""] = _sources()
     new = folder / f"{DIGESTS}.{os.getpid()}"
     new.write_text(json.dumps(digests), encoding="utf-8")
     new.replace(folder / DIGESTS)
+
+
+@functools.cache
+def _sources() -> str:
+    """The digest of the sources, as they were before anything was made: one may be edited meanwhile."""
+    return _digest(sorted(SOURCES.rglob("*.py")))
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -36,7 +36,7 @@ def printed(folder: Path, **environment: str) -> str:
     if not path.exists():
         path.write_text(MODULE, encoding="utf-8")
     command = [sys.executable, str(path)]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "", **environment}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": "", **environment}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 
 
