@@ -310,8 +310,7 @@ class Installation:
         self._why = self._why or why
 
     def _opened(self) -> bool:
-        dances = self.frames.version > 0 and not self._making.is_alive()
-        return dances and all(room.opened.is_set() for room in self.rooms)
+        return self.frames.version > 0 and all(room.opened.is_set() for room in self.rooms)
 
     def _should_stop(self) -> bool:
         if self._ends_at is not None and time.perf_counter() >= self._ends_at:

@@ -33,13 +33,16 @@ interpolate, and half a frame for drawing."""
 ABOUT_TO_COME = (0.6 / FRAME_RATE, 2.0 / FRAME_RATE)
 """Seconds after a frame between which the next one is expected; later on the dance stands still."""
 
+POINTS = "constellation"
+"""The scene that needs no machine code."""
+
 READINGS_EVERY = 0.5
 """Seconds between two readings of the overlay: figures that flicker cannot be read."""
 
 
 class Performance:
     """Draws the newest of every mailbox and obeys the keys; `loaded` says whether the dancer has been loaded,
-    `drawable` whether it can be drawn by now.
+    `drawable` whether every scene can be drawn by now.
 
     Use from the thread of the window only.
     """
@@ -117,8 +120,9 @@ class Performance:
             later = shift_of_grid(self._frames.put_at, began_at, 1.0 / self._settings.frame_rate)
             self._version = version
             self._interpolator.put(frame)
+        # before the machine code is there the dancer is points of light, which need none
         drawable = self._drawable()
-        moment = self._interpolator.at(now) if drawable else None
+        moment = self._interpolator.at(now)
         self._led_by = None if moment is None else seen_visitor(moment.led_by)
         controls = self._controls()
         picture = Picture(
@@ -129,9 +133,9 @@ class Performance:
             visitor=None if moment is None else moment.visitor,
             caption=_caption(controls),
             # what the piece waits for before the dancer is there
-            progress="the dancer is on the way" if drawable and self._loaded() else "loading the dancer",
-            scene=controls.scene,
-            mirror=controls.mirror,
+            progress="the dancer is on the way" if self._loaded() else "loading the dancer",
+            scene=controls.scene if drawable else POINTS,
+            mirror=controls.mirror and drawable,
             waiting=self._waiting.at(now, self._poses),
         )
         self._stage.draw(surface, picture)
@@ -152,7 +156,7 @@ class Performance:
     def prepare(self, surface: pygame.Surface, now: float, kept: bool) -> None:
         """Draw what lies behind the dancer in the picture that is to be shown at a time; `kept` says whether
         the surface still shows the one before."""
-        self._stage.draw_behind(surface, now, kept=kept)
+        self._stage.draw_behind(surface, now, kept=kept and self._drawable())
 
     def await_frame(self, seconds: float) -> None:
         """Wait at most so many seconds for the next frame of the dance, where it is about to come."""

@@ -8,6 +8,7 @@ import numpy as np
 import pygame
 import pytest
 
+from engine.compiled import Compiled
 from engine.keys import key_for
 from engine.mailbox import Mailbox
 from engine.operator import Controls, Operator
@@ -64,17 +65,32 @@ def piece(tmp_path: Path) -> Piece:
     return Piece(tmp_path / "recordings")
 
 
-def test_a_dancer_who_cannot_be_drawn_yet_is_on_the_way(piece: Piece) -> None:
-    positions, weights = np.ones((17, 3), dtype=np.float32), DEFAULT_PALETTE.one_hot(1)
-    piece.frames.put(DancerFrame(0, time.perf_counter(), positions, weights, None, None))
+def test_before_machine_code_is_there_the_dancer_is_points_of_light(
+    piece: Piece, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    positions, weights = np.zeros((17, 3), dtype=np.float32), DEFAULT_PALETTE.one_hot(1)
+    positions[:, 1] = np.linspace(0.1, 1.7, 17)
+    surface = pygame.Surface(SIZE, 0, 32)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("machine code was asked for")
+
+    def draw(index: int) -> np.ndarray:
+        visitor = Pose(True, 0.0, positions, np.ones(17, dtype=np.float32))
+        piece.frames.put(DancerFrame(index, time.perf_counter(), positions, weights, visitor, visitor))
+        now = 1.0 + index / 30
+        piece.performance.prepare(surface, now, index > 0)
+        piece.performance.draw(surface, now, began_at=now, shown_at=now)
+        return pygame.surfarray.array3d(surface)
+
     piece.drawable = False
-    progress = piece.picture()
-    assert not piece.performance.shows_dancer
-    piece.loaded = True
-    assert (piece.picture() == progress).all(), "still loading what draws"
+    with monkeypatch.context() as without:
+        without.setattr(Compiled, "__call__", refuse)
+        points = [draw(index) for index in range(40)][-1]
+    assert piece.performance.shows_dancer and points.max() > 100
     piece.drawable = True
-    dancer = piece.picture()
-    assert piece.performance.shows_dancer and (dancer != progress).any()
+    body = [draw(index) for index in range(40, 90)][-1]
+    assert (np.abs(body.astype(int) - points) > 40).any(axis=2).sum() > 50
 
 
 def test_a_frame_is_waited_for_where_it_is_about_to_come(piece: Piece) -> None:
