@@ -189,7 +189,8 @@ def test_the_dancer_is_seen_before_what_draws_every_scene_has_been_made(
     monkeypatch.setattr(module, "make_all", lambda: time.sleep(30.0))
     monkeypatch.setattr("engine.compiled.Compiled.make", lambda _: pytest.fail("machine code was asked for"))
     status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=1.5)
-    assert status == 0 and not stats["faults"] and stats["startup_s"] < 25.0
+    assert status == 0 and not stats["faults"]
+    assert stats["startup_s"] - stats["first_picture_s"] < 20.0
 
 
 def test_a_room_that_opens_late_keeps_nobody_from_saying_that_it_dances(
