@@ -5,6 +5,7 @@ from collections import deque
 import numpy as np
 
 from engine.values import Pose
+from models.answer import TrackedMovement, VisitorMovement
 from models.features import positions_to_features
 from models.skeleton import FRAME_RATE, FloatArray, joint_speed
 
@@ -22,12 +23,12 @@ CLOSEST = 0.9 / FRAME_RATE
 
 
 class Audience:
-    """Collects poses; `newest` is one to lean towards, `calls` says when the last second is worth taking as
+    """Collects poses; `movement` is what to answer, `calls` says when the last second is worth taking as
     context."""
 
     def __init__(self) -> None:
         self._poses: deque[Pose] = deque(maxlen=4 * FRAME_RATE)
-        self._newest: FloatArray | None = None
+        self._tracked = TrackedMovement()
         self._arrival_answered = False
         self._answered_at = -np.inf
 
@@ -35,22 +36,19 @@ class Audience:
         """Take in the newest pose; the same one twice does nothing."""
         if pose is None or (self._poses and pose.captured_at <= self._poses[-1].captured_at):
             return
-        self._newest = None
         gap = bool(self._poses) and pose.captured_at - self._poses[-1].captured_at > LONGEST_GAP
         if not pose.present or pose.positions is None or gap:
             self._poses.clear()
+            self._tracked = TrackedMovement()
         if not pose.present:
             self._arrival_answered = False
         elif pose.positions is not None and np.isfinite(pose.positions).all():
             remember(self._poses, pose)
+            self._tracked.see(pose.positions, pose.confidence, pose.captured_at)
 
-    def newest(self) -> FloatArray | None:
-        """The visitor's newest pose as features (52,) at rest, None while less than a second is known."""
-        if self._newest is None and self._knows_a_second():
-            positions = self._poses[-1].positions
-            assert positions is not None
-            self._newest = positions_to_features(np.stack([positions, positions]))[-1]
-        return self._newest
+    def movement(self) -> VisitorMovement | None:
+        """What the dancer answers, None while less than a second is known."""
+        return self._tracked.movement if self._knows_a_second() else None
 
     def features(self) -> FloatArray | None:
         """The visitor's last second as features (30, 52), None while less is known."""

@@ -22,6 +22,13 @@ from engine.room import Room
 from engine.statistics import Statistics
 from engine.torch_import import TORCH_IMPORT
 from engine.values import DancerFrame, Pose
+from models.answer import (
+    MAX_DRAW,
+    VisitorMovement,
+    answering_context,
+    answering_energy,
+    answering_pose,
+)
 from models.card import CheckpointError
 from models.glide import EmotionGlide
 from models.palette import Weights
@@ -34,13 +41,12 @@ TICK = 1.0 / FRAME_RATE
 EARLY = TICK / 3
 """Seconds before its time that a tick may begin, where a new pose is there already: it is answered sooner."""
 NOTICEABLE = 0.05
-"""Change of the energy that is worth thinking of a frame anew; steps of a show's glide are not."""
+"""Change of the energy, or of a weight of the repertoire, that is worth thinking of a frame anew; steps of a
+show's glide are not."""
 MOST_CATCHING_UP = 5
 """Ticks that are made good after a delay; more are skipped, so that time is kept."""
 LONGEST_WARMING = 0.6
 """Seconds, about, that a new dancer may take to be moving before it is shown."""
-STRONGEST_DRAW = 0.15
-"""Share of the way to the visitor's pose that full influence goes in one frame."""
 MOST_COMPILED = 4
 """Times that a checkpoint is compiled. Torch never gives back what it has compiled, 30 MB each time; whoever
 has to read it more often steps without, a third slower."""
@@ -63,6 +69,8 @@ class _Thought:
         """Whether somebody has asked for something else since."""
         then = self.controls
         if then.emotion_changed_at != controls.emotion_changed_at:
+            return True
+        if np.abs(then.repertoire - controls.repertoire).max() > NOTICEABLE:
             return True
         return abs(then.energy - controls.energy) > NOTICEABLE
 
@@ -134,10 +142,10 @@ class Dance(Room):
             self._resets = controls.resets
             self._state = self._generator.sew(self._state, self._fresh(self._seed + controls.resets))
         pose = self._newest_pose()
-        toward = self._listen(pose, controls, started)
+        visitor = self._listen(pose, controls, started)
         if thought.before is not self._state or thought.is_of_other(controls):
             thought = self._think(started)
-        state = self._generator.act(thought.after, toward, controls.influence * STRONGEST_DRAW)
+        state = self._answer(thought, visitor, controls.influence)
         positions = state.positions[0]
         way = float(np.linalg.norm(state.place - self._state.place))
         if not (is_body(positions) and is_whole(state) and way < LONGEST_WAY):
@@ -156,8 +164,22 @@ class Dance(Room):
         asked_at = controls.emotion_changed_at or time.perf_counter()
         self._glide = self._glide.toward(controls.emotion_target, asked_at, controls.glide_s)
         weights = self._glide.weights_at(at)
-        after = self._generator.think(self._state, weights, controls.energy)
+        after = self._generator.think(self._state, weights, self._energy(controls), controls.repertoire)
         return _Thought(self._state, controls, weights, after)
+
+    def _answer(self, thought: _Thought, visitor: VisitorMovement | None, influence: float) -> DanceState:
+        """The frame that was thought of, drawn to the visitor's pose as the dancer's emotion has it."""
+        assert self._generator is not None
+        if visitor is None:
+            return self._generator.act(thought.after)
+        toward = answering_pose(visitor, thought.weights, self._generator.checkpoint.restyling)
+        return self._generator.act(thought.after, toward, influence * MAX_DRAW * visitor.seen)
+
+    def _energy(self, controls: Controls) -> float:
+        """How much the dancer moves: as is set, and the more the visitor moves."""
+        if controls.mode != "follow" or (visitor := self._audience.movement()) is None:
+            return controls.energy
+        return controls.energy * answering_energy(visitor, controls.influence)
 
     def _load(self) -> Generator:
         """Read the checkpoint. torch is imported here, because it takes longer than the first picture may."""
@@ -179,7 +201,8 @@ class Dance(Room):
 
     def _begin(self, seed: int, longest: float = LONGEST_WARMING) -> DanceState:
         """A dancer in the middle of the stage, already moving."""
-        assert self._generator is not None
+        controls = self._controls.latest()
+        assert controls is not None and self._generator is not None
         # a network that is slow just now must not keep the stage still while a dancer gets going unseen
         frames = min(FRAME_RATE, int(longest / max(self._thinking, 1e-3)))
         return self._generator.warm(
@@ -187,6 +210,7 @@ class Dance(Room):
             self._glide.weights_at(time.perf_counter()),
             max(frames, 1),
             longest,
+            controls.repertoire,
         )
 
     def _fresh(self, seed: int) -> DanceState:
@@ -228,17 +252,20 @@ class Dance(Room):
             self._due += shift_of_grid(came_at, self._due, TICK)
         return self._poses.latest()
 
-    def _listen(self, pose: Pose | None, controls: Controls, now: float) -> FloatArray | None:
-        """Take the visitor in: as new context when they call for it, otherwise as a pose to lean towards."""
+    def _listen(self, pose: Pose | None, controls: Controls, now: float) -> VisitorMovement | None:
+        """Take the visitor in: as new context when they call for it, otherwise as movement to answer."""
         assert self._generator is not None
         self._audience.see(pose)
         if controls.mode != "follow" or controls.influence == 0:
             return None
-        if (context := self._audience.calls(now)) is not None:
+        visitor, context = self._audience.movement(), self._audience.calls(now)
+        if visitor is not None and context is not None:
+            weights = self._glide.weights_at(now)
+            context = answering_context(context, visitor, weights, self._generator.checkpoint.restyling)
             prompted = self._generator.prompt(self._state, context)
             if is_body(prompted.positions[0]) and is_whole(prompted):
                 self._state = prompted
-        return self._audience.newest()
+        return visitor
 
     def _recover(self, what: str) -> None:
         """Begin anew from where the dancer stands, after a state that cannot be danced on."""

@@ -32,6 +32,7 @@ from engine.osc_target import parse_address, parse_target
 from engine.performance import Performance
 from engine.pose import PoseRoom
 from engine.recorder import Recorder
+from engine.repertoire import table_weights
 from engine.report import MemoryGauge, check_writable, figures, write_figures
 from engine.room import Room, stop_all
 from engine.scenes import SCENES
@@ -200,6 +201,7 @@ class Installation:
             )
 
     def _set_controls(self) -> None:
+        self.operator.set_repertoire(table_weights(self.settings.repertoire).tolist())
         try:
             self.operator.set_emotion(self.settings.emotion)
         except ValueError as error:

@@ -38,6 +38,7 @@ KEYS = (
     Key(pygame.K_LEFTBRACKET, "intensity", "[", "less of the emotion, towards neutral", -INTENSITY_STEP),
     Key(pygame.K_RIGHTBRACKET, "intensity", "]", "more of the emotion", INTENSITY_STEP),
     Key(pygame.K_a, "automatic", "A", "automatic on or off: the visitor's movement sets the emotion"),
+    Key(pygame.K_r, "repertoire", "R", "next repertoire: dance, gesture, walk, the default"),
     Key(pygame.K_TAB, "scene", "Tab", "next scene: figure, ribbons, chorus, constellation"),
     Key(pygame.K_m, "mirror", "M", "the visitor's mirror figure on or off"),
     Key(pygame.K_SPACE, "restart", "Space", "new start of the dance"),

@@ -1,8 +1,8 @@
 """What the operator has set, by keys or over OSC: one value that every room can read.
 
 Three may turn the same controls. A hand (keys, OSC) comes first: what it touches is its own for `hold` seconds.
-Otherwise the emotion follows the visitor while `automatic` is on, else the show; influence and energy follow
-the show.
+Otherwise the emotion follows the visitor while `automatic` is on, else the show; repertoire, influence and
+energy follow the show.
 """
 
 import logging
@@ -10,13 +10,17 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from engine.mailbox import Mailbox
+from engine.repertoire import describe
 from models.glide import DEFAULT_GLIDE
+from models.kinds import DEFAULT_REPERTOIRE, KINDS, repertoire_of
 from models.palette import Palette, Weights
+from models.skeleton import FloatArray
 
 MODES = ("follow", "solo")
 """follow: the dancer answers the visitor; solo: it dances by itself."""
@@ -25,7 +29,8 @@ MOST_ENERGY = 2.0
 DEFAULT_HOLD = 30.0
 """Seconds for which a control that a hand has touched is left alone by the show and by automatic."""
 RETURN_RATE = 0.1
-"""Most that influence and energy change in a second on their way from where a hand left them to the show's."""
+"""Most that a weight of the repertoire, influence and energy change in a second on their way from where a hand
+left them to the show's."""
 LONGEST_RETURN = 0.5
 """Seconds between two cues that count for that."""
 ABSENT = 1e-3
@@ -36,14 +41,16 @@ ABSENT = 1e-3
 class Controls:
     """The state of all controls. `emotion_target` (P,) sums to 1; `resets` counts the new starts asked for.
 
-    `emotion_target` is the chosen blend as far as `intensity` (0 to 1) takes it away from neutral.
+    `emotion_target` is the chosen blend as far as `intensity` (0 to 1) takes it away from neutral. `repertoire`
+    (3,) are weights over `models.kinds.KINDS` that sum to 1.
     `emotion_changed_at` is the monotonic time of the newest change of emotion; `caption` is what to tell the
     people, if anything, since `captioned_at`.
     """
 
     emotion_target: Weights
+    repertoire: FloatArray = field(default_factory=lambda: repertoire_of(DEFAULT_REPERTOIRE))
     glide_s: float = DEFAULT_GLIDE
-    influence: float = 0.3
+    influence: float = 0.6
     energy: float = 1.0
     mode: str = "follow"
     intensity: float = 1.0
@@ -120,13 +127,8 @@ class Operator:
             resolved = self.palette.resolve(emotion)
             entry, note = resolved.weights, resolved.note
         with self._lock:
-            others = np.where(entry > 0, 0.0, self._blend.astype(np.float64))
-            if others.sum() == 0.0:
-                others = (entry == 0).astype(np.float64)
-            total = others.sum()
-            blend = weight * entry + (1.0 - weight) * others / total if total else entry
             self._touch("emotion")
-            self._aim((blend / blend.sum()).astype(np.float32), note)
+            self._aim(_with_weight(self._blend, entry, weight), note)
 
     def set_weights(self, weights: Sequence[float]) -> None:
         """All weights of the palette at once, 0 to 1 in its order, as they stand on a row of faders: they are
@@ -163,6 +165,29 @@ class Operator:
     def toggle_automatic(self) -> None:
         """Automatic on or off."""
         self.set_automatic(not self._controls.automatic)
+
+    def set_repertoire(self, repertoire: str | int | Sequence[float]) -> None:
+        """A kind of movement by name or by index from 0, or weights over `KINDS`, scaled to sum to 1."""
+        weights = _kind(repertoire) if isinstance(repertoire, int) else repertoire_of(repertoire)
+        with self._lock:
+            self._choose_repertoire(weights)
+
+    def set_repertoire_weight(self, kind: str | int, weight: float) -> None:
+        """Give one kind a weight of 0 to 1; the others share the rest in the proportion they had."""
+        weight = _within("a weight", weight, 0.0, 1.0)
+        entry = _kind(kind) if isinstance(kind, int) else repertoire_of(kind)
+        with self._lock:
+            self._choose_repertoire(_with_weight(self._controls.repertoire, entry, weight))
+
+    def next_repertoire(self) -> None:
+        """Each kind alone in turn, then the default if that is none of them; after other weights the first."""
+        stops = [repertoire_of(kind) for kind in KINDS]
+        default = repertoire_of(DEFAULT_REPERTOIRE)
+        if not any(np.array_equal(default, stop) for stop in stops):
+            stops.append(default)
+        with self._lock:
+            here = [i for i, stop in enumerate(stops) if np.array_equal(stop, self._controls.repertoire)]
+            self._choose_repertoire(stops[(here[0] + 1) % len(stops) if here else 0])
 
     def set_glide(self, seconds: float) -> None:
         """How long a change of emotion takes, 0 to 60 s."""
@@ -220,18 +245,29 @@ class Operator:
         with self._lock:
             self._touched_at.clear()
 
-    def cue(self, weights: Weights | None, influence: float | None = None, energy: float | None = None) -> None:
+    def cue(
+        self,
+        weights: Weights | None,
+        influence: float | None = None,
+        energy: float | None = None,
+        repertoire: FloatArray | None = None,
+    ) -> None:
         """What the show asks for now: done where no hand is, and the emotion only while not automatic."""
         with self._lock:
+            asked = {"repertoire": repertoire, "influence": influence, "energy": energy}
             wanted = {
                 name: self._returning(name, value)
-                for name, value in (("influence", influence), ("energy", energy))
+                for name, value in asked.items()
                 if value is not None and not self._held(name)
             }
             self._cued_at = time.perf_counter()
-            changes = {name: value for name, value in wanted.items() if value != getattr(self._controls, name)}
+            changes = {
+                name: value
+                for name, value in wanted.items()
+                if not np.array_equal(value, getattr(self._controls, name))
+            }
             if changes:
-                self._put(replace(self._controls, **changes))  # type: ignore[arg-type]
+                self._put(replace(self._controls, **changes))
             if weights is not None and not self._controls.automatic:
                 self._suggest(weights)
 
@@ -241,14 +277,15 @@ class Operator:
             if self._controls.automatic:
                 self._suggest(weights)
 
-    def _returning(self, control: str, value: float) -> float:
-        """A value that is asked for; where a hand was, as far as the control has come back to it by now."""
-        present = float(getattr(self._controls, control))
+    def _returning(self, control: str, value: Any) -> Any:
+        """A number or weights asked for; where a hand was, as far as the control has come back to it by now."""
+        present = getattr(self._controls, control)
         farthest = RETURN_RATE * min(time.perf_counter() - self._cued_at, LONGEST_RETURN)
-        if control not in self._touched_at or abs(value - present) <= farthest:
+        distance = float(np.abs(value - present).max())
+        if control not in self._touched_at or distance <= farthest:
             self._touched_at.pop(control, None)
             return value
-        return present + math.copysign(farthest, value - present)
+        return present + farthest / distance * (value - present)
 
     def _suggest(self, weights: Weights) -> None:
         if not self._held("emotion") and not np.array_equal(weights, self._blend):
@@ -265,6 +302,13 @@ class Operator:
             return self.palette.one_hot(index)
         except IndexError as error:
             raise ValueError(str(error)) from None
+
+    def _choose_repertoire(self, repertoire: FloatArray) -> None:
+        """A hand's repertoire; the lock is held. As in `_aim`, the same again asks for nothing new."""
+        self._touch("repertoire")
+        if not np.array_equal(repertoire, self._controls.repertoire):
+            caption, now = f"repertoire: {describe(repertoire)}", time.perf_counter()
+            self._put(replace(self._controls, repertoire=repertoire, caption=caption, captioned_at=now))
 
     def _choose(self, weights: Weights, note: str | None) -> None:
         with self._lock:
@@ -314,6 +358,24 @@ class Operator:
     def _put(self, controls: Controls) -> None:
         self._controls = controls
         self.mailbox.put(controls)
+
+
+def _kind(index: int) -> FloatArray:
+    """The repertoire (3,) that is one kind alone, by its index from 0. Raises ValueError."""
+    if not 0 <= index < len(KINDS):
+        raise ValueError(f"there is no repertoire {index}; there are 0 to {len(KINDS) - 1}")
+    return repertoire_of(KINDS[index])
+
+
+def _with_weight(blend: Weights, entry: Weights, weight: float) -> Weights:
+    """The blend in which an entry, or a blend of entries, has a weight and the others share the rest in the
+    proportion they had."""
+    others = np.where(entry > 0, 0.0, blend.astype(np.float64))
+    if others.sum() == 0.0:
+        others = (entry == 0).astype(np.float64)
+    total = others.sum()
+    changed = weight * entry + (1.0 - weight) * others / total if total else entry
+    return (changed / changed.sum()).astype(np.float32)
 
 
 def _within(what: str, value: float, low: float, high: float) -> float:

@@ -1,8 +1,8 @@
 """Every OSC address, in and out: the one table that sender, receiver and README agree on.
 
 `<joint>` stands for each name of `models.skeleton.JOINTS`, `<part>` for each of `KEYPOINTS`, `<name>` for a
-name of the palette; P is the number of palette entries. `python -m engine.osc_addresses` prints the tables of
-README.
+name of the palette, or behind `/repertoire` of `models.kinds.KINDS`; P is the number of palette entries.
+`python -m engine.osc_addresses` prints the tables of README.
 """
 
 import sys
@@ -46,6 +46,7 @@ EMOTION_PLANE = "/emotion/va"
 EMOTION_GLIDE = "/emotion/glide"
 EMOTION_INTENSITY = "/emotion/intensity"
 AUTOMATIC = "/automatic"
+REPERTOIRE = "/repertoire"
 INFLUENCE = "/influence"
 ENERGY = "/energy"
 MODE = "/mode"
@@ -59,6 +60,7 @@ STATUS_PALETTE = "/status/palette"
 STATUS_EMOTION = "/status/emotion"
 STATUS_INTENSITY = "/status/intensity"
 STATUS_AUTOMATIC = "/status/automatic"
+STATUS_REPERTOIRE = "/status/repertoire"
 STATUS_INFLUENCE = "/status/influence"
 STATUS_ENERGY = "/status/energy"
 STATUS_MODE = "/status/mode"
@@ -135,6 +137,8 @@ IN = (
     Address(EMOTION_GLIDE, "float, 0 to 60", "seconds that a change takes"),
     Address(EMOTION_INTENSITY, "float 0 to 1", "how far from neutral the emotion goes"),
     Address(AUTOMATIC, "0 or 1", "whether the visitor's movement sets the emotion"),
+    Address(REPERTOIRE, "name or index", "what is danced: 0 dance, 1 gesture or 2 walk"),
+    Address("/repertoire/<name>", "float 0 to 1", "weight of one of them; the others share the rest"),
     Address(INFLUENCE, "float 0 to 1", "how much the visitor draws the dancer"),
     Address(ENERGY, "float 0 to 2", "how much the dancer moves; 1 is as the actors did"),
     Address(MODE, "follow or solo", "answer the visitor, or dance alone"),
@@ -150,6 +154,8 @@ STATUS = (
     Address("/status/emotion/<name>", "float32", "the same one by one, for a button or a fader each"),
     Address(STATUS_INTENSITY, "float32", "how far from neutral the emotion goes, 0 to 1"),
     Address(STATUS_AUTOMATIC, "int32", "1 while the visitor's movement sets the emotion"),
+    Address(STATUS_REPERTOIRE, "3 float32", "weights of dance, gesture and walk that are asked for"),
+    Address("/status/repertoire/<name>", "float32", "the same one by one"),
     Address(STATUS_INFLUENCE, "float32", "0 to 1"),
     Address(STATUS_ENERGY, "float32", "0 to 2"),
     Address(STATUS_MODE, "string", "follow or solo"),

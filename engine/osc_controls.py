@@ -7,6 +7,7 @@ from engine import osc_addresses as osc
 from engine.operator import Operator
 from engine.osc_packet import BadPacket
 from engine.osc_pattern import is_pattern, matches
+from models.kinds import KINDS
 
 Arguments = Sequence[object]
 
@@ -16,7 +17,6 @@ class OscControls:
 
     def __init__(self, operator: Operator) -> None:
         self.operator = operator
-        set_weight = operator.set_weight
         self._controls: dict[str, Callable[[Arguments], None]] = {
             osc.EMOTION: lambda given: operator.set_emotion(_name_or_index(_one(given))),
             osc.EMOTION_WEIGHTS: lambda given: operator.set_weights([number(value) for value in given]),
@@ -24,6 +24,7 @@ class OscControls:
             osc.EMOTION_GLIDE: lambda given: operator.set_glide(*_numbers(1, given)),
             osc.EMOTION_INTENSITY: lambda given: operator.set_intensity(*_numbers(1, given)),
             osc.AUTOMATIC: lambda given: operator.set_automatic(_switch(_one(given))),
+            osc.REPERTOIRE: lambda given: operator.set_repertoire(_name_or_index(_one(given))),
             osc.INFLUENCE: lambda given: operator.set_influence(*_numbers(1, given)),
             osc.ENERGY: lambda given: operator.set_energy(*_numbers(1, given)),
             osc.MODE: lambda given: operator.set_mode(_text(_one(given))),
@@ -33,9 +34,10 @@ class OscControls:
             osc.RESET: lambda given: operator.reset() if _pressed(given) else None,
             osc.NEXT_SCENE: lambda given: operator.set_scene(None) if _pressed(given) else None,
         }
-        for index, name in enumerate(operator.palette.names):
-            address = f"{osc.EMOTION}/{name.casefold()}"
-            self._controls.setdefault(address, lambda given, i=index: set_weight(i, *_numbers(1, given)))  # type: ignore[misc]
+        self._weights = {osc.EMOTION: operator.set_weight, osc.REPERTOIRE: operator.set_repertoire_weight}
+        for parent, names in ((osc.EMOTION, operator.palette.names), (osc.REPERTOIRE, KINDS)):
+            for index, name in enumerate(names):
+                self._controls.setdefault(f"{parent}/{name.casefold()}", self._weight(parent, index))
 
     def obey(self, address: str, arguments: Arguments) -> int:
         """Do what a message asks for; the number of controls that it meant.
@@ -63,12 +65,15 @@ class OscControls:
     def _control(self, address: str) -> Callable[[Arguments], None]:
         if address in self._controls:
             return self._controls[address]
-        name = address.removeprefix(f"{osc.EMOTION}/")
-        if name == address:
+        parent, _, name = address.rpartition("/")
+        if parent not in self._weights:
             raise BadPacket(f"no control has the address {address[:60]!r}")
         # An index, or one of the seven names of the data sets.
-        emotion = int(name) if name.isdecimal() and len(name) < 4 else name
-        return lambda given: self.operator.set_weight(emotion, *_numbers(1, given))
+        return self._weight(parent, int(name) if name.isdecimal() and len(name) < 4 else name)
+
+    def _weight(self, parent: str, entry: str | int) -> Callable[[Arguments], None]:
+        """The control of one weight of the emotion or of the repertoire."""
+        return lambda given: self._weights[parent](entry, *_numbers(1, given))
 
 
 def number(value: object) -> float:

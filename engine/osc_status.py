@@ -12,6 +12,7 @@ from engine.operator import Controls
 from engine.osc_message import bundles, floats, ints, strings
 from engine.statistics import Statistics
 from engine.values import DancerFrame
+from models.kinds import KINDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,10 @@ def status_datagrams(status: Status) -> list[bytes]:
         for name, weight in zip(status.palette, status.emotion, strict=True)
         if all("!" <= letter <= "~" and letter not in "#*,/?[]{}" for letter in name)
     ]
+    repertoire = [
+        floats(f"{osc.STATUS_REPERTOIRE}/{kind}", [float(weight)])
+        for kind, weight in zip(KINDS, controls.repertoire, strict=True)
+    ]
     return bundles(
         [
             strings(osc.STATUS_PALETTE, status.palette),
@@ -64,6 +69,8 @@ def status_datagrams(status: Status) -> list[bytes]:
             *single,
             floats(osc.STATUS_INTENSITY, [controls.intensity]),
             ints(osc.STATUS_AUTOMATIC, int(controls.automatic)),
+            floats(osc.STATUS_REPERTOIRE, controls.repertoire),
+            *repertoire,
             floats(osc.STATUS_INFLUENCE, [controls.influence]),
             floats(osc.STATUS_ENERGY, [controls.energy]),
             strings(osc.STATUS_MODE, [controls.mode]),

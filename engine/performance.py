@@ -79,6 +79,7 @@ class Performance:
         self._readings_at = 0.0
         self._actions: dict[str, Callable[[], None]] = {
             "automatic": operator.toggle_automatic,
+            "repertoire": operator.next_repertoire,
             "scene": lambda: operator.set_scene(None),
             "mirror": operator.toggle_mirror,
             "restart": operator.reset,

@@ -5,6 +5,7 @@ import math
 from engine.mailbox import Mailbox
 from engine.operator import MOST_ENERGY, Controls
 from engine.overlay import Readings
+from engine.repertoire import describe
 from engine.settings import Settings
 from engine.statistics import Statistics
 from engine.values import DancerFrame, Pose, VisitorEmotion
@@ -39,6 +40,7 @@ def read(
     errors = statistics.counted("osc.send_errors")
     ignored = statistics.counted("osc_in.ignored")
     lines = (
+        ("repertoire", describe(controls.repertoire)),
         ("scene", controls.scene),
         ("mode", controls.mode),
         ("picture", "-" if rendered is None else f"{1000 / max(rendered['p50'], 0.1):.0f} fps"),

@@ -19,11 +19,13 @@ from engine.faults import StartError
 from engine.osc_listener import LOOPBACK_ONLY
 from engine.osc_senders import parse_network
 from engine.osc_target import parse_address, parse_target
+from engine.repertoire import DEFAULT_TABLE, RepertoireTable
 
 LARGEST_SETTINGS_FILE = 2**20
 
 METAVARS = {
     "pose_model": "FILE",
+    "repertoire": "NAME",
     "glide": "S",
     "influence": "0..1",
     "energy": "0..2",
@@ -108,12 +110,18 @@ class Settings(BaseModel):
 
     emotion: str = Field("neutral", description="the emotion at the start")
     glide: float = Field(0.5, ge=0, le=60, description="seconds that a change of emotion takes, 0 to 60")
-    influence: float = Field(0.3, ge=0, le=1, description="how much the visitor draws the dancer, 0 to 1")
+    repertoire: RepertoireTable = Field(
+        DEFAULT_TABLE,
+        description="what is danced: dance, gesture, walk, or in a file weights: { dance = 0.8, walk = 0.2 }",
+    )
+    influence: float = Field(0.6, ge=0, le=1, description="how much the visitor draws the dancer, 0 to 1")
     energy: float = Field(1.0, ge=0, le=2, description="how much the dancer moves, 0 to 2; 1 as the actors did")
     seed: int = Field(0, ge=0, lt=2**63, description="the same seed dances the same dance")
     checkpoint: Path | None = Field(None, description="the dancer (default: the one that ships)")
 
-    show: Path | None = Field(None, description="a TOML file with a timeline of emotion, influence and energy")
+    show: Path | None = Field(
+        None, description="a TOML file with a timeline of emotion, repertoire, influence and energy"
+    )
     hold: float = Field(
         30.0,
         ge=0,
@@ -210,6 +218,8 @@ def _as_toml(value: object) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(map(_as_toml, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name} = {_as_toml(entry)}' for name, entry in value.items())}}}"
     if isinstance(value, int | float):
         return str(value)
     return json.dumps(str(value), ensure_ascii=False)  # a JSON string is a TOML string
@@ -265,6 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     def describe(name: str) -> str:
         field = Settings.model_fields[name]
         default = " ".join(field.default) if isinstance(field.default, tuple) else field.default
+        default = _as_toml(default) if isinstance(default, dict) else default
         shown = "" if default is None or default is False else f" (default: {default})"
         return f"{field.description}{shown}".replace("%", "%%")
 

@@ -1,20 +1,22 @@
-"""A show: a timeline of emotion, influence and energy over minutes, from a TOML file.
+"""A show: a timeline of emotion, repertoire, influence and energy over minutes, from a TOML file.
 
 length = 600            # seconds, after which it begins anew; without it the last cue stays
 [[cue]]
 at = 0                  # seconds from the beginning of the dance
 glide = 20              # seconds over which it comes, from what is there then (default 10)
 emotion = "sad"         # a name, or weights: { sad = 0.7, timid = 0.3 }
-influence = 0.2         # each of the three may be left out and then stays as it was
+repertoire = "dance"    # a name, or weights: { dance = 0.8, gesture = 0.2 }
+influence = 0.2         # each of the four may be left out and then stays as it was
 energy = 0.8
 """
 
 import logging
 import time
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from engine.faults import StartError
 from engine.mailbox import Mailbox
 from engine.operator import MOST_ENERGY, Operator
+from engine.repertoire import RepertoireTable, table_weights
 from engine.room import Room
 from engine.statistics import Statistics
 from engine.values import DancerFrame
@@ -45,6 +48,7 @@ class CueEntry(BaseModel):
     at: Seconds
     glide: Seconds = 10.0
     emotion: str | Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)] | None = None
+    repertoire: RepertoireTable | None = None
     influence: Annotated[float, Field(ge=0, le=1)] | None = None
     energy: Annotated[float, Field(ge=0, le=MOST_ENERGY)] | None = None
 
@@ -96,9 +100,10 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class Show:
-    """The three tracks."""
+    """The four tracks."""
 
     emotion: Track
+    repertoire: Track
     influence: Track
     energy: Track
 
@@ -111,20 +116,23 @@ class Show:
         if file.length is not None and times[-1] >= file.length:
             raise ValueError(f"the last cue is at {times[-1]:g} s, when the show of {file.length:g} s is over")
 
-        def track(name: str) -> Track:
+        def number(value: float) -> Weights:
+            return np.array([value], dtype=np.float32)
+
+        def track(name: str, value_of: Callable[[Any], Weights]) -> Track:
             """The cues of one control, in the file's order."""
             cues = [cue for cue in file.cue if getattr(cue, name) is not None]
-            values = [
-                weights_of(cue.emotion, palette)
-                if name == "emotion" and cue.emotion is not None
-                else np.array([getattr(cue, name)], dtype=np.float32)
-                for cue in cues
-            ]
+            values = [value_of(getattr(cue, name)) for cue in cues]
             return Track(
                 tuple(cue.at for cue in cues), tuple(cue.glide for cue in cues), tuple(values), file.length
             )
 
-        return cls(track("emotion"), track("influence"), track("energy"))
+        return cls(
+            track("emotion", lambda emotion: weights_of(emotion, palette)),
+            track("repertoire", table_weights),
+            track("influence", number),
+            track("energy", number),
+        )
 
 
 def weights_of(emotion: str | dict[str, float], palette: Palette) -> Weights:
@@ -187,12 +195,14 @@ class ShowRoom(Room):
         """Ask for what a moment in seconds wants."""
         blend, controls = self._operator.present()
         emotion = self._at("emotion", moment, blend)
+        repertoire = self._at("repertoire", moment, controls.repertoire)
         influence = self._at("influence", moment, np.array([controls.influence], dtype=np.float32))
         energy = self._at("energy", moment, np.array([controls.energy], dtype=np.float32))
         self._operator.cue(
             emotion,
             None if influence is None else float(influence[0]),
             None if energy is None else float(energy[0]),
+            repertoire,
         )
 
     def _at(self, name: str, moment: float, present: Weights) -> Weights | None:

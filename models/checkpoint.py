@@ -15,9 +15,11 @@ from safetensors.torch import load_file, save_file
 
 from models.bounded_files import check_tensors
 from models.card import FORMAT, CheckpointError, card_path, read_card, write_card
+from models.kinds import KINDS
 from models.motion_space import INPUT_COUNT, MotionSpace
 from models.network import DanceNetwork, FrameNetwork, NetworkConfig
 from models.palette import Palette
+from models.restyling import Restyling
 from models.skeleton import FloatArray
 from models.wish import PHRASE_COUNT, WISH_COUNT
 
@@ -32,7 +34,8 @@ class Checkpoint:
     space: MotionSpace
     palette: Palette
     conditions: tuple[str, ...]
-    phrases: FloatArray  # (P, 128, 7) that actors showed in each emotion, slowest first, see `models.wish`
+    phrases: FloatArray  # (P, kinds, 128, 13) shown in each emotion and kind, slowest first, see `models.wish`
+    restyling: Restyling  # of movement that nobody acted in an emotion
     card: dict[str, Any]
 
 
@@ -49,6 +52,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {f"network.{name}": tensor for name, tensor in checkpoint.network.state_dict().items()}
     tensors |= {f"space.{name}": tensor for name, tensor in checkpoint.space.state_dict().items()}
     tensors["phrases"] = torch.from_numpy(checkpoint.phrases)
+    tensors |= {
+        f"restyling.{name}": torch.from_numpy(value) for name, value in vars(checkpoint.restyling).items()
+    }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     unfinished = path.with_suffix(".partial")
     save_file(tensors, unfinished, metadata={"format": FORMAT})
@@ -79,6 +85,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         if min(space.pose_scale.min(), space.step_scale.min(), space.metres_moved.min()) <= 0:
             raise ValueError("its units are not all above zero")
         phrases = _phrases(tensors, len(palette.names))
+        restyling = _restyling(tensors, len(palette.names))
     except KeyError as error:
         raise CheckpointError(
             f"{card_path(path)}: the entry {error} is missing; was it written by python -m models.train?"
@@ -90,7 +97,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         ) from None
     network.to(device).eval()
     space.to(device)
-    return Checkpoint(network, space, palette, conditions, phrases, card)
+    return Checkpoint(network, space, palette, conditions, phrases, restyling, card)
 
 
 def _whole(value: Any, low: int, high: int) -> int:
@@ -156,13 +163,27 @@ def _phrases(tensors: dict[str, torch.Tensor], palette_count: int) -> FloatArray
     if "phrases" not in tensors:
         raise ValueError("the tensor phrases is missing")
     phrases = tensors["phrases"].float().numpy()
-    if phrases.ndim != 3 or phrases.shape[::2] != (palette_count, PHRASE_COUNT) or phrases.shape[1] < 1:
-        raise ValueError(
-            f"phrases should be ({palette_count}, at least 1, {PHRASE_COUNT}), not {phrases.shape}"
-        )
+    wanted = (palette_count, len(KINDS), PHRASE_COUNT)
+    if phrases.ndim != 4 or phrases.shape[2] < 1 or (*phrases.shape[:2], phrases.shape[3]) != wanted:
+        raise ValueError(f"phrases should be of {wanted} with at least 1 before the last, not {phrases.shape}")
     if not np.isfinite(phrases).all() or (phrases[..., 0] < 0).any():
         raise ValueError("phrases are not made of finite numbers and speeds")
     return phrases
+
+
+def _restyling(tensors: dict[str, torch.Tensor], palette_count: int) -> Restyling:
+    """How movement is restyled into each palette entry; it must be there and make sense."""
+    parts = {}
+    for name, value in vars(Restyling.none(palette_count)).items():
+        if f"restyling.{name}" not in tensors:
+            raise ValueError(f"the tensor restyling.{name} is missing")
+        parts[name] = tensors[f"restyling.{name}"].float().numpy()
+        if parts[name].shape != value.shape or not np.isfinite(parts[name]).all():
+            raise ValueError(f"restyling.{name} should be {value.shape} finite numbers")
+    restyling = Restyling(**parts)
+    if min(restyling.amplitude.min(), restyling.tempo.min()) <= 0:
+        raise ValueError("the amplitude and tempo of restyling should be above 0")
+    return restyling
 
 
 def _fill(module: torch.nn.Module, prefix: str, tensors: dict[str, torch.Tensor]) -> None:

@@ -155,6 +155,18 @@ def write_clips(path: str | Path, clips: Clips) -> None:
         raise ClipsError(f"{path}: expected a place to write to ({error.strerror or error})") from error
 
 
+def join_clips(parts: Sequence[Clips]) -> Clips:
+    """Several sets of clips as one. Raises ValueError for none."""
+    if not parts:
+        raise ValueError("no clips to join")
+    lengths = np.concatenate([np.diff(part.starts) for part in parts])
+    texts = (
+        sum((getattr(part, name) for part in parts), ()) for name in ("names", "datasets", "contents", "styles")
+    )
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return Clips(np.concatenate([part.positions for part in parts]), starts, *texts)
+
+
 def split_clips(clips: Clips, validation_share: float = 0.1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices of the training clips and of the validation clips, both ascending.
 

@@ -1,10 +1,13 @@
-"""Measure dances beside real motion: `python -m models.evaluate --data clips.npz --out report/`.
+"""Measure dances beside real motion: `python -m models.evaluate --data clips.npz dances.npz --out report/`.
 
 Without --rollouts the checkpoint dances first: eight seeds of each emotion, half of them prompted with another
-emotion's movement, and dancers who change their emotion every five seconds.
+emotion's movement. What it dances by default is measured beside real dances; gestures, also of dancers who
+change their emotion every five seconds, beside the acted clips; and gestures and walks in equal parts for their
+variety.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +19,15 @@ from tqdm import tqdm
 
 from models.card import CheckpointError, default_checkpoint
 from models.checkpoint import read_checkpoint
-from models.clips import Clips, ClipsError, read_clips, split_clips
+from models.clips import Clips, ClipsError, join_clips, read_clips, split_clips
+from models.dance_classifier import ANSWERS, classifier_error, train_dance_classifier
+from models.dance_report import (
+    DanceReference,
+    build_dance_reference,
+    measure_dances,
+    show_dances,
+    write_dances,
+)
 from models.evaluation_plots import draw_plots
 from models.generator import Generator
 from models.judge import (
@@ -30,8 +41,10 @@ from models.judge import (
     train_judge,
     windows_of,
 )
+from models.kinds import kind_of, repertoire_of
 from models.reference import Reference, averaged, build_reference, sample_features
 from models.report import LongDance, Measured, Report, show, write
+from models.restyling import Restyling
 from models.rollouts import (
     SEEDS,
     SWITCH_EVERY,
@@ -41,10 +54,14 @@ from models.rollouts import (
     prompts_for,
     read_rollouts,
     save_rollouts,
+    steady_dances,
     switches_of,
 )
 from models.skeleton import FRAME_RATE, FloatArray
+from models.visitor_report import show_answer
 
+ACTS = (0.0, 0.5, 0.5)
+"""The repertoire whose variety is measured beside the actors'."""
 LOOK_EVERY = 3
 """Frames between two looks of the judge after a switch."""
 LONGEST = 3600.0
@@ -142,6 +159,27 @@ def find_judge(path: Path, clips: Clips, emotions: Sequence[str], recipe: JudgeR
     return judge
 
 
+def find_dance_reference(path: Path, clips: Clips, emotions: Sequence[str]) -> DanceReference | None:
+    """Real dances to measure against, with the classifier in the file or a new one that is kept there; None
+    where the clips hold no dances or nothing acted to compare emotions with. Raises JudgeError."""
+    training, held_out = (half.tolist() for half in split_clips(clips))
+    if not any(kind_of(content) == "dance" for content in clips.contents):
+        return None
+    restyling = Restyling.fit(clips, training, emotions)
+    try:
+        classifier = (
+            load_judge(path, ANSWERS) if path.exists() else train_dance_classifier(clips, training, restyling)
+        )
+        save_judge(path, classifier, JudgeRecipe())
+        error = classifier_error(classifier, clips, held_out, restyling, range(0, len(emotions), 3))
+        return build_dance_reference(clips, emotions, classifier, restyling, error)
+    except JudgeError:
+        raise
+    except ValueError as error:
+        print(f"models.evaluate: dances are not measured: {error}", file=sys.stderr)
+        return None
+
+
 def long_dances(generator: Generator, minutes: float) -> LongDance:
     """Let one dancer of each emotion dance for long, and see whether the last minute is like the first."""
     size = len(generator.checkpoint.palette)
@@ -167,11 +205,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=default_checkpoint(), metavar="FILE")
     parser.add_argument("--rollouts", type=Path, metavar="FILE.npz", help="dances that are there already")
-    parser.add_argument("--data", type=Path, required=True, metavar="FILE.npz", help="real clips")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE.npz", help="real clips")
     parser.add_argument("--out", type=Path, default=Path("report"), metavar="FOLDER")
     parser.add_argument("--judge", type=Path, metavar="FILE", help="default: judge.safetensors in --out")
     parser.add_argument("--seconds", type=float, default=120.0, metavar="S", help="of each dance")
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="dances of each emotion")
+    parser.add_argument("--visitor", action="store_true", help="also how it answers a visitor")
     parser.add_argument("--long", type=float, default=0.0, metavar="MINUTES", help="and one long dance of each")
     return parser.parse_args(arguments)
 
@@ -182,16 +221,23 @@ def evaluate(options: argparse.Namespace) -> Report:
         raise RolloutsError(f"--seconds should be {2 * SWITCH_EVERY:g} to {LONGEST:g}, --seeds 1 to 64")
     if not (0 <= options.long <= LONGEST / 60) or (options.long and options.rollouts):
         raise RolloutsError(f"--long should be 0 to {LONGEST / 60:g} minutes, and there is none of --rollouts")
-    clips = read_clips(options.data)
+    clips = join_clips([read_clips(path) for path in options.data])
     rollouts = read_rollouts(options.rollouts) if options.rollouts else None
     generator = None if rollouts else Generator(read_checkpoint(options.checkpoint))
     emotions = rollouts.palette if rollouts else generator.checkpoint.palette.names  # type: ignore[union-attr]
     judge = find_judge(options.judge or options.out / "judge.safetensors", clips, emotions)
-    if rollouts is None:
-        assert generator is not None
+    dances = acts = rollouts
+    if generator is not None:
         prompts = prompts_for(clips, split_clips(clips)[1].tolist(), emotions)
-        rollouts = dance_all(generator, prompts, options.seconds, options.seeds)
-        save_rollouts(options.out / "rollouts.npz", rollouts)
+        seconds, seeds = options.seconds, options.seeds
+        rollouts = dance_all(generator, prompts, seconds, seeds, repertoire_of("gesture").tolist())
+        rng = np.random.default_rng(0)
+        dances = steady_dances(generator, prompts, seconds, seeds, rng)
+        acts = steady_dances(generator, prompts, seconds, seeds, rng, repertoire=ACTS)
+        for name, some in {"rollouts": dances, "gestures": rollouts, "acts": acts}.items():
+            save_rollouts(options.out / f"{name}.npz", some)
+    assert rollouts is not None and dances is not None and acts is not None
+    dance_reference = find_dance_reference(options.out / "dance_classifier.safetensors", clips, emotions)
     reference = build_reference(clips, emotions, judge)
     report = evaluate_rollouts(rollouts, reference)
     if options.long and generator is not None:
@@ -200,6 +246,13 @@ def evaluate(options: argparse.Namespace) -> Report:
     write(report, reference, options.out)
     draw_plots(report, rollouts, reference, options.out)
     show(report, reference)
+    if dance_reference is not None:
+        danced = measure_dances(dances, acts, dance_reference)
+        write_dances(danced, options.out)
+        show_dances(danced)
+        if options.visitor and generator is not None:
+            answers = show_answer(clips, generator, dance_reference)
+            (options.out / "visitor.json").write_text(json.dumps(answers, indent=1) + "\n", encoding="utf-8")
     return report
 
 

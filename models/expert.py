@@ -13,24 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.activity import WINDOWS, activity_input, speed_of_input
-from models.motion_space import POSE_COUNT
+from models.features import POSE_COUNT
+from models.kinds import KINDS
 from models.skeleton import FloatArray
 from models.windows import TEMPI, MotionBank, WindowSampler
-from models.wish import WISH_COUNT
+from models.wish import MANNER, WISH_COUNT
 
 ACTIVITY_WEIGHT = 3.0
 """What a difference of one in the activity input counts; one deviation of a number of the pose counts 1."""
-MANNER_WEIGHT = 2.0
+MANNER_WEIGHT = 1.5
 """What a deviation of a number of the manner counts."""
 RATE_WEIGHT = 0.5
 """What a deviation of travel and turning counts; the stage bends the dancer's way, and no clip knows of it."""
+MAX_FRAMES = 60_000
+"""Frames of a library: of a larger one every second, third … is kept, since neighbours differ little."""
 RETURN_RATE = 0.35
 """One over the frames in which what the dancer does turns into what the actor did, see `Expert._way`."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """Frames of clips that show one emotion: keys (N, D) to compare with and where they stand in the bank."""
+    """Frames of clips that show one emotion in one kind of movement: keys (N, D) to compare with and where they
+    stand in the bank."""
 
     keys: FloatArray
     frames: NDArray[np.int64]
@@ -52,30 +56,34 @@ class Expert:
         )
         speed = activity_input(coming_speed_in_clip(self.bank))
         at_once = np.full(len(features), np.nan)  # said to some dancers, and never compared
-        self._wishes = np.column_stack([speed, at_once, sampler.manner]).astype(np.float32)
+        kinds = np.eye(len(KINDS))[np.repeat(self.bank.kind, np.diff(self.bank.starts))]
+        self._wishes = np.column_stack([speed, at_once, sampler.manner, kinds]).astype(np.float32)
         assert self._wishes.shape[1] == WISH_COUNT
-        self._libraries: dict[int, Library] = {}
+        self._libraries: dict[tuple[int, int], Library] = {}
 
-    def shown(self, count: int) -> NDArray[np.int64]:
-        """The first `count` conditions but for those that no clip shows for long enough to answer from."""
-        known = [c for c in range(count) if self.sampler.shows(c, 2 + self.reach)]
-        return np.array(known, dtype=np.int64)
+    def shown(self, count: int) -> NDArray[np.bool_]:
+        """Which of the first `count` conditions in which kind (count, kinds) some clip shows for long enough to
+        answer from."""
+        shows = [[self.sampler.shows(c, k, 2 + self.reach) for k in range(len(KINDS))] for c in range(count)]
+        return np.array(shows)
 
-    def library(self, condition: int) -> Library:
-        """All frames of the clips that show an emotion, but for those too near the end of their clip.
+    def library(self, condition: int, kind: int) -> Library:
+        """The frames of the clips that show an emotion in a kind, but for those too near the end of their clip.
 
-        Always all of them: what the dancer sees decides the answer, and what is decided can be learnt. Where
+        Always the same: what the dancer sees decides the answer, and what is decided can be learnt. Where
         clips are left out by chance, or followed for a while once chosen, answers to the same differ, and
-        their mean is in no manner and no emotion. Raises KeyError for a condition that no clip shows.
+        their mean is in no manner and no emotion. Raises KeyError for a condition and kind that no
+        clip shows.
         """
-        if condition not in self._libraries:
-            segments, _ = self.sampler.segments_of(condition)
+        if (condition, kind) not in self._libraries:
+            segments, _ = self.sampler.segments_of(condition, kind)
             starts = self.bank.starts
             clips = [np.arange(starts[i] + 1, starts[i + 1] - self.reach) for i in segments]
             frames = np.concatenate(clips)
+            frames = frames[:: -(-len(frames) // MAX_FRAMES)]
             keys = self._keys(self.bank.features[frames], self._steps[frames], self._wishes[frames])
-            self._libraries[condition] = Library(keys, frames)
-        return self._libraries[condition]
+            self._libraries[condition, kind] = Library(keys, frames)
+        return self._libraries[condition, kind]
 
     def answer(self, library: Library, poses: FloatArray, steps: FloatArray, wishes: FloatArray) -> FloatArray:
         """The coming steps (N, horizon, 52) for poses (N, 49) that steps (N, 52) led to, and wishes (N, A)."""
@@ -114,7 +122,7 @@ class Expert:
         turned = steps[:, :POSE_COUNT] * self.sampler.step_weight[:POSE_COUNT]
         travel = steps[:, POSE_COUNT:] * RATE_WEIGHT * self.sampler.pose_weight[POSE_COUNT:]
         speed = ACTIVITY_WEIGHT * wishes[:, :1]
-        manner = MANNER_WEIGHT * wishes[:, len(WINDOWS) :]
+        manner = MANNER_WEIGHT * wishes[:, MANNER]
         return np.concatenate([pose, turned, travel, speed, manner], axis=1).astype(np.float32)
 
 

@@ -26,6 +26,8 @@ HEIGHT = DIRECTIONS.stop
 PLANAR_VELOCITY = slice(HEIGHT + 1, HEIGHT + 3)
 YAW_RATE = HEIGHT + 3
 FEATURE_COUNT = HEIGHT + 4
+POSE_COUNT = HEIGHT + 1
+"""Features that say what the pose is; the rest say how the body travels."""
 
 
 def heading(positions: FloatArray) -> FloatArray:

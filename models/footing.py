@@ -22,9 +22,9 @@ HIGHEST_FLIGHT = 0.11
 
 FOLLOWING = 0.15
 """Share of a change of the feet's slide that the pelvis follows in a frame."""
-FARTHEST_HELD = 0.12
+FARTHEST_HELD = 0.18
 """Metres that a leg may hold a foot back."""
-TAKING_HOLD = 0.75
+TAKING_HOLD = 0.9
 """Share of the slide of a standing foot that its leg takes up: all of it is felt as a jerk in the knee."""
 STILL_HELD, LETTING_GO = 0.98, 0.85
 """What is left of that after a frame, for a foot that stands and one that is lifted."""

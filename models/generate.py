@@ -20,6 +20,7 @@ from models.clips import read_clips
 from models.features import positions_to_features
 from models.generator import Generator
 from models.glide import DEFAULT_GLIDE, EmotionGlide
+from models.kinds import DEFAULT_REPERTOIRE, KINDS, repertoire_of
 from models.palette import Palette
 from models.skeleton import FRAME_RATE, JOINT_COUNT, JOINTS, FloatArray
 
@@ -68,9 +69,15 @@ def schedule(
 
 
 def dance(
-    generator: Generator, weights: FloatArray, prompts: list[FloatArray] | None, seed: int, energy: float
+    generator: Generator,
+    weights: FloatArray,
+    prompts: list[FloatArray] | None,
+    seed: int,
+    energy: float,
+    repertoire: FloatArray,
 ) -> FloatArray:
-    """Positions (N, T, 17, 3) of N dancers under weights (N, T, P), from prompts (T', 52) or from standing."""
+    """Positions (N, T, 17, 3) of N dancers under weights (N, T, P) and a repertoire (3,), from prompts (T', 52)
+    or from standing."""
     count, frames = weights.shape[:2]
     state = generator.start(count, seed)
     if prompts:
@@ -78,10 +85,10 @@ def dance(
         chosen = [prompts[i % len(prompts)][-shortest:] for i in range(count)]
         state = generator.prompt(state, np.stack(chosen), seamless=False)
     else:
-        state = generator.warm(state, weights[:, 0])
+        state = generator.warm(state, weights[:, 0], repertoire=repertoire)
     positions = np.empty((count, frames, JOINT_COUNT, 3), dtype=np.float32)
     for frame in tqdm(range(frames), unit="frame", disable=None):
-        state = generator.step(state, weights[:, frame], energy)
+        state = generator.step(state, weights[:, frame], energy, repertoire=repertoire)
         positions[:, frame] = state.positions
     if not np.isfinite(positions).all():
         raise GenerateError("the network left the finite numbers; the checkpoint is broken or badly trained")
@@ -121,7 +128,14 @@ def _checked(positions: FloatArray) -> FloatArray:
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The options of the command line; what cannot be one ends the program with status 2."""
     parser = argparse.ArgumentParser(prog="python -m models.generate", description=__doc__)
+    default = ", ".join(f"{kind} {weight:g}" for kind, weight in zip(KINDS, DEFAULT_REPERTOIRE, strict=True))
     parser.add_argument("--emotion", required=True, metavar="NAME[,NAME…]|all", help="what to dance")
+    parser.add_argument(
+        "--repertoire",
+        metavar="NAME",
+        default=DEFAULT_REPERTOIRE,
+        help=f"what kind of movement: {', '.join(KINDS)} (default: {default})",
+    )
     parser.add_argument(
         "--switch-every", type=float, metavar="S", help="go on to the next of the emotions every S seconds"
     )
@@ -151,6 +165,7 @@ def generate(options: argparse.Namespace) -> None:
         raise GenerateError(f"{options.out.parent}: no such folder to write --out to")
     if options.switch_every is not None and options.switch_every <= 0:
         raise GenerateError("--switch-every should be positive")
+    repertoire = repertoire_of(options.repertoire)
     checkpoint = read_checkpoint(options.checkpoint, options.device)
     names = emotion_names(options.emotion, checkpoint.palette)
     if len(names) * options.count * frames > MOST_FRAMES:
@@ -160,7 +175,7 @@ def generate(options: argparse.Namespace) -> None:
     weights = np.repeat(weights, options.count, axis=0)
     prompts = read_prompts(options.prompt) if options.prompt else None
     torch.manual_seed(options.seed)
-    positions = dance(Generator(checkpoint), weights, prompts, options.seed, options.energy)
+    positions = dance(Generator(checkpoint), weights, prompts, options.seed, options.energy, repertoire)
     with options.out.open("wb") as file:
         np.savez_compressed(
             file,

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.activity import activity_input
 from models.bodies import Bodies
@@ -24,13 +25,15 @@ from models.features import (
     FEATURE_COUNT,
     HEIGHT,
     PLANAR_VELOCITY,
+    POSE_COUNT,
     YAW_RATE,
     advance,
     pose_positions,
     turn_back,
 )
 from models.footing import FOLLOWING, STANDING_TOE, TOES, held, planted, rise, slide
-from models.motion_space import POSE_COUNT, STEP_COUNT, steps_of, unit_directions
+from models.kinds import DEFAULT_REPERTOIRE, KINDS
+from models.motion_space import STEP_COUNT, steps_of, unit_directions
 from models.network import Cache
 from models.planner import Planner, traced
 from models.seam import seam_between, sewn
@@ -49,6 +52,14 @@ RANKS = (0.15, 0.975)
 between two movements, beyond single leaps."""
 GOLDEN = 0.618
 """By how much the rank goes on from one phrase to the next, from 1 back to 0: each is far from the last few."""
+FACING_TIME_CONSTANT_S = 2.0
+"""Of the running mean of the heading that is led to the audience: a spin is over by then."""
+FACING_GAIN, MAX_FACING_RATE = 1.2, 1.2
+"""Radians a second by which the heading turns for each radian that its mean looks past the audience, and at
+most."""
+FACING_SPEED = 0.3
+"""Mean joint speed in m/s from which on it turns as fast as that; a body that stands would be turned on its
+feet."""
 SEAM = 20
 """Frames over which a jump of context fades."""
 
@@ -61,16 +72,19 @@ class Sampling:
     """share of each Gaussian's deviation that is used, at energy 1"""
     pull: float = 3.0
     """how strongly components are preferred that move as fast as was asked, see `models.planner`"""
-    decision_rate: float = 30.0
+    decision_rate: float = 6.0
     """mean number of times a second that the choice of component is drawn anew"""
-    overlap: float = 0.9
+    noise_persistence: float = 0.6
+    """correlation of the Gaussians' noise from frame to frame: plans that were made one after the other are
+    averaged, and with independent noise the mean moves at half the speed of what was learnt"""
+    overlap: float = 0.8
     """weight of each plan relative to the next newer one when their steps are averaged"""
     emphasis: float = 0.55
     """how much further than in training the emotion that the network hears lies from the mean of all: in the
     spirit of guidance (Ho & Salimans 2022, arXiv:2207.12598), which extrapolates what comes out, at no cost"""
     bout: float = 4.0
     """mean seconds for which one phrase is asked, as long as actors keep to one"""
-    whim: float = 0.25
+    whim: float = 0.2
     """deviations by which the manner asked for differs from that of the phrase: an actor never does it twice"""
     invention: float = 0.46
     """by how much whim, and by which share temperature, grows in emotions that few phrases are known of: what
@@ -93,9 +107,11 @@ class DanceState:
     step: FloatArray  # (B, 52) that led to it
     cache: Cache  # of the frames before it
     plans: FloatArray  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its first step on
-    gumbel: FloatArray  # (B, K)
-    rank: FloatArray  # (B,) from 0 to 1, of the phrase that is asked for among those of its emotion
-    whim: FloatArray  # (B, 7) standard normal, by which its speed and its manner differ from the phrase's
+    gumbel: FloatArray  # (B, K) that chose the component of the mixture
+    noise: FloatArray  # (B, Z) standard normal, off the mean of the component
+    kind: NDArray[np.int64]  # (B,) of movement, index in `models.kinds.KINDS`
+    rank: FloatArray  # (B,) from 0 to 1, of the phrase that is asked for among those of its emotion and kind
+    whim: FloatArray  # (B, 13) standard normal, by which its speed and its manner differ from the phrase's
     wish: FloatArray  # (B, A) that the frame was danced with, see `models.wish`
     asked: FloatArray  # (B,) m/s, the activity asked for, a running mean
     moved: FloatArray  # (B,) m/s, the speed danced, the same mean
@@ -103,6 +119,9 @@ class DanceState:
     seam_age: int  # frames since
     place: FloatArray  # (B, 2) metres, x and z of the pelvis
     yaw: FloatArray  # (B,) radians
+    facing: (
+        FloatArray  # (B, 2) running mean of the heading as (sine, cosine) of the yaw; the audience is at (0, 1)
+    )
     drift: FloatArray  # (B, 2) metres a frame by which the pelvis follows its feet, see `models.footing`
     holds: FloatArray  # (B, 2, 2) metres by which the legs hold the feet back
     seed: int
@@ -166,7 +185,10 @@ class Generator:
         self.network, self.space = checkpoint.network, checkpoint.space
         self.device = next(self.network.parameters()).device
         self._bodies = Bodies.of(self.space)
-        self._scarcity = scarcity(checkpoint.phrases)
+        kinds = range(len(KINDS))
+        self._scarcity = np.stack(
+            [scarcity(checkpoint.phrases[:, kind]) for kind in kinds], axis=1
+        )  # (P, kinds)
         self._planners: dict[int, Any] = {}  # compiled, by the number of dancers
 
     def start(self, count: int = 1, seed: int = 0) -> DanceState:
@@ -180,6 +202,8 @@ class Generator:
             cache=self.network.empty_cache(count),
             plans=np.zeros((count, 0, horizon, STEP_COUNT), dtype=np.float32),
             gumbel=self._gumbel(rng, count),
+            noise=self._white(rng, count),
+            kind=np.full(count, int(np.argmax(DEFAULT_REPERTOIRE))),
             rank=rng.random(count),
             whim=rng.standard_normal((count, PHRASE_COUNT)),
             wish=np.full((count, WISH_COUNT), np.nan),
@@ -189,6 +213,7 @@ class Generator:
             seam_age=SEAM,
             place=np.zeros((count, 2)),
             yaw=np.zeros(count),
+            facing=np.tile([0.0, 1.0], (count, 1)),
             drift=np.zeros((count, 2)),
             holds=np.zeros((count, 2, 2)),
             seed=seed,
@@ -201,17 +226,18 @@ class Generator:
         emotion_weights: FloatArray,
         frames: int = FRAME_RATE,
         longest: float = math.inf,
+        repertoire: FloatArray | Sequence[float] = DEFAULT_REPERTOIRE,
     ) -> DanceState:
         """Dance unseen for some frames, so that a dancer who has just been started is already moving: at least
         one, and no more once `longest` seconds are over."""
         over = time.perf_counter() + longest
         for _ in range(frames):
-            state = self.step(state, emotion_weights)
+            state = self.step(state, emotion_weights, repertoire=repertoire)
             if time.perf_counter() > over:
                 break
         # What the legs hold and where the pelvis drifts are directions on the stage, which yaw turns.
-        moved = ("place", "yaw", "drift", "holds")
-        return replace(state, **{name: np.zeros_like(getattr(state, name)) for name in moved})
+        still = {name: np.zeros_like(getattr(state, name)) for name in ("place", "yaw", "drift", "holds")}
+        return replace(state, facing=np.tile([0.0, 1.0], (len(state.yaw), 1)), **still)
 
     @torch.inference_mode()
     def prompt(self, state: DanceState, features: FloatArray, *, seamless: bool = True) -> DanceState:
@@ -252,6 +278,7 @@ class Generator:
             seam_age=0,
             place=before.place,
             yaw=before.yaw,
+            facing=before.facing,
             drift=before.drift,
             holds=before.holds,
             tick=before.tick,
@@ -263,33 +290,41 @@ class Generator:
         emotion_weights: FloatArray | Sequence[float],
         energy: float = 1.0,
         toward: FloatArray | None = None,
-        influence: float = 0.0,
+        influence: float | FloatArray = 0.0,
+        repertoire: FloatArray | Sequence[float] = DEFAULT_REPERTOIRE,
     ) -> DanceState:
         """Dance one frame.
 
-        emotion_weights (P,) or (B, P) over the palette; energy scales the activity asked for and, by its
-        root, the temperature; toward (52,) or (B, 52) is a pose whose bone directions draw the dancer, by a
-        share `influence` of the difference in each frame.
+        emotion_weights (P,) or (B, P) over the palette; repertoire (3,) or (B, 3) over `models.kinds.KINDS`;
+        energy scales the activity asked for and, by its root, the temperature; toward (49,) or (B, 49) is a
+        pose whose bone directions draw the dancer, in each frame by a share `influence` of the difference, one
+        for all or one each (49,).
         """
-        return self.act(self.think(state, emotion_weights, energy), toward, influence)
+        return self.act(self.think(state, emotion_weights, energy, repertoire), toward, influence)
 
     def think(
-        self, state: DanceState, emotion_weights: FloatArray | Sequence[float], energy: float = 1.0
+        self,
+        state: DanceState,
+        emotion_weights: FloatArray | Sequence[float],
+        energy: float = 1.0,
+        repertoire: FloatArray | Sequence[float] = DEFAULT_REPERTOIRE,
     ) -> DanceState:
         """The long half of a step: everything but the body, which `act` moves. No visitor is needed."""
         weights = np.broadcast_to(
             np.asarray(emotion_weights, dtype=np.float32), (len(state.pose), len(self.checkpoint.palette))
         )
         rng = self._random(state.seed, state.tick)
-        noise, gumbel, rank, whim = self._wander(state, rng)
-        asked, wish = self.wish_of(replace(state, rank=rank, whim=whim), weights, energy)
-        hot = self._temperature(state, energy, weights)
+        noise, gumbel, kind, rank, whim = self._wander(state, rng, np.asarray(repertoire, dtype=np.float64))
+        asked, wish = self.wish_of(replace(state, kind=kind, rank=rank, whim=whim), weights, energy)
+        hot = self._temperature(energy, weights, kind)
         plan, cache = self._plan(state, weights, wish, asked, gumbel, hot * noise)
         return replace(
             state,
             cache=cache,
             plans=np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon],
             gumbel=gumbel,
+            noise=noise,
+            kind=kind,
             rank=rank,
             whim=whim,
             wish=wish,
@@ -298,7 +333,9 @@ class Generator:
             tick=state.tick + 1,
         )
 
-    def act(self, thought: DanceState, toward: FloatArray | None = None, influence: float = 0.0) -> DanceState:
+    def act(
+        self, thought: DanceState, toward: FloatArray | None = None, influence: float | FloatArray = 0.0
+    ) -> DanceState:
         """The short half of a step: the body moved as it was thought, and drawn as `step` says."""
         pose, rates = self._dance(thought.pose, thought.plans, toward, influence)
         state, speed = self._travel(thought, pose, rates)
@@ -307,10 +344,10 @@ class Generator:
     def wish_of(self, state: DanceState, weights: FloatArray, energy: float) -> tuple[FloatArray, FloatArray]:
         """The speed in m/s (B,) and the wish (B, A) with which dancers in this state are asked for emotions of
         weights (B, P)."""
-        asked, manner = self._phrase(weights, state.rank, energy)
+        asked, manner = self._phrase(weights, state.kind, state.rank, energy)
         asked = asked * np.exp(self.sampling.tempo * state.whim[:, 0])
         asked = np.maximum(asked, self.sampling.lowest_speed)
-        whim = self.sampling.whim + self._invention(weights)
+        whim = self.sampling.whim + self._invention(weights, state.kind)
         return asked, self._wish(state, asked, manner + whim[:, None] * state.whim[:, 1:])
 
     @torch.inference_mode()
@@ -339,17 +376,19 @@ class Generator:
     def _planner(self) -> Planner:
         return Planner(self.network, self.space, self.sampling.pull)
 
-    def _temperature(self, state: DanceState, energy: float, weights: FloatArray) -> FloatArray:
+    def _temperature(self, energy: float, weights: FloatArray, kind: NDArray[np.int64]) -> FloatArray:
         """The share of each Gaussian's deviation that is used in this frame, (B, 1)."""
-        hot = self.sampling.temperature * (1.0 + self._invention(weights)[:, None])
+        hot = self.sampling.temperature * (1.0 + self._invention(weights, kind)[:, None])
         return hot * np.float32(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
 
-    def _invention(self, weights: FloatArray) -> FloatArray:
-        """By which share temperature grows, and by how much whim, (B,), in emotions of weights (B, P)."""
-        return np.asarray(self.sampling.invention * (weights @ self._scarcity), dtype=np.float32)
+    def _invention(self, weights: FloatArray, kind: NDArray[np.int64]) -> FloatArray:
+        """By which share temperature grows, and by how much whim, (B,), in emotions of weights (B, P) and kinds
+        (B,) of movement."""
+        scarce = np.take_along_axis(weights @ self._scarcity, kind[:, None], axis=1)[:, 0]
+        return np.asarray(self.sampling.invention * scarce, dtype=np.float32)
 
     def _dance(
-        self, pose: FloatArray, plans: FloatArray, toward: FloatArray | None, influence: float
+        self, pose: FloatArray, plans: FloatArray, toward: FloatArray | None, influence: float | FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """The next pose (B, 49) and rates (B, 3): the plans' mean opinion, drawn towards `toward`."""
         ages = np.arange(plans.shape[1])
@@ -357,8 +396,8 @@ class Generator:
         share = (share / share.sum()).astype(np.float32)
         step = (plans[:, ages, ages] * share[:, None]).sum(axis=1)  # what was planned a frames ago for now
         moved = pose + step[:, :POSE_COUNT]
-        if toward is not None and influence > 0:
-            difference = np.asarray(toward, dtype=np.float32)[..., :POSE_COUNT] - moved
+        if toward is not None and np.any(np.asarray(influence) > 0):
+            difference = np.asarray(toward, dtype=np.float32) - moved
             difference[..., HEIGHT] = 0.0  # the height stays the dancer's own: bodies differ
             moved = moved + influence * difference
         return with_unit_directions(self._led_back(moved)), step[:, POSE_COUNT:]
@@ -382,14 +421,16 @@ class Generator:
         place = place - drift
         sideways, forward = np.moveaxis(turn_back(place - state.place, state.yaw), -1, 0)
         features[:, PLANAR_VELOCITY] = np.stack([sideways, forward], axis=-1) * FRAME_RATE
-        yaw = yaw + self._bend(state.place, place)
+        change = (after[:, 1:] - after[:, :1]) - (before[:, 1:] - before[:, :1])
+        speed = np.linalg.norm(change, axis=-1).mean(axis=-1) * FRAME_RATE
+        yaw = yaw + self._bend(state.place, place) + self._face(state.facing, place, speed)
+        looking = np.stack([np.sin(yaw), np.cos(yaw)], axis=-1)
+        facing = state.facing + (looking - state.facing) / (FRAME_RATE * FACING_TIME_CONSTANT_S)
         features[:, YAW_RATE] = (yaw - state.yaw) * FRAME_RATE
         danced = features[:, :POSE_COUNT]
         step = np.concatenate([danced - state.pose, features[:, POSE_COUNT:]], axis=-1)
-        change = (after[:, 1:] - after[:, :1]) - (before[:, 1:] - before[:, :1])
-        speed = np.linalg.norm(change, axis=-1).mean(axis=-1) * FRAME_RATE
-        moved = replace(state, pose=danced, step=step, place=place, yaw=yaw, drift=drift, holds=holds)
-        return moved, speed
+        moved = replace(state, pose=danced, step=step, place=place, yaw=yaw, facing=facing)
+        return replace(moved, drift=drift, holds=holds), speed
 
     def _on_its_feet(
         self, state: DanceState, before: FloatArray, after: FloatArray
@@ -413,34 +454,59 @@ class Generator:
         fastest = 1.5 / FRAME_RATE * beyond * np.clip(speed, 0.0, 1.0)
         return np.clip(wrong, -fastest, fastest)
 
-    def _wander(self, state: DanceState, rng: np.random.Generator) -> tuple[FloatArray, ...]:
-        """The kinds of chance: white noise, a choice that is held, a phrase and a whim kept for a bout."""
+    def _face(self, facing: FloatArray, place: FloatArray, speed: FloatArray) -> FloatArray:
+        """Radians (B,) by which the heading turns to the audience, from its running mean (B, 2) and the mean
+        joint speed (B,) in m/s. At the edge of the stage the way back goes first, and while the dancer spins
+        the mean is short and hardly turns it."""
+        past = np.arctan2(facing[:, 0], facing[:, 1]) * np.linalg.norm(facing, axis=-1)
+        beyond = np.clip(np.linalg.norm(place, axis=-1) / self.sampling.stage_radius - 0.5, 0.0, 1.0)
+        rate = np.clip(-FACING_GAIN * past, -MAX_FACING_RATE, MAX_FACING_RATE)
+        turned: FloatArray = rate * (1.0 - beyond) * np.clip(speed / FACING_SPEED, 0.0, 1.0) / FRAME_RATE
+        return turned
+
+    def _wander(
+        self, state: DanceState, rng: np.random.Generator, repertoire: FloatArray
+    ) -> tuple[NDArray, ...]:
+        """The kinds of chance: noise and a choice that persist, a kind, a phrase and a whim kept for a
+        bout."""
         count = len(state.pose)
-        noise = rng.standard_normal((count, self.network.config.target_count), dtype=np.float32)
+        kept = self.sampling.noise_persistence
+        noise = kept * state.noise + math.sqrt(1.0 - kept**2) * self._white(rng, count)
         anew = rng.random((count, 1)) < self.sampling.decision_rate / FRAME_RATE
         gumbel = np.where(anew, self._gumbel(rng, count), state.gumbel)
-        ends = rng.random(count) < 1.0 / (FRAME_RATE * self.sampling.bout)
+        shares = np.cumsum(
+            np.broadcast_to(repertoire / repertoire.sum(axis=-1, keepdims=True), (count, len(KINDS))), axis=1
+        )
+        unwanted = np.take_along_axis(np.diff(shares, prepend=0.0), state.kind[:, None], axis=1)[:, 0] <= 0.0
+        ends = (rng.random(count) < 1.0 / (FRAME_RATE * self.sampling.bout)) | unwanted
+        drawn = (rng.random((count, 1)) * shares[:, -1:] >= shares).sum(axis=1)
+        kind = np.where(ends, np.minimum(drawn, len(KINDS) - 1), state.kind)
         rank = np.where(ends, (state.rank + GOLDEN + rng.uniform(-0.1, 0.1, count)) % 1.0, state.rank)
         whim = np.where(ends[:, None], rng.standard_normal(state.whim.shape), state.whim)
-        return noise, gumbel, rank, whim
+        return noise, gumbel, kind, rank, whim
 
-    def _phrase(self, weights: FloatArray, rank: FloatArray, energy: float) -> tuple[FloatArray, FloatArray]:
-        """The speed in m/s (B,) to dance the coming second at, and the manner (B, 6): of phrases of the same
-        rank of all emotions, the mean by their weights."""
+    def _phrase(
+        self, weights: FloatArray, kind: NDArray[np.int64], rank: FloatArray, energy: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """The speed in m/s (B,) to dance the coming second at, and the manner (B, 12): of phrases of one kind
+        and the same rank of all emotions, the mean by their weights."""
         phrases = self.checkpoint.phrases
         among = RANKS[0] + (RANKS[1] - RANKS[0]) * rank
-        chosen = phrases[:, (among * phrases.shape[1]).astype(int)]  # (P, B, 7)
+        chosen = phrases[:, kind, (among * phrases.shape[2]).astype(int)]  # (P, B, 13)
         wanted = np.einsum("bp,pbw->bw", weights, chosen)
         return energy * wanted[:, 0], wanted[:, 1:]
 
     def _wish(self, state: DanceState, asked: FloatArray, manner: FloatArray) -> FloatArray:
         """What the network hears (B, A) beside the emotion: how much and in what manner to move."""
         activity = activity_input(np.stack([asked, self._at_once(state, asked)], axis=-1))
-        return np.concatenate([activity, manner], axis=-1)
+        return np.concatenate([activity, manner, np.eye(len(KINDS))[state.kind]], axis=-1)
 
     def _at_once(self, state: DanceState, asked: FloatArray) -> FloatArray:
         """The speed in m/s (B,) to dance at right now, for those who have moved far less than asked, or NaN."""
         return np.where(state.moved < self.sampling.patience * state.asked, asked, np.nan)
+
+    def _white(self, rng: np.random.Generator, count: int) -> FloatArray:
+        return rng.standard_normal((count, self.network.config.target_count), dtype=np.float32)
 
     def _gumbel(self, rng: np.random.Generator, count: int) -> FloatArray:
         return rng.gumbel(size=(count, self.network.config.components)).astype(np.float32)

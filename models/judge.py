@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,8 +23,7 @@ from tqdm import tqdm
 from models.bounded_files import check_tensors, read_text
 from models.card import LARGEST_CARD
 from models.clips import PALETTE_LABELS, Clips
-from models.features import FEATURE_COUNT, mirror_features, positions_to_features
-from models.motion_space import POSE_COUNT
+from models.features import FEATURE_COUNT, POSE_COUNT, mirror_features, positions_to_features
 from models.palette import LONGEST_NAME, MOST_ENTRIES
 from models.skeleton import FRAME_RATE, FloatArray
 
@@ -160,12 +159,25 @@ def train_judge(
     clips: Clips, indices: Sequence[int], emotions: Sequence[str], recipe: JudgeRecipe | None = None
 ) -> Judge:
     """A judge trained on the clips at `indices`; the same each time on one machine. Raises JudgeError."""
-    recipe = recipe or JudgeRecipe()
-    draw = _Draw(clips, indices, emotions)
+    return fit_judge(_Draw(clips, indices, emotions), emotions, recipe or JudgeRecipe(), "judge")
+
+
+class Draw(Protocol):
+    """Where training windows come from."""
+
+    def frames(self) -> FloatArray:
+        """Frames (N, 101) to measure the units on."""
+
+    def __call__(self, rng: np.random.Generator, count: int) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Windows (count, T, 101) and the answers (count,)."""
+
+
+def fit_judge(draw: Draw, answers: Sequence[str], recipe: JudgeRecipe, what: str) -> Judge:
+    """A network trained on drawn windows to give one of the answers; the same each time on one machine."""
     rng = np.random.default_rng(recipe.seed)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
-        judge = Judge(emotions, recipe.width, recipe.dropout)
+        judge = Judge(answers, recipe.width, recipe.dropout)
         frames = draw.frames()
         judge.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
         judge.scale.copy_(torch.from_numpy(np.maximum(frames.std(axis=0), 1e-3)))
@@ -173,7 +185,7 @@ def train_judge(
             judge.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, recipe.steps)
-        for _ in tqdm(range(recipe.steps), unit="step", desc="judge", disable=None):
+        for _ in tqdm(range(recipe.steps), unit="step", desc=what, disable=None):
             windows, wanted = draw(rng, recipe.batch)
             heard = torch.from_numpy(windows)
             heard = heard + recipe.noise * judge.scale * torch.randn_like(heard)

@@ -13,10 +13,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from models.motion_space import METRES_MOVED, POSE_COUNT
+from models.features import POSE_COUNT
+from models.motion_space import METRES_MOVED
 from models.skeleton import FRAME_RATE, FloatArray
 
-MANNERS = 6
+MANNERS = 12
 """Numbers that a manner is made of."""
 AROUND = 2 * FRAME_RATE
 """Frames before and after the one whose manner is measured, as far as its clip reaches."""
@@ -28,7 +29,7 @@ TRAVEL_WEIGHT = 0.12 * FRAME_RATE
 
 @dataclass(frozen=True)
 class Manners:
-    """The units of manners: mean (D,) and basis (D, 6) of what movement looks like."""
+    """The units of manners: mean (D,) and basis (D, 12) of what movement looks like."""
 
     mean: FloatArray
     basis: FloatArray
@@ -44,7 +45,7 @@ class Manners:
         return cls(mean.astype(np.float32), (vectors[:, first] / deviations).astype(np.float32))
 
     def of(self, features: FloatArray, starts: NDArray[np.int64]) -> FloatArray:
-        """The manner (N, 6) of each frame of clips, about zero mean and unit deviation."""
+        """The manner (N, 12) of each frame of clips, about zero mean and unit deviation."""
         return np.clip((looks_of(features, starts) - self.mean) @ self.basis, -FARTHEST, FARTHEST)
 
 

@@ -7,8 +7,9 @@ are shown. The floor is y = 0; the ball of a standing foot is at `models.footing
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from models.features import pose_positions, positions_to_features
+from models.features import heading, pose_positions, positions_to_features
 from models.footing import STANDING_TOE, TOES
 from models.skeleton import BONE_PARENTS, FRAME_RATE, FloatArray, joint_speed
 
@@ -19,6 +20,12 @@ CONTACT_HEIGHT = STANDING_TOE + 0.02
 """Metres under which the ball of a foot is on its floor."""
 QUICK = 5.0
 """Hz above which movement of a body is mostly trembling."""
+BACK_ANGLE = np.radians(120.0)
+CONTACT_SPEED = 0.5
+"""Metres a second of the ball of a foot from which on it counts as moving altogether."""
+BEAT_WINDOW = 8 * FRAME_RATE
+BEAT_FRAMES = (9, 36)
+"""Frames of the shortest and the longest period that counts as a beat, 0.3 and 1.2 s."""
 REPEAT_WINDOW = 2 * FRAME_RATE
 REPEAT_HOP = FRAME_RATE // 2
 REPEAT_SHARE = 0.2
@@ -43,9 +50,7 @@ def frozen_share(positions: FloatArray) -> float:
 def longest_frozen(positions: FloatArray) -> float:
     """Seconds of the longest stretch in which every second is frozen."""
     frozen = running_mean(joint_speed(positions), FROZEN_WINDOW) < FROZEN_SPEED
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], frozen.astype(np.int8), [0]])))
-    runs = edges[1::2] - edges[::2]
-    return float(runs.max() + FROZEN_WINDOW - 1) / FRAME_RATE if len(runs) else 0.0
+    return longest_run(frozen) + (FROZEN_WINDOW - 1) / FRAME_RATE if frozen.any() else 0.0
 
 
 def jerk(positions: FloatArray) -> float:
@@ -90,6 +95,33 @@ def bone_change(positions: FloatArray) -> float:
     bones = np.linalg.norm(positions[:, 1:] - positions[:, BONE_PARENTS], axis=-1)
     # Summed over minutes in float32 the mean itself would be off by more than the bar.
     return float(np.abs(bones - bones.mean(axis=0, dtype=np.float64)).max())
+
+
+def back_turned(positions: FloatArray) -> NDArray[np.bool_]:
+    """Whether the body looks past the audience (+z) by more than `BACK_ANGLE`, (T,) bool."""
+    return np.abs(heading(positions)) > BACK_ANGLE
+
+
+def longest_run(flags: NDArray[np.bool_]) -> float:
+    """Seconds of the longest stretch of frames (T,) that are set."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return float((edges[1::2] - edges[::2]).max()) / FRAME_RATE if len(edges) else 0.0
+
+
+def rhythm_strength(positions: FloatArray) -> float:
+    """How strongly the contacts of the feet repeat after the best of the periods of `BEAT_FRAMES`: the mean
+    over windows of 8 s of the largest autocorrelation, 1 for a metronome; NaN for less than 8 s."""
+    speed = np.linalg.norm(np.diff(positions[:, TOES], axis=0), axis=-1) * FRAME_RATE
+    contact = np.clip(1.0 - speed / CONTACT_SPEED, 0.0, 1.0).sum(axis=1)
+    strengths = []
+    for first in range(0, len(contact) - BEAT_WINDOW + 1, BEAT_WINDOW // 2):
+        window = contact[first : first + BEAT_WINDOW]
+        window = window - window.mean()
+        power = float(np.square(window).mean())
+        lags = range(BEAT_FRAMES[0], BEAT_FRAMES[1] + 1)
+        alike = [float((window[lag:] * window[:-lag]).mean()) for lag in lags]
+        strengths.append(max(alike) / max(power, 1e-6))
+    return float(np.mean(strengths)) if strengths else float("nan")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.features import FEATURE_COUNT, HEIGHT
+from models.features import FEATURE_COUNT, POSE_COUNT
 from models.skeleton import BONE_COUNT, BONE_LENGTHS, FRAME_RATE, JOINT_COUNT, PARENTS, FloatArray
 
-POSE_COUNT = HEIGHT + 1
-"""Features that say what the pose is; the rest say how the body travels."""
 STEP_COUNT = FEATURE_COUNT
 INPUT_COUNT = POSE_COUNT + STEP_COUNT
 

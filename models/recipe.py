@@ -18,7 +18,7 @@ class Recipe:
     width: int = 192
     layers: int = 4
     heads: int = 4
-    span: int = 64
+    span: int = 96
     components: int = 12
     dropout: float = 0.1
     largest_error: float = 0.6

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from models import measures
 from models.clips import Clips, split_clips
+from models.copying import CopyDetector
 from models.judge import LONG, SHORT, Judge, emotion_of, frechet, windows_of
 from models.manifold import Manifold
-from models.repertoire import Repertoire
 from models.skeleton import FRAME_RATE, FloatArray, joint_speed
 
 FEATURE_WINDOWS = 160
@@ -37,7 +37,7 @@ class Reference:
     judge: Judge
     plausible: measures.Plausible
     manifold: Manifold
-    repertoire: Repertoire
+    copies: CopyDetector
     real: dict[str, FloatArray]
     looped: float
     """share of windows that repeat in a real clip that is played in a loop"""
@@ -50,7 +50,7 @@ class Reference:
 
     def values_of(self, dance: FloatArray) -> dict[str, float]:
         """Every measure of one dance."""
-        taken = measures_with(self.plausible, self.manifold, self.repertoire)
+        taken = measures_with(self.plausible, self.manifold, self.copies)
         return {name: take(dance) for name, take in taken.items()}
 
     @cached_property
@@ -75,7 +75,7 @@ def averaged(name: str, values: ArrayLike, lengths: ArrayLike) -> float:
 
 
 def measures_with(
-    plausible: measures.Plausible, manifold: Manifold, repertoire: Repertoire
+    plausible: measures.Plausible, manifold: Manifold, copies: CopyDetector
 ) -> dict[str, Measure]:
     """Name, with its unit, -> function of positions (T, 17, 3)."""
     return {
@@ -90,7 +90,7 @@ def measures_with(
         "out_of_height_share": plausible.out_of_height,
         "off_manifold_share": manifold.off_share,
         "repetition_share": measures.repetition_share,
-        "copied_share": repertoire.copied_share,
+        "copied_share": copies.copied_share,
         "farthest_m": measures.farthest,
         "bone_change_m": measures.bone_change,
     }
@@ -103,8 +103,8 @@ def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Refe
     everything = [clips.clip(i) for i in np.flatnonzero(shown >= 0).tolist()]
     plausible = measures.Plausible.of(everything)
     manifold = Manifold.of([clips.clip(i) for i in training], [clips.clip(i) for i in held_out])
-    repertoire = Repertoire.of([clips.clip(i) for i in training])
-    taken = measures_with(plausible, manifold, repertoire)
+    copies = CopyDetector.of([clips.clip(i) for i in training])
+    taken = measures_with(plausible, manifold, copies)
     columns: dict[str, list[float]] = {name: [] for name in taken}
     speeds = []
     rng = np.random.default_rng(0)
@@ -123,7 +123,7 @@ def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Refe
         judge,
         plausible,
         manifold,
-        repertoire,
+        copies,
         {name: np.array(values) for name, values in columns.items()},
         looped_share(everything),
         {length: confusion_of(judge, clips, shown, held_out, length) for length in (LONG, SHORT)},

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from models.checkpoint import Checkpoint
 from models.expert import Expert
 from models.generator import DanceState, Generator, Sampling
+from models.kinds import KINDS, TRAINING_REPERTOIRE
 from models.skeleton import FRAME_RATE, FloatArray
 from models.windows import Windows, joined
 
@@ -58,22 +59,22 @@ class Rehearsal:
     """frames of the windows to draw"""
     sampling: Sampling = field(default_factory=lambda: Sampling(emphasis=0.0))
     _state: DanceState | None = None
-    _shown: NDArray[np.int64] = field(init=False)
-    """the emotions that the expert can answer in"""
-    _emotions: NDArray[np.int64] = field(init=False)
-    """places in those of the emotion asked for"""
-    _apart: NDArray[np.int64] = field(init=False)
-    """how many places further the emotion is that might have been asked for"""
+    _shown: NDArray[np.bool_] = field(init=False)
+    """(P, kinds) what the expert can answer in"""
+    _asked: NDArray[np.int64] = field(init=False)
+    """(dancers, 2) emotion and kind asked for"""
+    _other: NDArray[np.int64] = field(init=False)
+    """(dancers, 2) emotion and kind that might have been asked for"""
     _acts: list[Windows] = field(default_factory=list)
     _kept: Windows | None = None
     """the acts as one"""
 
     def __post_init__(self) -> None:
         self._shown = self.expert.shown(len(self.checkpoint.palette))
-        if not len(self._shown):
+        if not self._shown.any():
             raise ValueError("no clip shows an emotion of the palette for long enough to rehearse it")
         self._generator = Generator(self.checkpoint, self.sampling, compiled=False)
-        self._emotions, self._apart = self._any_emotion(), self._any_distance()
+        self._asked, self._other = self._anything(), self._anything()
 
     @property
     def begun(self) -> bool:
@@ -87,26 +88,29 @@ class Rehearsal:
         assert self._state is not None
         restless = np.arange(DANCERS) < RESTLESS * DANCERS
         changed = restless & (self.rng.random(DANCERS) < SWITCH_CHANCE)
-        self._emotions = np.where(changed, self._any_emotion(), self._emotions)
+        self._asked = np.where(changed[:, None], self._anything(), self._asked)
         changed = self.rng.random(DANCERS) < OTHERWISE_CHANCE
-        self._apart = np.where(changed, self._any_distance(), self._apart)
-        emotions = self._shown[self._emotions]
-        otherwise = self._shown[(self._emotions + self._apart) % len(self._shown)]
-        asked, other = np.eye(len(self.checkpoint.palette), dtype=np.float32)[np.stack([emotions, otherwise])]
+        self._other = np.where(changed[:, None], self._anything(), self._other)
+        palette = np.eye(len(self.checkpoint.palette), dtype=np.float32)
+        asked, other = palette[self._asked[:, 0]], palette[self._other[:, 0]]
+        repertoire = np.eye(len(KINDS))[self._asked[:, 1]]
         energy = float(np.exp(self.rng.uniform(-0.4, 0.4)))
         poses, steps, wishes, other_wishes = [], [], [], []
         for _ in range(ACT):
             poses.append(self._state.pose)
             steps.append(self._state.step)
-            before, self._state = self._state, self._generator.step(self._state, asked, energy)
+            before, self._state = (
+                self._state,
+                self._generator.step(self._state, asked, energy, repertoire=repertoire),
+            )
             wishes.append(self._state.wish)
-            phrase = replace(before, rank=self._state.rank, whim=self._state.whim)
+            phrase = replace(before, kind=self._other[:, 1], rank=self._state.rank, whim=self._state.whim)
             other_wishes.append(self._generator.wish_of(phrase, other, energy)[1])
         danced, moved, wished, other_wished = (
             np.stack(part, axis=1).astype(np.float32) for part in (poses, steps, wishes, other_wishes)
         )
-        as_asked = self._answered(danced, moved, wished, emotions)
-        self._acts.append(joined(as_asked, self._answered(danced, moved, other_wished, otherwise)))
+        as_asked = self._answered(danced, moved, wished, self._asked)
+        self._acts.append(joined(as_asked, self._answered(danced, moved, other_wished, self._other)))
         del self._acts[: -KEPT // ACT]
         if self.begun and len(self._acts) * ACT < self.length:
             return  # until there is enough of the new dance, windows are of the old one
@@ -114,14 +118,15 @@ class Rehearsal:
         self._kept = Windows(**{name: np.concatenate(part, axis=1) for name, part in parts.items()})
 
     def _answered(
-        self, poses: FloatArray, steps: FloatArray, wishes: FloatArray, emotions: NDArray[np.int64]
+        self, poses: FloatArray, steps: FloatArray, wishes: FloatArray, asked: NDArray[np.int64]
     ) -> Windows:
-        """An act as danced with these wishes in these emotions (dancers,), with the expert's answers."""
-        conditions = np.repeat(emotions[:, None], ACT, axis=1)
+        """An act as danced with these wishes in these emotions and kinds (dancers, 2), with the expert's
+        answers."""
+        conditions = np.repeat(asked[:, :1], ACT, axis=1)
         plans = np.empty((*poses.shape[:2], self.expert.horizon, steps.shape[-1]), dtype=np.float32)
-        for emotion in np.unique(emotions):
-            some = emotions == emotion
-            library = self.expert.library(int(emotion))
+        for emotion, kind in np.unique(asked, axis=0).tolist():
+            some = (asked == (emotion, kind)).all(axis=1)
+            library = self.expert.library(emotion, kind)
             danced = (part[some].reshape(-1, part.shape[-1]) for part in (poses, steps, wishes))
             plans[some] = self.expert.answer(library, *danced).reshape(plans[some].shape)
         return Windows(poses, steps, conditions, wishes, plans)
@@ -140,10 +145,12 @@ class Rehearsal:
         fresh = self._generator.start(DANCERS, int(self.rng.integers(2**31)))
         self._state = self._generator.prompt(fresh, np.stack(chosen), seamless=False)
         self._acts.clear()
-        self._emotions = self._any_emotion()
+        self._asked = self._anything()
 
-    def _any_distance(self) -> NDArray[np.int64]:
-        return self.rng.integers(1, max(len(self._shown), 2), size=DANCERS)
-
-    def _any_emotion(self) -> NDArray[np.int64]:
-        return self.rng.integers(len(self._shown), size=DANCERS)
+    def _anything(self) -> NDArray[np.int64]:
+        """An emotion and a kind (dancers, 2) that the expert can answer in: emotions alike, kinds as they are
+        learnt."""
+        shares = self._shown * np.asarray(TRAINING_REPERTOIRE)
+        shares = (shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)).ravel()
+        drawn = self.rng.choice(shares.size, size=DANCERS, p=shares / shares.sum())
+        return np.stack(np.divmod(drawn, len(KINDS)), axis=1)

@@ -14,6 +14,7 @@ from models.features import positions_to_features
 from models.generator import DanceState, Generator
 from models.glide import DEFAULT_GLIDE, EmotionGlide
 from models.judge import emotion_of
+from models.kinds import DEFAULT_REPERTOIRE
 from models.palette import MOST_ENTRIES
 from models.skeleton import FRAME_RATE, JOINT_COUNT, JOINTS, FloatArray
 
@@ -81,26 +82,36 @@ def prompts_for(clips: Clips, indices: Sequence[int], palette: Sequence[str]) ->
     return prompts
 
 
-def danced(generator: Generator, state: DanceState, weights: FloatArray, what: str) -> FloatArray:
-    """Positions (N, T, 17, 3) under weights (N, T, P)."""
+def danced(
+    generator: Generator,
+    state: DanceState,
+    weights: FloatArray,
+    what: str,
+    repertoire: Sequence[float] = DEFAULT_REPERTOIRE,
+) -> FloatArray:
+    """Positions (N, T, 17, 3) under weights (N, T, P), of a repertoire (3,)."""
     count, frames = weights.shape[:2]
     positions = np.empty((count, frames, JOINT_COUNT, 3), dtype=np.float32)
     for frame in tqdm(range(frames), unit="frame", desc=what, disable=None):
-        state = generator.step(state, weights[:, frame])
+        state = generator.step(state, weights[:, frame], repertoire=repertoire)
         positions[:, frame] = state.positions
     return positions
 
 
 def dance_all(
-    generator: Generator, prompts: list[list[FloatArray]], seconds: float, seeds: int = SEEDS
+    generator: Generator,
+    prompts: list[list[FloatArray]],
+    seconds: float,
+    seeds: int = SEEDS,
+    repertoire: Sequence[float] = DEFAULT_REPERTOIRE,
 ) -> Rollouts:
     """`steady_dances`, and one a emotion that switches every `SWITCH_EVERY` seconds."""
     rng = np.random.default_rng(0)
-    steady = steady_dances(generator, prompts, seconds, seeds, rng)
+    steady = steady_dances(generator, prompts, seconds, seeds, rng, repertoire=repertoire)
     frames, size = steady.emotion_weights.shape[1:]
     switching = switching_weights(size, frames, rng)
-    start = generator.warm(generator.start(size, seed=2), switching[:, 0])
-    switched = danced(generator, start, switching, "switching dances")
+    start = generator.warm(generator.start(size, seed=2), switching[:, 0], repertoire=repertoire)
+    switched = danced(generator, start, switching, "switching dances", repertoire)
     return Rollouts(
         np.concatenate([steady.positions, switched]),
         np.concatenate([steady.emotion_weights, switching]),
@@ -116,6 +127,7 @@ def steady_dances(
     seeds: int,
     rng: np.random.Generator,
     dance_seed: int = 1,
+    repertoire: Sequence[float] = DEFAULT_REPERTOIRE,
 ) -> Rollouts:
     """`seeds` dances of each emotion, half of them prompted with another emotion's movement.
 
@@ -131,7 +143,9 @@ def steady_dances(
         generator.start(len(emotions), seed=dance_seed), np.stack(movement), seamless=False
     )
     weights = np.repeat(np.eye(size, dtype=np.float32)[emotions][:, None], frames, axis=1)
-    return Rollouts(danced(generator, start, weights, "dances"), weights, tuple(palette), mismatched)
+    return Rollouts(
+        danced(generator, start, weights, "dances", repertoire), weights, tuple(palette), mismatched
+    )
 
 
 def switching_weights(size: int, frames: int, rng: np.random.Generator) -> FloatArray:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from models.checkpoint import Checkpoint
 from models.generator import DanceState, Generator, Sampling
 from models.mixture import Mixture, choose_component, sample_components
+from models.network import Cache
 from models.planner import Planner
 from models.skeleton import FRAME_RATE, FloatArray
 
@@ -118,11 +120,17 @@ class RuledPlanner(Planner):
 
 
 class RuledGenerator(Generator):
-    """A dancer who follows a rule and hears of no wish, only of the emotion."""
+    """A dancer who follows a rule and hears of no wish, only of the emotion. Chance is drawn anew in every
+    frame."""
 
     def __init__(self, checkpoint: Checkpoint, rule: Rule) -> None:
-        overlap = 0.0 if rule.newest else Sampling.overlap
-        super().__init__(checkpoint, Sampling(overlap=overlap, emphasis=rule.emphasis), compiled=False)
+        sampling = Sampling(
+            decision_rate=FRAME_RATE,
+            noise_persistence=0.0,
+            overlap=0.0 if rule.newest else Sampling.overlap,
+            emphasis=rule.emphasis,
+        )
+        super().__init__(checkpoint, sampling, compiled=False)
         self.rule = rule
 
     def _planner(self) -> Planner:
@@ -138,8 +146,20 @@ class RuledGenerator(Generator):
             return np.zeros_like(state.drift), np.zeros_like(state.holds), np.zeros(len(after))
         return super()._on_its_feet(state, before, after)
 
-    def _temperature(self, state: DanceState, energy: float, weights: FloatArray) -> FloatArray:
-        return np.full((len(weights), 1), self.rule.deviation(state.tick / FRAME_RATE), dtype=np.float32)
+    def _temperature(self, energy: float, weights: FloatArray, kind: NDArray[np.int64]) -> FloatArray:
+        return np.ones((len(weights), 1), dtype=np.float32)
+
+    def _plan(
+        self,
+        state: DanceState,
+        weights: FloatArray,
+        wish: FloatArray,
+        asked: FloatArray,
+        gumbel: FloatArray,
+        noise: FloatArray,
+    ) -> tuple[FloatArray, Cache]:
+        deviation = np.float32(self.rule.deviation(state.tick / FRAME_RATE))
+        return super()._plan(state, weights, wish, asked, gumbel, deviation * noise)
 
     def _wish(self, state: DanceState, asked: FloatArray, manner: FloatArray) -> FloatArray:
         return np.full_like(super()._wish(state, asked, manner), np.nan)

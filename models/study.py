@@ -29,6 +29,7 @@ from models.clips import Clips, read_clips, split_clips
 from models.evaluate import evaluate_rollouts, find_judge
 from models.footing import FARTHEST_HELD, FOLLOWING, TAKING_HOLD
 from models.generator import Sampling
+from models.kinds import repertoire_of
 from models.palette import DEFAULT_PALETTE
 from models.recipe import Recipe
 from models.reference import Reference, build_reference
@@ -63,6 +64,9 @@ from models.train import (
     steps,
 )
 from models.windows import condition_names
+
+REPERTOIRE = "gesture"
+"""What is danced to be measured, as in `models.evaluate` beside acted clips."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +117,10 @@ class Study:
         """What all results have in common: the budget, the data, how a dancer dances and what is measured."""
         budget = {name: value for name, value in asdict(self.budget).items() if name != "seeds"}
         digest = hashlib.sha256(self.clips.positions.tobytes())
-        digest.update("\n".join((*self.clips.names, *self.clips.labels)).encode("utf-8", "surrogatepass"))
-        dance = {**asdict(Sampling()), "feet": [FOLLOWING, FARTHEST_HELD, TAKING_HOLD]}
+        texts = (*self.clips.names, *self.clips.labels, *self.clips.contents)
+        digest.update("\n".join(texts).encode("utf-8", "surrogatepass"))
+        feet = [FOLLOWING, FARTHEST_HELD, TAKING_HOLD]
+        dance = {**asdict(Sampling()), "feet": feet, "repertoire": REPERTOIRE}
         return {**budget, "data": digest.hexdigest()[:16], "dance": dance, "measures": list(COLUMNS)}
 
     def recipe(self, system: System, seed: int) -> Recipe:
@@ -170,7 +176,9 @@ class Study:
         for _ in tqdm(losses, total=recipe.steps, desc=system.name, leave=False, disable=None):
             pass
         phrases = seen.training.phrases(np.random.default_rng([recipe.seed, 3]), len(DEFAULT_PALETTE))
-        return Checkpoint(trainee.average, space, DEFAULT_PALETTE, self.data.conditions, phrases, {})
+        return Checkpoint(
+            trainee.average, space, DEFAULT_PALETTE, self.data.conditions, phrases, seen.restyling, {}
+        )
 
     def measure(self, system: System, checkpoint: Checkpoint, seed: int) -> list[dict[str, Any]]:
         """A row for each rule by which the system dances; prompts and chance are those of the seed."""
@@ -179,7 +187,15 @@ class Study:
             generator = system.generator(checkpoint, rule)
             chance = np.random.default_rng(seed)
             budget = self.budget
-            rollouts = steady_dances(generator, self.prompts, budget.seconds, budget.dances, chance, seed)
+            rollouts = steady_dances(
+                generator,
+                self.prompts,
+                budget.seconds,
+                budget.dances,
+                chance,
+                seed,
+                repertoire_of(REPERTOIRE).tolist(),
+            )
             figures: Figures = {}
             speeds: list[float] = []
             if np.isfinite(rollouts.positions).all():

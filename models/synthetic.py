@@ -1,5 +1,7 @@
 """Movement made by code, so that whatever needs clips can be tried without any data."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from models.clips import PALETTE_LABELS, Clips
@@ -45,10 +47,15 @@ def swinging_figure(frames: int, *, rate: float = 1.0, turn: float = 0.0, phase:
     return forward_kinematics(pelvis, unit_vectors(directions)).astype(np.float32)
 
 
-def synthetic_clips(per_label: int = 2, frames: int = 70) -> Clips:
-    """Clips of every label of the palette and of one other style, each with its own rate of swinging."""
+CONTENTS = ("dance", "wave", "walk")
+"""One content of each kind of movement, in the order of `models.kinds.KINDS`."""
+
+
+def synthetic_clips(per_label: int = 2, frames: int = 70, contents: Sequence[str] = CONTENTS) -> Clips:
+    """Clips of every label of the palette and of one other style, each with its own rate of swinging. The takes
+    of a label are of one content after the other."""
     labels = [label for labels in PALETTE_LABELS.values() for label in labels] + ["1/giant"]
-    movements, datasets, styles, names = [], [], [], []
+    movements, datasets, styles, names, shown = [], [], [], [], []
     for number, label in enumerate(labels):
         for take in range(per_label):
             rate = 0.4 + 0.15 * number
@@ -57,6 +64,6 @@ def synthetic_clips(per_label: int = 2, frames: int = 70) -> Clips:
             datasets.append(dataset)
             styles.append(style)
             names.append(f"{dataset}-{style}-{take}")
+            shown.append(contents[take % len(contents)])
     starts = np.cumsum([0] + [len(movement) for movement in movements])
-    contents = tuple("swing" for _ in names)
-    return Clips(np.concatenate(movements), starts, tuple(names), tuple(datasets), contents, tuple(styles))
+    return Clips(np.concatenate(movements), starts, tuple(names), tuple(datasets), tuple(shown), tuple(styles))

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from models.activity import activity_input
 from models.skeleton import FloatArray
 
-ALIKE = 0.5
+ALIKE = 0.8
 """Deviations of speed and manner over which phrases are alike."""
 SPEED_WEIGHT = 1.5
 """What a difference of one in the activity input counts; one deviation of a number of the manner counts 1."""
-PLENTY = 0.35
+PLENTY = 0.6
 """Deviations from a phrase to the next one of its emotion where there are as many as one could want."""
 STEEPEST = 50.0
 """The strongest tilt, over the range of the speeds."""
@@ -28,7 +28,7 @@ LEAST = 1e-12
 
 
 def telling(phrases: FloatArray, clips: NDArray[np.int64]) -> FloatArray:
-    """The share (P, N), 0 to 1, of each phrase's own emotion among those alike, of phrases (P, N, 7) as in
+    """The share (P, N), 0 to 1, of each phrase's own emotion among those alike, of phrases (P, N, 13) as in
     `models.wish`, N of each of P emotions, that come from the clips (P, N)."""
     emotions, count = phrases.shape[:2]
     told = _compared(phrases)
@@ -45,7 +45,7 @@ def telling(phrases: FloatArray, clips: NDArray[np.int64]) -> FloatArray:
 
 
 def scarcity(phrases: FloatArray) -> FloatArray:
-    """How few different phrases each emotion has, (P,) in 0..1, of phrases (P, N, 7): the nearer each is to
+    """How few different phrases each emotion has, (P,) in 0..1, of phrases (P, N, 13): the nearer each is to
     another of its own, the fewer there are."""
     scarce = np.zeros(len(phrases))
     for emotion, own in enumerate(_compared(phrases)):

@@ -26,9 +26,10 @@ from tqdm import tqdm
 
 from models.card import CheckpointError, read_card
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from models.clips import PALETTE_LABELS, Clips, ClipsError, read_clips, split_clips
+from models.clips import PALETTE_LABELS, Clips, ClipsError, join_clips, read_clips, split_clips
 from models.expert import Expert
 from models.features import positions_to_features
+from models.kinds import kind_of
 from models.manner import Manners
 from models.motion_space import INPUT_COUNT, MotionSpace
 from models.network import DanceNetwork, FrameNetwork, NetworkConfig
@@ -37,6 +38,7 @@ from models.palette import DEFAULT_PALETTE
 from models.progress import Trainee, resume, save_progress
 from models.recipe import Recipe
 from models.rehearsal import PROMPT, Rehearsal
+from models.restyling import Restyling
 from models.skeleton import FloatArray
 from models.windows import Windows, WindowSampler, build_bank, condition_names, joined
 from models.wish import WISH_COUNT
@@ -155,7 +157,8 @@ def command_line(options: argparse.Namespace, recipe: Recipe) -> str:
     changed = {k: v for k, v in asdict(recipe).items() if v != getattr(Recipe(), k)}
     extra = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed.items())
     start = f" --start {options.start.name}" if options.start else ""
-    return f"python -m models.train --data {options.data.name} --out {options.out.name}{start}{extra}"
+    data = " ".join(path.name for path in options.data)
+    return f"python -m models.train --data {data} --out {options.out.name}{start}{extra}"
 
 
 def pick_device(asked: str) -> torch.device:
@@ -170,7 +173,9 @@ def pick_device(asked: str) -> torch.device:
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The options of the command line; what cannot be one ends the program with status 2."""
     parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="clips as written by models.prepare")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="clips as written by models.prepare"
+    )
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write, NAME.safetensors")
     parser.add_argument("--resume", action="store_true", help="go on from NAME.progress if it is there")
     parser.add_argument("--start", type=Path, metavar="FILE", help="a checkpoint to begin with")
@@ -204,6 +209,7 @@ class TrainingData:
     conditions: tuple[str, ...]
     training: WindowSampler
     held_out: WindowSampler
+    restyling: Restyling
     prompts: list[FloatArray]
     """two seconds (60, 52) of each clip to train on that is long enough"""
     clips: tuple[int, int]
@@ -216,14 +222,15 @@ def split_data(clips: Clips, recipe: Recipe, *, keep_rest: bool = False) -> Trai
     Raises ValueError.
     """
     names = condition_names(DEFAULT_PALETTE.names, clips)
+    split = split_clips(clips)
+    restyling = Restyling.fit(clips, split[0].tolist(), DEFAULT_PALETTE.names)
     if unseen := [n for n in DEFAULT_PALETTE.names if not set(PALETTE_LABELS[n]) & set(clips.labels)]:
         print(f"models.train: no clip shows {', '.join(unseen)}; those keys will mean nothing", file=sys.stderr)
-    split = split_clips(clips)
 
     def sampler(indices: NDArray[np.int64], manners: Manners | None = None) -> WindowSampler:
         """Windows of some of the clips, their manners in the given units or in their own."""
         return WindowSampler(
-            build_bank(clips, indices.tolist(), names, keep_rest=keep_rest),
+            build_bank(clips, indices.tolist(), names, restyling, keep_rest=keep_rest),
             len(DEFAULT_PALETTE.names),
             length=recipe.length,
             horizon=recipe.horizon,
@@ -233,9 +240,11 @@ def split_data(clips: Clips, recipe: Recipe, *, keep_rest: bool = False) -> Trai
 
     training = sampler(split[0])
     held_out = sampler(split[1], training.manners)
-    long = [clips.clip(i) for i in split[0].tolist() if len(clips.clip(i)) >= PROMPT]
+    long = [
+        clips.clip(i) for i in split[0].tolist() if len(clips.clip(i)) >= PROMPT and kind_of(clips.contents[i])
+    ]
     prompts = [positions_to_features(clip[:PROMPT]) for clip in long]
-    return TrainingData(names, training, held_out, prompts, (len(split[0]), len(split[1])))
+    return TrainingData(names, training, held_out, restyling, prompts, (len(split[0]), len(split[1])))
 
 
 def config_of(recipe: Recipe, label_count: int) -> NetworkConfig:
@@ -307,7 +316,7 @@ def new_rehearsal(
     """A company that dances with the running mean of the weights, prompted with clips that are trained on."""
     rng = np.random.default_rng([recipe.seed, 4, rank])
     phrases = data.training.phrases(rng, len(DEFAULT_PALETTE))
-    dancer = Checkpoint(trainee.average, space, DEFAULT_PALETTE, data.conditions, phrases, {})
+    dancer = Checkpoint(trainee.average, space, DEFAULT_PALETTE, data.conditions, phrases, data.restyling, {})
     return Rehearsal(dancer, Expert(data.training), data.prompts, rng, recipe.length)
 
 
@@ -352,7 +361,7 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
     if world > 1:
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     torch.manual_seed(recipe.seed)
-    data = split_data(read_clips(options.data), recipe)
+    data = split_data(join_clips([read_clips(path) for path in options.data]), recipe)
     space, kept = fit_space(recipe, data.training)
     space.to(device)
     trainee = new_trainee(recipe, len(data.conditions), device)
@@ -405,7 +414,7 @@ def save_checkpoint(
     """Write the running mean of the weights, and the card that says where it comes from."""
     device = next(trainee.network.parameters()).device
     card = {
-        "data": [options.data.name],
+        "data": [path.name for path in options.data],
         "licence": options.licence,
         "git_revision": revision,
         "recipe": asdict(recipe),
@@ -421,7 +430,9 @@ def save_checkpoint(
         card["started_from"] = story_of(read_card(options.start))
     rng = np.random.default_rng([recipe.seed, 3])
     phrases = data.training.phrases(rng, len(DEFAULT_PALETTE))
-    checkpoint = Checkpoint(trainee.average, space, DEFAULT_PALETTE, data.conditions, phrases, card)
+    checkpoint = Checkpoint(
+        trainee.average, space, DEFAULT_PALETTE, data.conditions, phrases, data.restyling, card
+    )
     write_checkpoint(options.out, checkpoint)
 
 

@@ -18,12 +18,22 @@ from numpy.typing import NDArray
 
 from models.activity import WINDOWS, activity_input, coming_speed
 from models.clips import PALETTE_LABELS, Clips
-from models.features import DIRECTIONS, FEATURE_COUNT, HEIGHT, mirror_features, positions_to_features
+from models.features import (
+    DIRECTIONS,
+    FEATURE_COUNT,
+    HEIGHT,
+    POSE_COUNT,
+    features_to_positions,
+    mirror_features,
+    positions_to_features,
+)
+from models.kinds import KINDS, TRAINING_REPERTOIRE, kind_of
 from models.manner import Manners
-from models.motion_space import POSE_COUNT, STEP_COUNT, group_scale
+from models.motion_space import STEP_COUNT, group_scale
+from models.restyling import Restyling
 from models.skeleton import BONE_COUNT, FloatArray, joint_speed, unit_vectors
 from models.telling import as_lively, telling
-from models.wish import PHRASE_COUNT, PHRASES
+from models.wish import MANNER, PHRASE_COUNT, PHRASES
 
 FADE = 10
 """Frames over which the difference at a join fades."""
@@ -39,23 +49,36 @@ PERSISTENCE = 0.95
 """Correlation of the error from frame to frame."""
 TEMPI = (0.8, 1.25)
 """How much slower and faster than the actor a movement may be danced. No two are of one tempo live either."""
+UNACTED_STYLE = "normal"
+RESTYLING_SIZE = 1.6
+"""How much stronger a restyled clip shows an emotion than the actors did: a judge then names it as often."""
 TEMPO_DEVIATION = 0.1
 """Deviation of the logarithm of the tempo of a piece in a window."""
 
 
 def condition_names(palette_names: Sequence[str], clips: Clips) -> tuple[str, ...]:
-    """What the network tells apart: the palette's emotions in their order, then every other style."""
+    """What the network tells apart: the palette's emotions in their order, then every other style of the data
+    sets in which those emotions were acted."""
     emotional = {label for name in palette_names for label in PALETTE_LABELS.get(name, ())}
-    others = sorted({label.split("/", 1)[1] for label in clips.labels if label not in emotional})
-    return (*palette_names, *others)
+    acted = {label.split("/", 1)[0] for label in emotional & set(clips.labels)}
+    labels = {label for label in clips.labels if label.split("/", 1)[0] in acted} - emotional
+    return (*palette_names, *sorted({label.split("/", 1)[1] for label in labels}))
 
 
-def condition_of(label: str, names: Sequence[str]) -> int:
-    """Index in `condition_names` of a clip's label "dataset/style"."""
+def condition_of(label: str, names: Sequence[str]) -> int | None:
+    """Index in `condition_names` of a clip's label "dataset/style", None for a style that is not learnt."""
     for name, labels in PALETTE_LABELS.items():
         if label in labels and name in names:
             return names.index(name)
-    return names.index(label.split("/", 1)[1])
+    style = label.split("/", 1)[1]
+    return names.index(style) if style in names and style not in PALETTE_LABELS else None
+
+
+def is_unacted(label: str) -> bool:
+    """Whether a clip shows ordinary movement of people who were asked for no emotion in any of their clips: it
+    is restyled into each."""
+    acted = any(label in labels for labels in PALETTE_LABELS.values())
+    return label.split("/", 1)[1] == UNACTED_STYLE and not acted
 
 
 @dataclass(frozen=True)
@@ -66,7 +89,8 @@ class MotionBank:
     speed: FloatArray  # (N,) m/s of each frame, relative to the pelvis
     starts: NDArray[np.int64]  # (S + 1,)
     condition: NDArray[np.int64]  # (S,)
-    dataset: NDArray[np.str_]  # (S,)
+    kind: NDArray[np.int64]  # (S,) index in `models.kinds.KINDS`
+    content: NDArray[np.str_]  # (S,) data set and content
 
     def danced(self, at: FloatArray, tempo: FloatArray | float) -> FloatArray:
         """Features (..., 52) at times (...) in frames, inside a clip by a frame or more, of who dances it at a
@@ -83,35 +107,58 @@ class MotionBank:
 
 
 def build_bank(
-    clips: Clips, indices: Sequence[int], names: Sequence[str], *, keep_rest: bool = False
+    clips: Clips,
+    indices: Sequence[int],
+    names: Sequence[str],
+    restyling: Restyling | None = None,
+    *,
+    keep_rest: bool = False,
 ) -> MotionBank:
-    """Features of the chosen clips; `keep_rest` leaves the rest at their ends as it is."""
-    features, speeds, starts, conditions, datasets = [], [], [0], [], []
+    """Features of the chosen clips of a kind and a style that are learnt; `keep_rest` leaves the rest at their
+    ends as it is. With `restyling` each clip that nobody acted in an emotion counts once in every emotion."""
+    features, speeds, starts, conditions, kinds, contents = [], [], [0], [], [], []
     for i in indices:
-        positions = clips.clip(i)
-        if len(positions) < SHORTEST:
+        positions, kind = clips.clip(i), kind_of(clips.contents[i])
+        condition = condition_of(clips.labels[i], names)
+        shown = [] if condition is None else [condition]
+        if restyling is not None and is_unacted(clips.labels[i]):
+            shown = list(range(len(restyling.tempo)))
+        if len(positions) < SHORTEST or kind is None:
             continue
         speed = joint_speed(positions)
-        speed = np.concatenate([speed[:1], speed]).astype(np.float32)
-        first, last = (0, len(speed)) if keep_rest else moving_part(speed)
+        first, last = (0, len(positions)) if keep_rest else moving_part(np.concatenate([speed[:1], speed]))
         if last - first < SHORTEST:
             continue
         whole = positions_to_features(positions)[first:last]
-        for version in (whole, mirror_features(whole)):
-            features.append(version)
-            speeds.append(speed[first:last])
-            starts.append(starts[-1] + last - first)
-            conditions.append(condition_of(clips.labels[i], names))
-            datasets.append(clips.datasets[i])
+        for condition in shown:
+            styled = whole
+            if restyling is not None and is_unacted(clips.labels[i]):
+                styled = restyling.clip(whole, condition, RESTYLING_SIZE)
+            for version in (styled, mirror_features(styled)):
+                features.append(version)
+                speeds.append(speed_of_features(version))
+                starts.append(starts[-1] + len(version))
+                conditions.append(condition)
+                kinds.append(KINDS.index(kind))
+                contents.append(f"{clips.datasets[i]}/{clips.contents[i]}")
     if not features:
-        raise ValueError(f"no clip is longer than {SHORTEST} frames: there is nothing to train on")
+        raise ValueError(
+            f"no clip to learn from is longer than {SHORTEST} frames: there is nothing to train on"
+        )
     return MotionBank(
         np.concatenate(features),
         np.concatenate(speeds),
         np.array(starts),
         np.array(conditions),
-        np.array(datasets),
+        np.array(kinds),
+        np.array(contents),
     )
+
+
+def speed_of_features(features: FloatArray) -> FloatArray:
+    """Mean joint speed (T,) in m/s relative to the pelvis of each frame of features (T, 52)."""
+    speed = joint_speed(features_to_positions(features))
+    return np.concatenate([speed[:1], speed]).astype(np.float32)
 
 
 def moving_part(speed: FloatArray, rest_share: float = 0.25, keep: int = 5) -> tuple[int, int]:
@@ -162,13 +209,7 @@ class WindowSampler:
         self.manners = manners or Manners.fit(bank.features, bank.starts)
         self.manner = self.manners.of(bank.features, bank.starts)
         self._groups = self._group_segments()
-        conditions = np.array([condition for condition, _ in self._groups])
-        weights = np.where(
-            conditions < palette_count,
-            emotion_share / max(int((conditions < palette_count).sum()), 1),
-            (1 - emotion_share) / max(int((conditions >= palette_count).sum()), 1),
-        )
-        self._condition_weights = weights / weights.sum()
+        self._group_weights = self._weigh_groups(palette_count, emotion_share)
         spread = bank.features[:, :POSE_COUNT] - bank.features[:, :POSE_COUNT].mean(axis=0)
         covariance = np.cov(spread[:: max(len(spread) // 50_000, 1)], rowvar=False)
         # Height is little seen in the covariance, but it is a sum of steps and so strays the most.
@@ -186,52 +227,67 @@ class WindowSampler:
         other.horizon, other.largest_error, other.wishes = horizon, largest_error, wishes
         return other
 
-    def _group_segments(self) -> list[tuple[int, tuple[NDArray[np.int64], FloatArray]]]:
-        """For each condition its segments and how often each is drawn.
+    def _group_segments(self) -> dict[tuple[int, int], tuple[NDArray[np.int64], FloatArray]]:
+        """For each condition and kind its segments and how often each is drawn.
 
-        The small, acted set would vanish beside the large one: each set counts by the root of its length.
+        A rare content would vanish beside a frequent one: each counts by the root of its length.
         """
         lengths = np.diff(self.bank.starts).astype(np.float64)
-        groups = []
-        for condition in np.unique(self.bank.condition):
-            chosen = np.flatnonzero(self.bank.condition == condition)
+        groups = {}
+        for condition, kind in np.unique(np.stack([self.bank.condition, self.bank.kind], axis=1), axis=0):
+            chosen = np.flatnonzero((self.bank.condition == condition) & (self.bank.kind == kind))
             weights = lengths[chosen].copy()
-            for dataset in np.unique(self.bank.dataset[chosen]):
-                of_set = self.bank.dataset[chosen] == dataset
-                weights[of_set] /= np.sqrt(weights[of_set].sum())
-            groups.append((int(condition), (chosen, weights / weights.sum())))
+            for content in np.unique(self.bank.content[chosen]):
+                of_content = self.bank.content[chosen] == content
+                weights[of_content] /= np.sqrt(weights[of_content].sum())
+            groups[int(condition), int(kind)] = (chosen, weights / weights.sum())
         return groups
 
-    def shows(self, condition: int, frames: int) -> bool:
-        """Whether some segment of at least so many frames shows a condition."""
-        lengths = np.diff(self.bank.starts)
-        return bool((lengths[self.bank.condition == condition] >= frames).any())
+    def _weigh_groups(self, palette_count: int, emotion_share: float) -> FloatArray:
+        """How often each condition and kind is drawn: emotions alike, and in each its kinds as they are
+        learnt."""
+        conditions, kinds = np.array(list(self._groups)).T
+        weights = np.asarray(TRAINING_REPERTOIRE)[kinds]
+        for condition in np.unique(conditions):
+            weights[conditions == condition] /= weights[conditions == condition].sum()
+        emotional = conditions < palette_count
+        for some, share in ((emotional, emotion_share), (~emotional, 1 - emotion_share)):
+            weights[some] *= share / max(weights[some].sum(), 1e-9)
+        return weights / weights.sum()
 
-    def segments_of(self, condition: int) -> tuple[NDArray[np.int64], FloatArray]:
-        """The segments of the bank that show a condition, and how often each is drawn. Raises KeyError."""
-        return dict(self._groups)[condition]
+    def shows(self, condition: int, kind: int, frames: int) -> bool:
+        """Whether some segment of at least so many frames shows a condition in a kind of movement."""
+        own = (self.bank.condition == condition) & (self.bank.kind == kind)
+        return bool((np.diff(self.bank.starts)[own] >= frames).any())
+
+    def segments_of(self, condition: int, kind: int) -> tuple[NDArray[np.int64], FloatArray]:
+        """The segments of the bank that show a condition in a kind, and how often each is drawn. Raises
+        KeyError."""
+        return self._groups[condition, kind]
 
     def draw(self, rng: np.random.Generator, count: int) -> Windows:
         """`count` windows."""
         rows = [self._stream(rng) for _ in range(count)]
-        features = np.stack([row[0] for row in rows])  # (B, span, 52)
+        features, conditions, speed, manner, kinds = (np.stack(part) for part in zip(*rows, strict=True))
         coming_frame = slice(2, 2 + self.length)
-        conditions = np.stack([row[1] for row in rows])[:, coming_frame]
-        speed = np.stack([row[2] for row in rows])[:, 1:]
-        manner = np.stack([row[3] for row in rows])[:, coming_frame]
-        coming = [coming_speed(speed, window)[:, : self.length] for window in WINDOWS]
-        wishes = np.concatenate([activity_input(np.stack(coming, axis=-1)), manner], axis=-1)
+        conditions, manner, kinds = conditions[:, coming_frame], manner[:, coming_frame], kinds[:, coming_frame]
+        coming = [coming_speed(speed[:, 1:], window)[:, : self.length] for window in WINDOWS]
+        wishes = np.concatenate(
+            [activity_input(np.stack(coming, axis=-1)), manner, np.eye(len(KINDS))[kinds]], axis=-1
+        )
         self._forget(rng, conditions, wishes)
         return self._with_errors(rng, features, conditions.astype(np.int64), wishes.astype(np.float32))
 
-    def _stream(self, rng: np.random.Generator) -> tuple[FloatArray, NDArray[np.int64], FloatArray, FloatArray]:
-        """`span` frames of features, condition, speed and manner, gone on in other clips where one ends."""
+    def _stream(self, rng: np.random.Generator) -> tuple[NDArray, ...]:
+        """`span` frames of features, condition, speed, manner and kind, gone on in other clips where one
+        ends."""
         bank = self.bank
         features = np.empty((self.span, FEATURE_COUNT), dtype=np.float32)
         conditions = np.empty(self.span, dtype=np.int64)
         speed = np.empty(self.span, dtype=np.float32)
         manner = np.empty((self.span, self.manner.shape[1]), dtype=np.float32)
-        group = int(rng.choice(len(self._groups), p=self._condition_weights))
+        kinds = np.empty(self.span, dtype=np.int64)
+        group = self._any_group(rng)
         filled = 0
         while filled < self.span:
             before = features[filled - 2 : filled] if filled else None
@@ -248,20 +304,25 @@ class WindowSampler:
                 piece[:FADE] += fade * (before[-1] - own)
             frames = np.round(times[1:]).astype(np.int64)
             features[filled : filled + taken] = piece
-            conditions[filled : filled + taken] = self._groups[group][0]
+            conditions[filled : filled + taken], kinds[filled : filled + taken] = group
             speed[filled : filled + taken] = tempo * bank.speed[frames]
             manner[filled : filled + taken] = self.manner[frames]
             filled += taken
             if rng.random() < 0.3:
-                group = int(rng.choice(len(self._groups), p=self._condition_weights))
+                group = self._any_group(rng)
         directions = features[:, DIRECTIONS].reshape(-1, BONE_COUNT, 3)
         features[:, DIRECTIONS] = unit_vectors(directions).reshape(-1, BONE_COUNT * 3)
-        return features, conditions, speed, manner
+        return features, conditions, speed, manner, kinds
 
-    def _entry(self, rng: np.random.Generator, group: int, before: FloatArray | None) -> tuple[int, int]:
+    def _any_group(self, rng: np.random.Generator) -> tuple[int, int]:
+        return list(self._groups)[int(rng.choice(len(self._groups), p=self._group_weights))]
+
+    def _entry(
+        self, rng: np.random.Generator, group: tuple[int, int], before: FloatArray | None
+    ) -> tuple[int, int]:
         """Where to go on in this group: (frame, end of its clip), of some random frames the one that is likest
         in pose and movement to `before` (2, 52)."""
-        segments, weights = self._groups[group][1]
+        segments, weights = self._groups[group]
         count = CANDIDATES if before is not None else 1
         chosen = rng.choice(segments, size=count, p=weights)
         first, stop = self.bank.starts[chosen] + 3, self.bank.starts[chosen + 1]
@@ -278,30 +339,42 @@ class WindowSampler:
     def phrases(
         self, rng: np.random.Generator, palette_count: int, *, livelier: FloatArray | None = None
     ) -> FloatArray:
-        """Phrases (P, 128, 7) that actors showed in each palette entry, as windows are drawn but the likelier
-        the better they tell it (`models.telling`) and as lively in the mean, or `livelier` (P,) times as much,
-        slowest first.
+        """Phrases (P, kinds, 128, 13) that were shown in each palette entry and kind of movement, slowest
+        first.
 
-        An entry that no clip shows is asked for a middling speed in the mean manner.
+        Contents are covered as windows are drawn; within each those that tell their emotion better count more
+        (`models.telling`), as lively in the mean, or `livelier` (P, kinds) times as much. A kind that no clip
+        shows in an emotion is asked for at a middling speed in the mean manner.
         """
-        table = np.zeros((palette_count, PHRASES, PHRASE_COUNT), dtype=np.float32)
+        table = np.zeros((palette_count, len(KINDS), PHRASES, PHRASE_COUNT), dtype=np.float32)
         table[..., 0] = 0.3
-        shown = [c for c in range(palette_count) if self.shows(c, WINDOWS[0] + 1)]
-        if not shown:
-            return table
-        drawn = [self._phrases_of(rng, condition) for condition in shown]
-        phrases, clips = (np.stack(part) for part in zip(*drawn, strict=True))
-        shares = telling(phrases, clips)
-        for condition, some, share in zip(shown, phrases, shares, strict=True):
-            chances = as_lively(share, some[:, 0], 1.0 if livelier is None else float(livelier[condition]))
-            kept = some[rng.choice(len(some), size=PHRASES, p=chances)]
-            table[condition] = kept[np.argsort(kept[:, 0], kind="stable")]
+        for kind in range(len(KINDS)):
+            shown = [c for c in range(palette_count) if self.shows(c, kind, WINDOWS[0] + 1)]
+            if not shown:
+                continue
+            drawn = [self._phrases_of(rng, condition, kind) for condition in shown]
+            phrases, clips = (np.stack(part) for part in zip(*drawn, strict=True))
+            shares = telling(phrases, clips)
+            for condition, some, segments, share in zip(shown, phrases, clips, shares, strict=True):
+                told = share.copy()
+                contents = self.bank.content[segments]
+                for content in np.unique(contents):
+                    own = contents == content
+                    told[own] *= own.sum() / told[own].sum()
+                chances = as_lively(
+                    told, some[:, 0], 1.0 if livelier is None else float(livelier[condition, kind])
+                )
+                kept = some[rng.choice(len(some), size=PHRASES, p=chances)]
+                table[condition, kind] = kept[np.argsort(kept[:, 0], kind="stable")]
         return table
 
-    def _phrases_of(self, rng: np.random.Generator, condition: int) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Phrases (N, 7) of a condition, as windows are drawn, and the segments (N,) that they come from."""
+    def _phrases_of(
+        self, rng: np.random.Generator, condition: int, kind: int
+    ) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Phrases (N, 13) of a condition and kind, as windows are drawn, and the segments (N,) they come
+        from."""
         second = WINDOWS[0]
-        segments, weights = self.segments_of(condition)
+        segments, weights = self.segments_of(condition, kind)
         long = np.diff(self.bank.starts)[segments] > second
         drawn = rng.choice(segments[long], size=4 * PHRASES, p=weights[long] / weights[long].sum())
         at = rng.integers(self.bank.starts[drawn], self.bank.starts[drawn + 1] - second)
@@ -315,7 +388,8 @@ class WindowSampler:
         until = np.where(rng.random(count) < 0.15, rng.integers(1, 2 * self.length, count), 0)
         conditions[np.arange(self.length) < until[:, None]] = -1
         wishes[rng.random(count) < 0.1, :, 0] = np.nan
-        wishes[rng.random(count) < 0.1, :, len(WINDOWS) :] = np.nan
+        wishes[rng.random(count) < 0.1, :, MANNER] = np.nan
+        wishes[rng.random(count) < 0.1, :, MANNER.stop :] = np.nan
         # What is to come at once is said live only now and then, so most of the time it is unknown here too.
         ends = np.sort(rng.integers(0, self.length, (count, 2)), axis=1)
         frame = np.arange(self.length)

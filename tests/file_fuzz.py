@@ -50,6 +50,7 @@ emotion = "sad"
 [[cue]]
 at = 9
 emotion = { happy = 0.5, sad = 1 }
+repertoire = { dance = 0.5, walk = 1 }
 energy = 1.5
 """
 WORDS = (

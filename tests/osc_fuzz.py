@@ -38,6 +38,8 @@ ADDRESSES = (
         "/emotion/glide",
         "/influence",
         "/energy",
+        "/repertoire",
+        "/repertoire/walk",
         "/mode",
         "/reset",
         "/scene",
@@ -138,6 +140,8 @@ class Rooms:
         assert controls is not None
         weights = controls.emotion_target
         assert abs(float(weights.sum()) - 1) < 1e-3 and float(weights.min()) >= 0, weights
+        repertoire = controls.repertoire
+        assert abs(float(repertoire.sum()) - 1) < 1e-3 and float(repertoire.min()) >= 0, repertoire
         assert 0 <= controls.influence <= 1 and 0 <= controls.energy <= 2 and 0 <= controls.glide_s <= 60
         assert controls.scene in SCENES and not controls.quitting
         assert pose is None or pose.positions is None or np.isfinite(pose.positions).all()

@@ -1,19 +1,24 @@
 """Movement and checkpoints made by code, so that what ships is tested without any data."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
 from models.checkpoint import Checkpoint
+from models.clips import Clips
 from models.motion_space import INPUT_COUNT
 from models.network import DanceNetwork, NetworkConfig
 from models.palette import DEFAULT_PALETTE
 from models.recipe import Recipe
-from models.synthetic import swinging_figure, synthetic_clips
+from models.restyling import Restyling
+from models.skeleton import FloatArray
+from models.synthetic import CONTENTS, swinging_figure, synthetic_clips
 from models.train import fit_space
 from models.windows import WindowSampler, build_bank, condition_names
 from models.wish import WISH_COUNT
 
-__all__ = ["TINY", "swinging_figure", "synthetic_clips", "synthetic_sampler", "tiny_dancer"]
+__all__ = ["TINY", "clips_of", "swinging_figure", "synthetic_clips", "synthetic_sampler", "tiny_dancer"]
 
 TINY = Recipe(
     steps=3,
@@ -31,9 +36,19 @@ TINY = Recipe(
 )
 
 
-def synthetic_sampler(recipe: Recipe = TINY) -> tuple[WindowSampler, tuple[str, ...]]:
+def clips_of(parts: Sequence[tuple[str, str, str, FloatArray]]) -> Clips:
+    """Clips of (data set, content, style, positions (T, 17, 3)), each with a name of its own."""
+    datasets, contents, styles, movements = zip(*parts, strict=True)
+    names = tuple(f"{'-'.join(part[:3])}-{number}" for number, part in enumerate(parts))
+    starts = np.cumsum([0] + [len(movement) for movement in movements])
+    return Clips(np.concatenate(movements), starts, names, datasets, contents, styles)
+
+
+def synthetic_sampler(
+    recipe: Recipe = TINY, per_label: int = 2, contents: Sequence[str] = CONTENTS
+) -> tuple[WindowSampler, tuple[str, ...]]:
     """A sampler over `synthetic_clips` and the names of its conditions."""
-    clips = synthetic_clips()
+    clips = synthetic_clips(per_label, contents=contents)
     names = condition_names(DEFAULT_PALETTE.names, clips)
     bank = build_bank(clips, range(len(clips)), names)
     sampler = WindowSampler(bank, len(DEFAULT_PALETTE), length=recipe.length, horizon=recipe.horizon)
@@ -60,4 +75,5 @@ def tiny_dancer(recipe: Recipe = TINY) -> Checkpoint:
     phrases = sampler.phrases(np.random.default_rng(0), len(DEFAULT_PALETTE))
     card = {"licence": "MIT", "data": ["synthetic"]}
     network = DanceNetwork(config).eval()
-    return Checkpoint(network, space, DEFAULT_PALETTE, names, phrases, card)
+    restyling = Restyling.none(len(DEFAULT_PALETTE))
+    return Checkpoint(network, space, DEFAULT_PALETTE, names, phrases, restyling, card)

@@ -64,6 +64,8 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
         spelled = {True: "true", False: "false"}.get(default) if isinstance(default, bool) else None
         if isinstance(default, tuple):
             spelled = "[" + ", ".join(f'"{value}"' for value in default) + "]"
+        elif isinstance(default, dict):
+            spelled = "{" + ", ".join(f"{key} = {value}" for key, value in default.items()) + "}"
         elif isinstance(default, str):
             spelled = f'"{default}"'
         assert shown == (spelled or str(default)), name

@@ -3,8 +3,7 @@ import pytest
 
 from engine.audience import SHORTEST_BETWEEN_ANSWERS, Audience
 from engine.values import Pose
-from models.features import positions_to_features
-from models.motion_space import POSE_COUNT
+from models.features import POSE_COUNT, positions_to_features
 from tests.synthetic import swinging_figure
 
 
@@ -56,16 +55,52 @@ def test_a_camera_of_any_rate_gives_movement_at_30_frames_a_second(rate: float) 
     assert np.abs(features[5:, :48] - expected[5:, :48]).max() < 0.25
 
 
-def test_the_newest_pose_is_the_last_of_the_last_second() -> None:
+def test_the_movement_to_answer_ends_in_the_last_pose_of_the_last_second() -> None:
     audience, figure = Audience(), swinging_figure(60, rate=0.5)
     watch(audience, figure[:20])
-    assert audience.newest() is None
+    assert audience.movement() is None
     watch(audience, figure[20:], start=20 / 30)
-    features, newest = audience.features(), audience.newest()
-    assert features is not None and newest is not None
-    np.testing.assert_allclose(newest[:POSE_COUNT], features[-1, :POSE_COUNT], atol=1e-5)
+    features, movement = audience.features(), audience.movement()
+    assert features is not None and movement is not None
+    np.testing.assert_allclose(movement.pose, features[-1, :POSE_COUNT], atol=1e-5)
     audience.see(Pose(False, 3.0))
-    assert audience.newest() is None
+    assert audience.movement() is None
+
+
+@pytest.mark.parametrize("rate", [10.0, 30.0, 120.0])
+def test_the_speed_of_the_visitor_is_that_of_their_joints_at_any_frame_rate(rate: float) -> None:
+    speeds = []
+    for swings in (0.0, 0.5, 1.0):
+        figure = swinging_figure(61, rate=swings)
+        audience = Audience()
+        seen = []
+        for t in np.arange(0, 2, 1 / rate):
+            audience.see(Pose(True, float(t), figure[round(t * 30)], np.ones(17, dtype=np.float32)))
+            movement = audience.movement()
+            seen += [movement.speed] if movement is not None else []
+        speeds.append(np.mean(seen))
+    assert speeds[0] < 0.01 and 0.05 < speeds[1] < 0.75 * speeds[2]
+
+
+def test_noise_of_the_detector_is_hardly_taken_for_movement() -> None:
+    figure = np.repeat(swinging_figure(1), 90, axis=0)
+    noise = np.random.default_rng(0).normal(0.0, 0.006, figure.shape).astype(np.float32)
+    audience = Audience()
+    watch(audience, figure + noise)
+    movement = audience.movement()
+    assert movement is not None and movement.speed < 0.15  # 0.3 from frame to frame
+
+
+def test_the_mean_is_forgotten_with_the_visitor() -> None:
+    audience = Audience()
+    end = watch(audience, swinging_figure(60, rate=0.5))
+    audience.see(Pose(False, end + 0.1))
+    raised = swinging_figure(60, rate=0.0)
+    raised[:, [4, 5, 7, 8], 1] += 0.3
+    watch(audience, raised, start=end + 5.0)
+    movement = audience.movement()
+    assert movement is not None
+    np.testing.assert_allclose(movement.mean, movement.pose, atol=1e-5)
 
 
 def test_a_gap_ends_the_memory() -> None:

@@ -15,7 +15,10 @@ from engine.operator import Controls, Operator
 from engine.phase import LATER
 from engine.statistics import Statistics
 from engine.values import DancerFrame, Pose
+from models.answer import VisitorMovement
+from models.features import POSE_COUNT
 from models.generator import DanceState
+from models.kinds import KINDS
 from models.palette import DEFAULT_PALETTE
 from tests.synthetic import swinging_figure
 
@@ -209,8 +212,9 @@ def test_a_state_that_is_no_body_is_not_handed_on_by_its_seam(studio: Studio, pa
 def test_a_context_that_is_no_movement_is_not_taken_up(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     studio.ticks(2)
     nonsense = np.full((30, 52), np.nan, dtype=np.float32)
+    visitor = VisitorMovement.after(None, studio.dance._state.pose[0], 0.0)
+    monkeypatch.setattr(studio.dance._audience, "movement", lambda: visitor)
     monkeypatch.setattr(studio.dance._audience, "calls", lambda now: nonsense)
-    monkeypatch.setattr(studio.dance._audience, "features", lambda: None)
     studio.ticks(3)
     assert all(is_body(frame.positions) for frame in studio.sent)
     assert not studio.dance.statistics.faults()
@@ -257,6 +261,8 @@ def test_a_body_that_cannot_be_danced_on_is_not_taken_up(
         monkeypatch.setattr(generator, name, spoilt)
         context = studio.dance._state.features[:, None].repeat(30, axis=1)[0] if name == "prompt" else None
         monkeypatch.setattr(studio.dance._audience, "calls", lambda now, context=context: context)
+        visitor = None if context is None else VisitorMovement.after(None, context[-1, :POSE_COUNT], 0.0)
+        monkeypatch.setattr(studio.dance._audience, "movement", lambda visitor=visitor: visitor)
         studio.ticks(1)
         assert is_whole(studio.dance._state)
     assert [fault["room"] for fault in studio.dance.statistics.faults()] == ["inference"]
@@ -400,17 +406,18 @@ def test_the_visitor_of_just_now_is_leant_towards_in_the_very_next_frame(
         studio.dance.open()
         studio.operator.set_influence(1.0)
         studio.ticks(2)
-        other = np.roll(studio.dance._state.features[0], 6)  # every bone points where another one did
-        seen: list[np.ndarray | None] = [None]
+        other = np.roll(studio.dance._state.pose[0], 6)  # every bone points where another one did
+        moved = VisitorMovement.after(None, other, 0.0)
+        seen: list[VisitorMovement | None] = [None]
         monkeypatch.setattr(studio.dance._audience, "calls", lambda now: None)
-        monkeypatch.setattr(studio.dance._audience, "newest", lambda seen=seen: seen[0])
-        while_waiting(studio, monkeypatch, lambda seen=seen, new=other if comes else None: seen.insert(0, new))
+        monkeypatch.setattr(studio.dance._audience, "movement", lambda seen=seen: seen[0])
+        while_waiting(studio, monkeypatch, lambda seen=seen, new=moved if comes else None: seen.insert(0, new))
         studio.ticks(1)
         shown.append(studio.sent[-1].positions)
     assert np.linalg.norm(shown[1] - shown[0], axis=-1).max() > 0.01
 
 
-@pytest.mark.parametrize("change", ["emotion", "energy"])
+@pytest.mark.parametrize("change", ["emotion", "energy", "repertoire"])
 def test_what_is_asked_for_while_it_waits_is_danced_in_the_very_next_frame(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
@@ -421,14 +428,23 @@ def test_what_is_asked_for_while_it_waits_is_danced_in_the_very_next_frame(
     def ask() -> None:
         if change == "emotion":
             studio.operator.set_emotion("angry")
-        else:
+        elif change == "energy":
             studio.operator.set_energy(1.7)
+        else:
+            studio.operator.set_repertoire("walk")
 
     thoughts = while_waiting(studio, monkeypatch, ask)
     studio.ticks(1)
     changed = not np.array_equal(studio.sent[-1].emotion_weights, before)
     assert thoughts == [2] and changed == (change == "emotion")
+    if change == "repertoire":
+        assert studio.dance._state.kind.tolist() == [KINDS.index("walk")]
     monkeypatch.undo()
+
+
+def test_a_dancer_begins_in_the_repertoire_that_is_set(studio: Studio) -> None:
+    studio.operator.set_repertoire("gesture")
+    assert studio.dance._begin(5).kind.tolist() == [KINDS.index("gesture")]
 
 
 def test_a_new_start_takes_no_longer_where_the_network_is_slow(

@@ -25,6 +25,7 @@ from engine.room import Room
 from engine.settings import parse_settings
 from engine.statistics import Statistics
 from models.card import card_path
+from models.kinds import repertoire_of
 from tests.shown_motion import Watcher
 
 STATS = {
@@ -170,6 +171,16 @@ def test_without_a_camera_it_dances_by_itself(config: Path, checkpoint_file: Pat
     status, stats = run(config, checkpoint_file, "--source", "camera:97", "--headless", seconds=1.5)
     assert status == 0 and stats["inference"]["ticks"] > 10
     assert "capture" in [fault["room"] for fault in stats["faults"]]
+
+
+def test_it_begins_with_the_repertoire_of_the_settings_and_leaves_it_to_the_show(
+    config: Path, checkpoint_file: Path
+) -> None:
+    given = ["--config", str(config), "--checkpoint", str(checkpoint_file), "--source", "none", "--headless"]
+    operator = Installation(parse_settings([*given, "--repertoire", "walk"])).operator
+    assert operator.present()[1].repertoire.tolist() == [0, 0, 1]
+    operator.cue(None, repertoire=repertoire_of("gesture"))
+    assert operator.present()[1].repertoire.tolist() == [0, 1, 0]
 
 
 def test_what_is_on_the_screen_can_be_watched(config: Path, checkpoint_file: Path) -> None:

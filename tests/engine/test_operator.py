@@ -6,6 +6,7 @@ import pytest
 
 from engine.mailbox import Mailbox
 from engine.operator import RETURN_RATE, Controls, Operator
+from models.kinds import DEFAULT_REPERTOIRE, repertoire_of
 from models.palette import DEFAULT_PALETTE
 
 
@@ -87,6 +88,14 @@ def test_every_new_start_is_counted(operator: Operator) -> None:
         lambda o: o.set_valence_arousal(math.inf, 0),
         lambda o: o.set_influence(math.nan),
         lambda o: o.set_mode("party"),
+        lambda o: o.set_repertoire("waltz"),
+        lambda o: o.set_repertoire(3),
+        lambda o: o.set_repertoire(-1),
+        lambda o: o.set_repertoire([0, 0, 0]),
+        lambda o: o.set_repertoire([1, 0]),
+        lambda o: o.set_repertoire_weight("waltz", 0.5),
+        lambda o: o.set_repertoire_weight(3, 0.5),
+        lambda o: o.set_repertoire_weight("walk", math.nan),
     ],
 )
 def test_what_cannot_be_meant_changes_nothing(operator: Operator, attempt) -> None:  # type: ignore[no-untyped-def]
@@ -133,7 +142,79 @@ def test_a_dataset_name_takes_a_weight_as_the_entry_or_blend_that_it_is(operator
     assert target.sum() == pytest.approx(1.0)
 
 
+def test_a_repertoire_is_set_by_name_by_index_or_by_weights(operator: Operator) -> None:
+    np.testing.assert_array_equal(now(operator).repertoire, repertoire_of(DEFAULT_REPERTOIRE))
+    operator.set_repertoire("Walk")
+    np.testing.assert_array_equal(now(operator).repertoire, [0, 0, 1])
+    operator.set_repertoire(1)
+    np.testing.assert_array_equal(now(operator).repertoire, [0, 1, 0])
+    assert now(operator).caption == "repertoire: gesture" and now(operator).captioned_at is not None
+    operator.set_repertoire([8, 2, 0])
+    np.testing.assert_allclose(now(operator).repertoire, [0.8, 0.2, 0])
+    assert now(operator).caption == "repertoire: dance 80 %, gesture 20 %"
+
+
+def test_one_weight_of_the_repertoire_leaves_the_rest_to_the_others_in_proportion(operator: Operator) -> None:
+    operator.set_repertoire([0.6, 0.2, 0.2])
+    operator.set_repertoire_weight("walk", 0.6)
+    np.testing.assert_allclose(now(operator).repertoire, [0.3, 0.1, 0.6], rtol=1e-6)
+    operator.set_repertoire_weight(2, 5.0)
+    np.testing.assert_array_equal(now(operator).repertoire, [0, 0, 1])
+    operator.set_repertoire_weight("walk", 0.0)
+    np.testing.assert_array_equal(now(operator).repertoire, [0.5, 0.5, 0])
+
+
+@pytest.mark.parametrize("default", [(1.0, 0.0, 0.0), (0.9, 0.05, 0.05)])
+def test_the_next_repertoire_goes_round_the_kinds_and_the_default(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, default: tuple[float, ...]
+) -> None:
+    monkeypatch.setattr("engine.operator.DEFAULT_REPERTOIRE", default)
+    operator.set_repertoire(default)
+    seen = []
+    for _ in range(4):
+        operator.next_repertoire()
+        seen.append(now(operator).repertoire.tolist())
+    dance, gesture, walk = np.eye(3).tolist()
+    if default == (1.0, 0.0, 0.0):
+        assert seen == [gesture, walk, dance, gesture]
+    else:
+        assert seen == [dance, gesture, walk, repertoire_of(default).tolist()]
+    operator.set_repertoire([1, 1, 0])
+    operator.next_repertoire()
+    assert now(operator).repertoire.tolist() == dance
+
+
 SAD = DEFAULT_PALETTE.one_hot(2)
+WALK = repertoire_of("walk")
+
+
+def test_the_emotion_and_the_repertoire_leave_each_other_alone(operator: Operator) -> None:
+    operator.set_emotion("sad")
+    operator.set_repertoire("walk")
+    np.testing.assert_array_equal(now(operator).emotion_target, SAD)
+    operator.set_emotion("happy")
+    np.testing.assert_array_equal(now(operator).repertoire, WALK)
+
+
+def test_a_hand_on_the_repertoire_goes_over_the_show_and_comes_back_little_by_little(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moment = 100.0
+    monkeypatch.setattr(time, "perf_counter", lambda: moment)
+    operator = Operator(DEFAULT_PALETTE, Mailbox(), hold=30.0)
+    operator.cue(SAD, repertoire=WALK)
+    np.testing.assert_array_equal(now(operator).repertoire, WALK)
+    assert now(operator).caption is None, "a show has no captions"
+    operator.set_repertoire("gesture")
+    seen = []
+    for _ in range(100):
+        moment += 0.5
+        operator.cue(SAD, repertoire=WALK)
+        seen.append(now(operator).repertoire)
+    np.testing.assert_array_equal(seen[58], [0, 1, 0])
+    np.testing.assert_allclose(seen[61], [0, 1 - 3 * RETURN_RATE / 2, 3 * RETURN_RATE / 2], rtol=1e-5)
+    np.testing.assert_array_equal(seen[-1], WALK)
+    np.testing.assert_allclose(np.sum(seen, axis=1), 1.0, rtol=1e-5)
 
 
 def test_the_visitor_sets_the_emotion_only_while_automatic_is_on(operator: Operator) -> None:
@@ -205,9 +286,9 @@ def test_letting_go_gives_the_controls_back_at_once(operator: Operator) -> None:
 
 
 def test_a_suggestion_that_changes_nothing_is_no_change(operator: Operator) -> None:
-    operator.cue(SAD)
+    operator.cue(SAD, repertoire=WALK)
     before = now(operator)
-    operator.cue(SAD)
+    operator.cue(SAD, repertoire=WALK.copy())
     assert now(operator) is before
 
 
@@ -221,6 +302,8 @@ def test_what_is_sent_again_and_again_is_asked_for_once(
         lambda: operator.set_weight("sad", 0.25),
         lambda: operator.set_intensity(0.5),
         lambda: operator.set_valence_arousal(0.3, -0.2),
+        lambda: operator.set_repertoire("walk"),
+        lambda: operator.set_repertoire_weight("gesture", 0.25),
     )
     with caplog.at_level("INFO"):
         for ask in ways:

@@ -20,6 +20,7 @@ from engine.osc_packet import LARGEST_PACKET, SECONDS_TO_1970, BadPacket, messag
 from engine.osc_senders import AT_ONCE, MOST_PACKETS, MOST_SENDERS
 from engine.osc_status import StatusReader
 from engine.statistics import Statistics
+from models.kinds import KINDS
 from models.palette import DEFAULT_PALETTE
 
 
@@ -97,6 +98,19 @@ def test_one_weight_and_a_point_in_the_plane(room: OscIn) -> None:
     np.testing.assert_allclose(target, DEFAULT_PALETTE.one_hot(1), atol=1e-3)
 
 
+@pytest.mark.parametrize("argument", ["walk", "WALK", 2, 2.0, "2"])
+def test_a_repertoire_by_name_or_index(room: OscIn, argument: object) -> None:
+    np.testing.assert_array_equal(heard(room, packet("/repertoire", argument)).repertoire, [0, 0, 1])
+
+
+def test_one_weight_of_the_repertoire(room: OscIn) -> None:
+    heard(room, packet("/repertoire", "dance"))
+    np.testing.assert_allclose(heard(room, packet("/repertoire/walk", 0.25)).repertoire, [0.75, 0, 0.25])
+    np.testing.assert_allclose(heard(room, packet("/Repertoire/1", 0.5)).repertoire, [0.375, 0.5, 0.125])
+    np.testing.assert_allclose(heard(room, packet("/repertoire/{d,g}*", 0.0)).repertoire, [0, 0, 1])
+    assert room.statistics.counted("osc_in.messages") == 4
+
+
 def test_a_row_of_faders_is_one_message(room: OscIn) -> None:
     faders = [0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]
     for _ in range(2):  # the same again changes nothing
@@ -116,8 +130,10 @@ def test_weights_that_are_no_row_of_faders_are_ignored(room: OscIn, weights: tup
 
 
 def test_every_address_of_the_table_is_understood(room: OscIn) -> None:
+    names = {"/emotion/<name>": "sad", "/repertoire/<name>": "walk"}
     arguments = {
         "/emotion": ("sad",),
+        "/repertoire": ("gesture",),
         "/emotion/<name>": (0.5,),
         "/emotion/weights": (0.1,) * 8,
         "/emotion/va": (0.1, 0.1),
@@ -128,7 +144,8 @@ def test_every_address_of_the_table_is_understood(room: OscIn) -> None:
         "/quit": ("curtain",),
     }
     for entry in IN:
-        heard(room, packet(entry.address.replace("<name>", "sad"), *arguments.get(entry.address, (0.5,))))
+        address = entry.address.replace("<name>", names.get(entry.address, ""))
+        heard(room, packet(address, *arguments.get(entry.address, (0.5,))))
     assert room.statistics.counted("osc_in.messages") == len(IN)
 
 
@@ -182,6 +199,15 @@ def test_bundles_within_bundles_are_heard_in_order(room: OscIn) -> None:
         packet("/*", "much"),
         packet("/emotion/bored", 0.1),
         packet("/mode", 3),
+        packet("/repertoire"),
+        packet("/repertoire", "waltz"),
+        packet("/repertoire", 3),
+        packet("/repertoire", 0.5),
+        packet("/repertoire/waltz", 0.5),
+        packet("/repertoire/3", 0.5),
+        packet("/repertoire/walk", float("nan")),
+        packet("/repertoire/walk", "much"),
+        packet("/repertoire/walk/1", 0.5),
         packet("/scene", "party"),
         packet("/scene", 3),
         packet("/scene", 0.5),
@@ -382,6 +408,7 @@ def test_many_senders_are_forgotten_when_they_have_been_silent(room: OscIn, cloc
 def test_whoever_works_a_control_gets_the_status_back_and_nobody_else() -> None:
     statistics, controls = Statistics(), Mailbox[Controls]()
     operator = Operator(DEFAULT_PALETTE, controls)
+    operator.set_repertoire([0.75, 0, 0.25])
     status = StatusReader(DEFAULT_PALETTE.names, controls, Mailbox(), statistics)
     room = OscIn("127.0.0.1", 0, operator, statistics, status=status)
     room.open()
@@ -409,8 +436,10 @@ def test_whoever_works_a_control_gets_the_status_back_and_nobody_else() -> None:
     assert answer["/status/emotion"] == DEFAULT_PALETTE.one_hot(2).tolist()
     assert answer["/status/emotion/sad"] == [1.0] and answer["/status/automatic"] == [0]
     assert answer["/status/mode"] == ["follow"] and answer["/status/scene"] == ["figure"]
-    names = {entry.address.replace("<name>", "sad") for entry in STATUS}
-    assert names <= set(answer)
+    assert answer["/status/repertoire"] == [0.75, 0, 0.25]
+    shares = [answer[f"/status/repertoire/{kind}"] for kind in KINDS]
+    assert shares == [[0.75], [0], [0.25]]
+    assert {entry.address for entry in STATUS if "<" not in entry.address} <= set(answer)
 
 
 def test_types_that_nobody_knows_do_not_fill_the_log(room: OscIn, caplog: pytest.LogCaptureFixture) -> None:

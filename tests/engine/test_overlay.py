@@ -40,7 +40,7 @@ def test_the_panel_stays_in_the_picture_however_long_the_fault():
 @pytest.mark.parametrize("size", [(1280, 720), (3440, 1440), (720, 1280)])
 def test_keys_and_readings_can_be_read_side_by_side(size):
     emotion = tuple((name, 0.125) for name in DEFAULT_PALETTE.names)
-    lines = tuple((f"line {number}", "the longest value there is") for number in range(14))
+    lines = tuple((f"line {number}", "the longest value there is") for number in range(15))
     levels = (("influence", 0.3, 1.0),)
     readings = lit(lambda surface: draw_readings(surface, Readings(emotion, lines, levels, LONG)), size)
     keys = lit(lambda surface: draw_keys(surface, listing()), size)

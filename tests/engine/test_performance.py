@@ -135,6 +135,12 @@ def test_brackets_turn_the_intensity_and_a_the_automatic(piece: Piece) -> None:
     assert piece.press(pygame.K_a).automatic and not piece.press(pygame.K_a).automatic
 
 
+def test_r_goes_on_to_the_next_repertoire_and_says_which(piece: Piece) -> None:
+    controls = piece.press(pygame.K_r)
+    assert controls.repertoire.tolist() == [0, 1, 0] and controls.caption == "repertoire: gesture"
+    assert piece.press(pygame.K_r).repertoire.tolist() == [0, 0, 1]
+
+
 def test_scene_mirror_and_a_new_start(piece: Piece) -> None:
     assert piece.press(pygame.K_TAB).scene == "ribbons"
     assert not piece.press(pygame.K_m).mirror

@@ -78,6 +78,7 @@ def test_keys_full_screen_and_resizing_do_what_the_table_says(display):
             ("bracketleft", ["intensity", "-10", "False"]),
             ("bracketright", ["intensity", "10", "False"]),
             ("a", ["automatic", "None", "False"]),
+            ("r", ["repertoire", "None", "False"]),
             ("Tab", ["scene", "None", "False"]),
             ("h", ["overlay", "None", "False"]),
             ("F1", ["keys", "None", "False"]),

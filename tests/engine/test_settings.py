@@ -5,6 +5,7 @@ import pytest
 
 from engine.faults import StartError
 from engine.operator import DEFAULT_HOLD, Controls
+from engine.repertoire import table_weights
 from engine.scenes import SCENES
 from engine.settings import Settings, as_file, parse_settings
 from models.glide import DEFAULT_GLIDE
@@ -25,7 +26,7 @@ def test_the_command_line_goes_over_the_file_and_the_file_over_the_defaults(tmp_
     config = tmp_path / "piece.toml"
     config.write_text('emotion = "sad"\nseed = 4\nosc_targets = ["10.0.0.2:7000", "127.0.0.1:9001"]\n')
     settings = parse_settings(["--config", str(config), "--seed", "9"])
-    assert (settings.emotion, settings.seed, settings.influence) == ("sad", 9, 0.3)
+    assert (settings.emotion, settings.seed, settings.influence) == ("sad", 9, 0.6)
     assert settings.osc_targets == ("10.0.0.2:7000", "127.0.0.1:9001")
     config.write_text("loop = true\nkiosk = true\nheadless = true\n")
     settings = parse_settings(["--config", str(config), "--no-loop", "--no-kiosk", "--no-headless"])
@@ -66,6 +67,7 @@ def test_every_flag_of_the_contract_is_understood() -> None:
         (["--seed", "1.5"], "--seed"),
         (["--seed", "-1"], "--seed"),
         (["--energy", "3"], "0 to 2"),
+        (["--repertoire", "waltz"], "--repertoire: 'waltz' will not do: no repertoire is called 'waltz'"),
         (["--scene", "sparks"], "will not do: there are figure"),
         (["--config", "absent.toml"], "absent.toml"),
     ],
@@ -79,6 +81,11 @@ def test_a_wrong_value_is_named_in_one_line(arguments: list[str], named: str) ->
     [
         ("emotoin = 'sad'", "there is no such setting"),
         ("influence = 7", "influence"),
+        ("repertoire = { waltz = 1 }", "no repertoire is called 'waltz'; there are dance, gesture, walk"),
+        ("repertoire = { dance = 7 }", "repertoire: 7 will not do"),
+        ("repertoire = { dance = 0 }", "not all 0"),
+        ("repertoire = {}", "not all 0"),
+        ("repertoire = ['dance']", "repertoire"),
         ("osc_targets = ['nowhere']", "osc_targets"),
         ("osc_in = 'x:y'", "osc_in"),
         ("= = =", "not valid TOML"),
@@ -105,6 +112,17 @@ def test_every_scene_of_the_table_can_be_set_and_no_other() -> None:
         assert parse_settings(["--scene", name]).scene == name
     said = complaint("--scene", "opera")
     assert "--scene: 'opera'" in said and ", ".join(SCENES) in said
+
+
+def test_a_repertoire_is_a_name_or_in_a_file_a_table_of_weights(tmp_path: Path) -> None:
+    assert parse_settings(["--repertoire", "Gesture"]).repertoire == {"gesture": 1.0}
+    file = tmp_path / "piece.toml"
+    for text, weights in (("'walk'", [0, 0, 1]), ("{ dance = 0.4, Gesture = 0.1 }", [0.8, 0.2, 0])):
+        file.write_text(f"repertoire = {text}\n")
+        settings = parse_settings(["--config", str(file)])
+        np.testing.assert_allclose(table_weights(settings.repertoire), weights, rtol=1e-6)
+        file.write_text(as_file(settings))
+        assert parse_settings(["--config", str(file)]) == settings
 
 
 def test_a_file_that_notepad_saved_is_read_and_one_of_powershell_is_explained(tmp_path: Path) -> None:
@@ -138,3 +156,4 @@ def test_defaults_are_those_of_the_rooms() -> None:
     assert (settings.glide, settings.hold) == (DEFAULT_GLIDE, DEFAULT_HOLD)
     same = ("influence", "energy", "automatic")
     assert [getattr(settings, name) for name in same] == [getattr(controls, name) for name in same]
+    np.testing.assert_array_equal(table_weights(settings.repertoire), controls.repertoire)

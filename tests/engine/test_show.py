@@ -11,10 +11,12 @@ from engine.operator import Operator
 from engine.show import Show, ShowFile, ShowRoom, read_show
 from engine.statistics import Statistics
 from engine.values import DancerFrame
+from models.kinds import repertoire_of
 from models.palette import DEFAULT_PALETTE
 
 NEUTRAL, HAPPY, SAD = (DEFAULT_PALETTE.one_hot(i) for i in range(3))
 ONE = np.ones(1, dtype=np.float32)
+WALK = repertoire_of("walk")
 ROOT = Path(__file__).parents[2]
 
 
@@ -45,6 +47,7 @@ def test_a_cue_comes_over_its_glide() -> None:
 def test_what_a_cue_leaves_out_stays() -> None:
     show = show_of(TWO)
     assert show.energy.at(100, ONE) == 1.0 and show.influence.at(100, ONE) is None
+    assert show.repertoire.at(100, WALK) is None
 
 
 def test_the_first_cue_comes_at_its_time_and_over_its_glide_from_what_was_before() -> None:
@@ -101,6 +104,26 @@ def test_the_room_works_the_operator() -> None:
     np.testing.assert_allclose(controls.emotion_target[[1, 2]], 0.5)
 
 
+def test_the_repertoire_glides_from_cue_to_cue_and_stays_where_one_leaves_it_out() -> None:
+    operator = Operator(DEFAULT_PALETTE, Mailbox())
+    cues = """
+        [[cue]]
+        at = 10
+        repertoire = "walk"
+        [[cue]]
+        at = 30
+        glide = 0
+        repertoire = { gesture = 0.2, walk = 0.6 }
+        [[cue]]
+        at = 40
+        energy = 1.5
+    """
+    room = ShowRoom(show_of(cues), operator, Statistics(), Mailbox())
+    for moment, expected in ((5, [1, 0, 0]), (15, [0.5, 0, 0.5]), (29, [0, 0, 1]), (99, [0, 0.25, 0.75])):
+        room.play(moment)
+        np.testing.assert_allclose(operator.present()[1].repertoire, expected, atol=1e-6)
+
+
 def test_the_first_cue_glides_from_what_a_hand_had_set_before() -> None:
     operator = Operator(DEFAULT_PALETTE, Mailbox(), hold=0.0)
     room = ShowRoom(show_of(TWO.replace("energy = 1", "energy = 0")), operator, Statistics(), Mailbox())
@@ -134,6 +157,9 @@ def test_the_show_begins_with_the_dance(monkeypatch: pytest.MonkeyPatch) -> None
         ("[[cue]]\nat = 0\nemotion = 'bored'", "bored"),
         ("[[cue]]\nat = 0\nemotion = { sad = 0 }", "all be 0"),
         ("[[cue]]\nat = 0\nenergy = 7", "energy"),
+        ("[[cue]]\nat = 0\nrepertoire = 'waltz'", "waltz"),
+        ("[[cue]]\nat = 0\nrepertoire = { walk = 0 }", "not all 0"),
+        ("[[cue]]\nat = 0\nrepertoire = { walk = 7 }", "repertoire"),
         ("[[cue]]\nat = 0\nspeed = 1", "speed"),
         ("[[cue]]\nat = nan", "at"),
         ("[[cue]]\nat = 5\n[[cue]]\nat = 5", "order"),

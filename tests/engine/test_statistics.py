@@ -61,6 +61,15 @@ def test_the_operator_reads_whether_frames_come(
     assert said() == f"{source}, no frame for 61 s"
 
 
+def test_the_operator_reads_which_repertoire_is_asked_for() -> None:
+    controls = Mailbox[Controls]()
+    Operator(DEFAULT_PALETTE, controls).set_repertoire([0.2, 0.8, 0])
+    latest = controls.latest()
+    assert latest is not None
+    lines = read(Settings(source="none"), Statistics(), DEFAULT_PALETTE, latest, None, None, None).lines
+    assert lines[0] == ("repertoire", "gesture 80 %, dance 20 %")
+
+
 def test_nothing_grows_without_bound() -> None:
     statistics = Statistics()
     statistics.duration("step", 1e6)

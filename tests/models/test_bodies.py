@@ -4,9 +4,9 @@ import torch
 from models.bodies import REACH, RETURN, Bodies
 from models.card import default_checkpoint
 from models.checkpoint import read_checkpoint
-from models.features import FEATURE_COUNT, positions_to_features
+from models.features import FEATURE_COUNT, POSE_COUNT, positions_to_features
 from models.generator import Generator
-from models.motion_space import POSE_COUNT, MotionSpace
+from models.motion_space import MotionSpace
 from tests.synthetic import swinging_figure
 
 POSES = positions_to_features(swinging_figure(200, rate=0.4))[:, :POSE_COUNT]

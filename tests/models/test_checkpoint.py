@@ -1,6 +1,7 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from models.card import CheckpointError, card_path, default_checkpoint, read_palette
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from models.kinds import KINDS
 from models.palette import DEFAULT_PALETTE
+from models.restyling import Restyling
+from models.wish import PHRASE_COUNT, PHRASES
 
 
 @pytest.fixture
@@ -36,6 +40,12 @@ def refused(path: Path) -> str:
     return message
 
 
+def with_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write other tensors into the file, and no word of it in the card."""
+    save_file(tensors, path)
+    change_card(path, sha256=None)
+
+
 def test_what_is_written_is_read_back(dancer: Checkpoint, checkpoint_file: Path) -> None:
     back = read_checkpoint(checkpoint_file)
     for name, tensor in dancer.network.state_dict().items():
@@ -43,7 +53,20 @@ def test_what_is_written_is_read_back(dancer: Checkpoint, checkpoint_file: Path)
     torch.testing.assert_close(back.space.basis, dancer.space.basis)
     assert back.palette == DEFAULT_PALETTE and back.conditions == dancer.conditions
     np.testing.assert_array_equal(back.phrases, dancer.phrases)
+    assert back.phrases.shape == (8, len(KINDS), PHRASES, PHRASE_COUNT)
     assert back.card["licence"] == "MIT"
+
+
+def test_restyling_is_read_back(dancer: Checkpoint, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    parts = {
+        name: rng.uniform(0.5, 1.5, value.shape).astype(np.float32)
+        for name, value in vars(dancer.restyling).items()
+    }
+    path = tmp_path / "restyled.safetensors"
+    write_checkpoint(path, replace(dancer, restyling=Restyling(**parts)))
+    for name, value in vars(read_checkpoint(path).restyling).items():
+        np.testing.assert_array_equal(value, parts[name])
 
 
 def test_the_palette_is_read_from_the_card_alone(copied: Path) -> None:
@@ -148,14 +171,47 @@ def test_a_card_that_asks_for_more_memory_than_its_file_holds_is_refused_before_
     assert "missing or not of shape" in refused(copied)
 
 
-@pytest.mark.parametrize("phrases", [np.zeros((8, 0, 7)), np.zeros((2, 9, 7)), np.full((8, 9, 7), -1.0), None])
+@pytest.mark.parametrize(
+    "phrases",
+    [
+        np.zeros((8, 3, 0, 13)),
+        np.zeros((2, 3, 9, 13)),
+        np.zeros((8, 2, 9, 13)),
+        np.zeros((8, 9, 13)),
+        np.full((8, 3, 9, 13), -1.0),
+        None,
+    ],
+)
 def test_phrases_that_make_no_sense_are_refused(copied: Path, phrases: np.ndarray | None) -> None:
     tensors = load_file(copied)
     del tensors["phrases"]
     if phrases is not None:
         tensors["phrases"] = torch.from_numpy(phrases).float()
-    save_file(tensors, copied)
-    assert "phrases" in refused(copied)
+    with_tensors(copied, tensors)
+    assert "phrases" in refused(copied).replace(str(copied), "")
+
+
+@pytest.mark.parametrize("name", ["shift", "amplitude", "tempo", "accent"])
+@pytest.mark.parametrize("fault", ["missing", "nan", "shape"])
+def test_restyling_that_makes_no_sense_is_refused(copied: Path, name: str, fault: str) -> None:
+    tensors = load_file(copied)
+    if fault == "missing":
+        del tensors[f"restyling.{name}"]
+    elif fault == "nan":
+        tensors[f"restyling.{name}"][-1] = torch.nan
+    else:
+        tensors[f"restyling.{name}"] = tensors[f"restyling.{name}"][1:].clone()
+    with_tensors(copied, tensors)
+    assert f"restyling.{name}" in refused(copied)
+
+
+@pytest.mark.parametrize("name", ["amplitude", "tempo"])
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_restyling_that_leaves_no_movement_or_no_time_is_refused(copied: Path, name: str, value: float) -> None:
+    tensors = load_file(copied)
+    tensors[f"restyling.{name}"][2] = value
+    with_tensors(copied, tensors)
+    assert "above 0" in refused(copied)
 
 
 def test_a_missing_entry_is_named(copied: Path) -> None:

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import bounded_files
-from models.clips import PALETTE_LABELS, Clips, ClipsError, read_clips, split_clips, write_clips
+from models.clips import (
+    PALETTE_LABELS,
+    Clips,
+    ClipsError,
+    join_clips,
+    read_clips,
+    split_clips,
+    write_clips,
+)
 from models.skeleton import JOINTS, PARENTS
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -234,6 +242,28 @@ def test_a_path_that_cannot_be_written_is_refused(tmp_path):
         with pytest.raises(ClipsError, match="a place to write to"):
             write_clips(path, some_clips())
     assert [path.name for path in tmp_path.iterdir()] == ["folder.npz"]
+
+
+def test_clips_that_are_joined_stay_what_they_were():
+    parts = [some_clips(3), some_clips(2, styles=("giant",)), some_clips(1)]
+    joined = join_clips(parts)
+    pairs = [(part, i) for part in parts for i in range(len(part))]
+    assert len(joined) == len(pairs) == 6
+    for place, (part, i) in enumerate(pairs):
+        np.testing.assert_array_equal(joined.clip(place), part.clip(i))
+        for name in ("names", "datasets", "contents", "styles", "labels"):
+            assert getattr(joined, name)[place] == getattr(part, name)[i]
+
+
+def test_joined_clips_can_be_written(tmp_path):
+    joined = join_clips([some_clips(2), some_clips(2)])
+    write_clips(tmp_path / "clips.npz", joined)
+    np.testing.assert_array_equal(read_clips(tmp_path / "clips.npz").starts, joined.starts)
+
+
+def test_no_clips_are_not_joined():
+    with pytest.raises(ValueError, match="no clips"):
+        join_clips([])
 
 
 def test_every_clip_is_in_one_half_of_the_split():

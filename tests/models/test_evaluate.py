@@ -24,7 +24,7 @@ TINY_JUDGE = JudgeRecipe(steps=30, batch=16, width=8, learning_rate=1e-2, seed=3
 
 @pytest.fixture(scope="module")
 def clips() -> Clips:
-    return synthetic_clips(per_label=5, frames=150)
+    return synthetic_clips(per_label=5, frames=150, contents=("wave", "walk"))
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,7 @@ def test_one_command_measures_a_dancer(run: Any, capsys: pytest.CaptureFixture[s
     for picture in ("speed", "histograms", "confusion", "skeletons"):
         assert (out / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
     # The rollouts that were kept measure the same.
-    assert run("--rollouts", str(out / "rollouts.npz"))[0] == 0
+    assert run("--rollouts", str(out / "gestures.npz"))[0] == 0
     assert json.loads((out / "report.json").read_text()) == values
 
 

@@ -1,20 +1,29 @@
+from itertools import product
+
 import numpy as np
 import pytest
 
 from models.activity import activity_input
+from models.clips import Clips
 from models.expert import Expert, coming_speed_in_clip
-from models.motion_space import POSE_COUNT
+from models.features import POSE_COUNT
+from models.kinds import KINDS
 from models.skeleton import FloatArray
 from models.windows import TEMPI, WindowSampler, build_bank, condition_names
+from models.wish import WISH_COUNT
 from tests.synthetic import synthetic_clips
 
 PALETTE = ("neutral", "happy", "sad", "angry", "timid", "proud", "tired", "energetic")
 HORIZON = 4
+DANCE = KINDS.index("dance")
 
 
 @pytest.fixture
 def expert() -> Expert:
-    clips = synthetic_clips(per_label=3)
+    return expert_of(synthetic_clips(per_label=3, contents=("dance",)))
+
+
+def expert_of(clips: Clips) -> Expert:
     bank = build_bank(clips, range(len(clips)), condition_names(PALETTE, clips))
     return Expert(WindowSampler(bank, len(PALETTE), length=24, horizon=HORIZON))
 
@@ -26,18 +35,19 @@ def at(expert: Expert, frames: list[int]) -> tuple[FloatArray, FloatArray, Float
     before = bank.features[np.array(frames) - 1, :POSE_COUNT]
     steps = np.concatenate([poses - before, bank.features[frames, POSE_COUNT:]], axis=1)
     speed = activity_input(coming_speed_in_clip(bank)[frames])
-    wishes = np.column_stack([speed, np.full(len(frames), np.nan), expert.sampler.manner[frames]])
+    kinds = np.eye(len(KINDS))[bank.kind[np.searchsorted(bank.starts, frames, side="right") - 1]]
+    wishes = np.column_stack([speed, np.full(len(frames), np.nan), expert.sampler.manner[frames], kinds])
     return poses, steps, wishes.astype(np.float32)
 
 
 def frames_of(expert: Expert, condition: int) -> list[int]:
     """A frame in the middle of every clip that competes."""
-    library = expert.library(condition)
+    library = expert.library(condition, DANCE)
     return library.frames[5::20].tolist()
 
 
 def test_who_dances_as_an_actor_did_is_told_to_go_on_as_the_actor_did(expert: Expert) -> None:
-    library = expert.library(1)
+    library = expert.library(1, DANCE)
     frames = library.frames[5::20]
     plans = expert.answer(library, *at(expert, frames.tolist()))
     ahead = frames[:, None] + np.arange(HORIZON + 1)
@@ -49,7 +59,7 @@ def test_who_dances_as_an_actor_did_is_told_to_go_on_as_the_actor_did(expert: Ex
 
 def led(expert: Expert, *, pose_error: float = 0.0, step_error: float = 0.0) -> tuple[FloatArray, FloatArray]:
     """The coming errors (N, horizon, 49) of the pose, and the plans, of dancers that strayed from a clip."""
-    library = expert.library(1)
+    library = expert.library(1, DANCE)
     poses, steps, wishes = at(expert, frames_of(expert, 1))
     right = expert.answer(library, poses, steps, wishes)
     plans = expert.answer(library, poses + np.float32(pose_error), steps + np.float32(step_error), wishes)
@@ -71,7 +81,7 @@ def test_what_the_dancer_does_does_not_leap_to_what_the_actor_did(expert: Expert
 
 def test_who_is_asked_for_another_manner_is_answered_in_it(expert: Expert) -> None:
     """From one pose, each manner that an actor showed leads towards a clip of that manner."""
-    library = expert.library(0)
+    library = expert.library(0, DANCE)
     frames = frames_of(expert, 0)
     poses, steps, wishes = at(expert, frames)
     first = [part[:1].repeat(len(frames), axis=0) for part in (poses, steps)]
@@ -79,17 +89,33 @@ def test_who_is_asked_for_another_manner_is_answered_in_it(expert: Expert) -> No
     assert len(np.unique(plans.round(4), axis=0)) > 1
 
 
-def test_an_emotion_is_answered_from_its_own_clips(expert: Expert) -> None:
-    for condition in (0, 2, 6):
-        library = expert.library(condition)
+def test_an_emotion_is_answered_from_its_own_clips_of_the_kind() -> None:
+    expert = expert_of(synthetic_clips(per_label=3))
+    for condition, kind in product((0, 2, 6), range(len(KINDS))):
+        library = expert.library(condition, kind)
         segment = np.searchsorted(expert.bank.starts, library.frames, side="right") - 1
-        assert (expert.bank.condition[segment] == condition).all()
+        assert (expert.bank.condition[segment] == condition).all() and (expert.bank.kind[segment] == kind).all()
         within = expert.bank.starts[segment + 1] - library.frames
         assert (within > TEMPI[1] * HORIZON + 1).all(), "a plan ran on into another clip"
 
 
+def test_it_answers_in_the_kinds_that_some_clip_shows() -> None:
+    expert = expert_of(synthetic_clips(per_label=2))
+    shown = expert.shown(len(PALETTE))
+    assert shown.tolist() == [[True, True, False]] * len(PALETTE)  # dances and gestures, no walks
+    with pytest.raises(KeyError):
+        expert.library(1, KINDS.index("walk"))
+
+
+def test_a_large_library_keeps_every_so_many_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    clips = synthetic_clips(per_label=3, contents=("dance",))
+    every = expert_of(clips).library(1, DANCE).frames
+    monkeypatch.setattr("models.expert.MAX_FRAMES", len(every) // 3 + 1)
+    np.testing.assert_array_equal(expert_of(clips).library(1, DANCE).frames, every[::3])
+
+
 def test_who_is_asked_for_more_is_answered_with_more(expert: Expert) -> None:
-    library = expert.library(0)
+    library = expert.library(0, DANCE)
     poses, steps, wishes = at(expert, frames_of(expert, 0))
     speeds = []
     for asked in (0.02, 3.0):
@@ -100,7 +126,7 @@ def test_who_is_asked_for_more_is_answered_with_more(expert: Expert) -> None:
 
 def test_a_movement_is_danced_at_the_tempo_that_was_asked_for(expert: Expert) -> None:
     """An eighth faster than the actor, a tenth slower, and never beyond what still looks like it."""
-    library = expert.library(1)
+    library = expert.library(1, DANCE)
     frames = library.frames[5::20]
     poses, steps, wishes = at(expert, frames.tolist())
     speed = coming_speed_in_clip(expert.bank)[frames]
@@ -116,8 +142,8 @@ def test_a_movement_is_danced_at_the_tempo_that_was_asked_for(expert: Expert) ->
 
 
 def test_any_speed_is_danced_at_the_tempo_of_the_actor(expert: Expert) -> None:
-    library = expert.library(1)
-    wishes = np.full((1, 8), np.nan, dtype=np.float32)
+    library = expert.library(1, DANCE)
+    wishes = np.full((1, WISH_COUNT), np.nan, dtype=np.float32)
     assert expert._tempo(library.frames[:1], wishes) == 1.0
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from models.clips import write_clips
 from models.generate import main, schedule
+from models.kinds import DEFAULT_REPERTOIRE, KINDS
 from models.palette import DEFAULT_PALETTE
 from models.skeleton import JOINTS
 from tests.synthetic import swinging_figure, synthetic_clips
@@ -39,6 +40,20 @@ def test_the_same_seed_gives_the_same_dance(run) -> None:  # type: ignore[no-unt
 
     np.testing.assert_array_equal(positions("3"), positions("3"))
     assert not np.array_equal(positions("3"), positions("4"))
+
+
+def test_a_repertoire_is_danced_and_the_default_where_none_is_named(run) -> None:  # type: ignore[no-untyped-def]
+    def positions(*arguments: str) -> np.ndarray:
+        status, out = run("--emotion", "happy", "--seconds", "0.5", *arguments)
+        assert status == 0
+        with np.load(out) as file:
+            return file["positions"]
+
+    usual = KINDS[int(np.argmax(DEFAULT_REPERTOIRE))]
+    assert DEFAULT_REPERTOIRE[KINDS.index(usual)] == 1.0
+    np.testing.assert_array_equal(positions(), positions("--repertoire", usual))
+    others = [positions("--repertoire", kind) for kind in KINDS if kind != usual]
+    assert not any(np.array_equal(positions(), other) for other in others)
 
 
 def test_all_dances_every_emotion(run) -> None:  # type: ignore[no-untyped-def]
@@ -86,6 +101,7 @@ def test_a_prompt_is_gone_on_from(run, tmp_path: Path, kind: str) -> None:  # ty
         (["--emotion", "happy", "--seconds", "1", "--switch-every", "0"], "--switch-every"),
         (["--emotion", "happy", "--seconds", "1", "--prompt", "absent.npz"], "absent.npz"),
         (["--emotion", "happy", "--seconds", "1", "--energy", "nan"], "--energy"),
+        (["--emotion", "happy", "--seconds", "1", "--repertoire", "waltz"], "waltz"),
         (["--emotion", "happy", "--seconds", "1", "--out", "nowhere/dances.npz"], "nowhere"),
         (["--emotion", "happy", "--seconds", "1", "--device", "nonsense"], "nonsense"),
     ],

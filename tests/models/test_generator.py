@@ -7,16 +7,19 @@ import torch
 from torch import Tensor
 
 from models.checkpoint import Checkpoint
-from models.features import HEIGHT, pose_positions, positions_to_features
+from models.features import HEIGHT, POSE_COUNT, pose_positions, positions_to_features
 from models.footing import STANDING_TOE, TOES
-from models.generator import MEMORY, SEAM, DanceState, Generator, Sampling
+from models.generator import MAX_FACING_RATE, MEMORY, SEAM, DanceState, Generator, Sampling
+from models.kinds import DEFAULT_REPERTOIRE, KINDS
 from models.mixture import choose_component, sample_components
 from models.planner import Planner
 from models.skeleton import BONE_LENGTHS, BONE_PARENTS, joint_speed
+from models.wish import MANNER, PHRASE_COUNT
 from tests.synthetic import swinging_figure
 
 NEUTRAL = np.eye(8, dtype=np.float32)[0]
 HAPPY = np.eye(8, dtype=np.float32)[1]
+DANCE, GESTURE, WALK = map(KINDS.index, ("dance", "gesture", "walk"))
 
 
 def danced(generator: Generator, state: DanceState, frames: int, **controls: object) -> list[DanceState]:
@@ -106,7 +109,7 @@ def test_a_prompt_of_two_frames_will_do(generator: Generator) -> None:
 
 def test_the_visitor_draws_the_dancer_by_the_influence(dancer: Checkpoint) -> None:
     generator = Generator(dancer, Sampling(temperature=0.2))
-    goal = positions_to_features(swinging_figure(8))[-1]
+    goal = positions_to_features(swinging_figure(8))[-1, :POSE_COUNT]
     goal[:48].reshape(16, 3)[[3, 4, 6, 7]] = [0.0, 1.0, 0.0]  # arms up
     state = generator.start(1)
 
@@ -130,20 +133,23 @@ def test_the_dancer_stays_near_the_middle_of_the_stage(dancer: Checkpoint) -> No
 
 
 def test_energy_asks_for_more_movement(generator: Generator) -> None:
-    weights, rank = np.stack([HAPPY]), np.full(1, 0.9)
-    assert generator._phrase(weights, rank, 1.5)[0] > generator._phrase(weights, rank, 0.5)[0]
+    given = np.stack([HAPPY]), np.full(1, DANCE), np.full(1, 0.9)
+    assert generator._phrase(*given, 1.5)[0] > generator._phrase(*given, 0.5)[0]
 
 
-def test_the_asked_speed_lies_in_the_range_of_the_emotion(generator: Generator) -> None:
-    phrases = generator.checkpoint.phrases[1]
+@pytest.mark.parametrize("kind", [DANCE, GESTURE])
+def test_the_asked_speed_lies_in_the_range_of_the_emotion_and_kind(generator: Generator, kind: int) -> None:
+    phrases = generator.checkpoint.phrases[1, kind]
     for rank in (0.0, 0.5, 0.999):
-        speed, manner = generator._phrase(np.stack([HAPPY]), np.array([rank]), 1.0)
+        speed, manner = generator._phrase(np.stack([HAPPY]), np.array([kind]), np.array([rank]), 1.0)
         assert phrases[0, 0] <= speed.item() <= phrases[-1, 0]
         assert (manner[0] == phrases[:, 1:]).all(axis=1).any(), "no actor moved in that manner"
 
 
 def test_no_phrase_is_danced_twice_at_one_tempo(generator: Generator) -> None:
-    state = replace(generator.start(2), whim=np.array([[-1.0], [1.0]]) * np.eye(1, 7), rank=np.full(2, 0.9))
+    state = replace(
+        generator.start(2), whim=np.array([[-1.0], [1.0]]) * np.eye(1, PHRASE_COUNT), rank=np.full(2, 0.9)
+    )
     weights = np.stack([HAPPY, HAPPY])
     (slow, fast), wishes = generator.wish_of(state, weights, 1.0)
     assert fast / slow == pytest.approx(np.exp(2 * generator.sampling.tempo))
@@ -152,17 +158,17 @@ def test_no_phrase_is_danced_twice_at_one_tempo(generator: Generator) -> None:
 
 def test_where_phrases_are_scarce_the_dancer_invents_more(dancer: Checkpoint) -> None:
     phrases = np.random.default_rng(0).uniform(0.1, 2.0, dancer.phrases.shape).astype(np.float32)
-    phrases[1] = phrases[1, :1] + 1e-3 * phrases[1]  # happy: nearly the same, over and over
+    phrases[1] = phrases[1, :, :1] + 1e-3 * phrases[1]  # happy: nearly the same, over and over
     generator = Generator(replace(dancer, phrases=phrases))
     state = generator.start(2)
     weights = np.eye(8, dtype=np.float32)[:2]
-    usual, happy = generator._temperature(state, 1.0, weights)[:, 0]
+    usual, happy = generator._temperature(1.0, weights, state.kind)[:, 0]
     assert usual == pytest.approx(generator.sampling.temperature)
     assert happy == pytest.approx(usual + generator.sampling.invention, abs=0.02)
-    between = generator._temperature(state, 1.0, weights.mean(axis=0, keepdims=True))
+    between = generator._temperature(1.0, weights.mean(axis=0, keepdims=True), state.kind[:1])
     assert between.item() == pytest.approx((usual + happy) / 2)
     other = replace(state, whim=-state.whim)
-    wishes = (generator.wish_of(one, weights, 1.0)[1][:, 2:] for one in (state, other))
+    wishes = (generator.wish_of(one, weights, 1.0)[1][:, MANNER] for one in (state, other))
     apart = np.abs(np.subtract(*wishes)).mean(axis=1) / np.abs(2 * state.whim[:, 1:]).mean(axis=1)
     assert apart[0] == pytest.approx(generator.sampling.whim) and apart[1] > apart[0] + 0.2
 
@@ -190,17 +196,17 @@ def test_the_network_hears_an_emotion_further_from_the_mean_of_all(
 
 
 def test_nobody_is_ever_asked_to_stand(generator: Generator) -> None:
-    state = replace(generator.start(1), whim=np.full((1, 7), -3.0), rank=np.zeros(1))
+    state = replace(generator.start(1), whim=np.full((1, PHRASE_COUNT), -3.0), rank=np.zeros(1))
     asked, _ = generator.wish_of(state, np.stack([HAPPY]), 0.1)
     assert asked.item() == generator.sampling.lowest_speed
 
 
 def test_between_two_emotions_the_phrase_lies_between_theirs(generator: Generator) -> None:
     neutral, happy = np.eye(8, dtype=np.float32)[:2, None]
-    rank = np.array([0.9])
-    speed, manner = generator._phrase(neutral, rank, 1.0)
-    other_speed, other_manner = generator._phrase(happy, rank, 1.0)
-    between_speed, between = generator._phrase((neutral + happy) / 2, rank, 1.0)
+    kind, rank = np.full(1, DANCE), np.array([0.9])
+    speed, manner = generator._phrase(neutral, kind, rank, 1.0)
+    other_speed, other_manner = generator._phrase(happy, kind, rank, 1.0)
+    between_speed, between = generator._phrase((neutral + happy) / 2, kind, rank, 1.0)
     np.testing.assert_allclose(between_speed, (speed + other_speed) / 2, rtol=1e-5)
     np.testing.assert_allclose(between, (manner + other_manner) / 2, rtol=1e-4, atol=1e-6)
 
@@ -241,9 +247,9 @@ def test_the_pull_prefers_the_component_that_moves_as_asked(dancer: Checkpoint) 
     network = deepcopy(dancer.network)
     with torch.no_grad():
         network.head.weight.zero_()
-        means = torch.stack([still, lively, lively])
+        means = torch.stack([still, lively, -lively])  # one way alone would come to its end
         scales = torch.full((config.components, config.target_count), -9.0)
-        network.head.bias.copy_(torch.cat([torch.tensor([5.0, 0.0, 0.0]), means.flatten(), scales.flatten()]))
+        network.head.bias.copy_(torch.cat([torch.tensor([7.0, 0.0, 0.0]), means.flatten(), scales.flatten()]))
     restless = replace(dancer, network=network)
     moved = {}
     for pull in (0.0, 8.0):
@@ -265,3 +271,100 @@ def test_the_past_of_a_taller_visitor_stands_on_the_dancers_floor(generator: Gen
 def test_a_long_prompt_fills_the_whole_past(generator: Generator) -> None:
     features = positions_to_features(swinging_figure(60))
     assert generator.prompt(generator.start(1), features).cache.known.all()
+
+
+def turned_away(generator: Generator, yaw: float) -> DanceState:
+    """A dancer that has faced a yaw for long."""
+    facing = np.array([[np.sin(yaw), np.cos(yaw)]])
+    return replace(generator.start(1), yaw=np.array([yaw]), facing=facing)
+
+
+def travelled(generator: Generator, state: DanceState, poses: np.ndarray, turning: float = 0.0) -> np.ndarray:
+    """The yaw (T,) of a dancer that takes on poses (T, 49), its body turned by so many radians a second."""
+    rates = np.array([[0.0, 0.0, turning]], dtype=np.float32)
+    yaws = []
+    for pose in poses:
+        state, _ = generator._travel(state, pose[None], rates)
+        yaws.append(state.yaw[0])
+    return np.array(yaws)
+
+
+SWINGING = positions_to_features(swinging_figure(360))[:, :POSE_COUNT]
+
+
+@pytest.mark.parametrize("yaw", [2.5, -2.5])
+def test_who_moves_and_looks_away_comes_to_face_the_audience(generator: Generator, yaw: float) -> None:
+    yaws = travelled(generator, turned_away(generator, yaw), SWINGING)
+    assert np.abs(yaws[-90:]).max() < 0.3
+    fastest = np.abs(np.diff(yaws)).max()
+    assert fastest <= MAX_FACING_RATE / 30 + 1e-9, "it turned faster than a dancer may be turned"
+
+
+def test_who_faces_the_audience_is_not_turned(generator: Generator) -> None:
+    assert np.abs(travelled(generator, generator.start(1), SWINGING)).max() < 1e-6
+
+
+def test_who_stands_is_not_turned_on_its_feet(generator: Generator) -> None:
+    state = turned_away(generator, 2.5)
+    yaws = travelled(generator, state, np.repeat(state.pose, 120, axis=0))
+    np.testing.assert_allclose(yaws, 2.5, atol=0.02)
+
+
+def test_who_spins_goes_on_spinning(generator: Generator) -> None:
+    yaws = travelled(generator, generator.start(1), SWINGING, turning=2 * np.pi)
+    assert yaws[-1] - yaws[59] == pytest.approx(2 * np.pi * 10, rel=0.02)
+
+
+def test_at_the_edge_of_the_stage_the_way_back_goes_first(generator: Generator) -> None:
+    state = turned_away(generator, 2.5)
+    speed = np.ones(1)
+    middle, edge = (generator._face(state.facing, np.array([[0.0, z]]), speed) for z in (0.0, 9.0))
+    assert middle[0] < -0.01 and edge[0] == 0.0
+
+
+def test_a_prompt_leaves_the_heading_and_the_kind_of_movement(generator: Generator) -> None:
+    state = replace(turned_away(generator, 1.0), kind=np.array([WALK]))
+    prompted = generator.prompt(state, positions_to_features(swinging_figure(30)))
+    np.testing.assert_array_equal(prompted.facing, state.facing)
+    np.testing.assert_array_equal(prompted.kind, state.kind)
+
+
+def test_a_dancer_that_was_warmed_up_faces_the_audience(generator: Generator) -> None:
+    state = generator.warm(turned_away(generator, 2.0), NEUTRAL, frames=3, repertoire=(0.0, 0.0, 1.0))
+    assert state.facing.tolist() == [[0.0, 1.0]] and state.yaw.tolist() == [0.0]
+    assert state.kind.tolist() == [WALK]
+
+
+def test_a_kind_that_is_no_longer_wanted_is_left_at_once(generator: Generator) -> None:
+    state = generator.start(4)
+    assert state.kind.tolist() == [int(np.argmax(DEFAULT_REPERTOIRE))] * 4
+    for kind in (GESTURE, WALK, DANCE):
+        state = generator.step(state, NEUTRAL, repertoire=np.eye(len(KINDS))[kind])
+        assert state.kind.tolist() == [kind] * 4
+        np.testing.assert_array_equal(state.wish[:, MANNER.stop :], np.eye(len(KINDS))[[kind] * 4])
+
+
+def test_a_kind_that_is_still_wanted_lasts_as_long_as_its_phrase(dancer: Checkpoint) -> None:
+    generator = Generator(dancer, Sampling(bout=1e9))
+    states = danced(generator, generator.start(4), 10, repertoire=(0.01, 0.98, 0.01))
+    assert all(state.kind.tolist() == [DANCE] * 4 for state in states)
+    assert all((state.rank == states[0].rank).all() for state in states)
+
+
+def test_kinds_are_drawn_by_their_weights(dancer: Checkpoint) -> None:
+    generator = Generator(dancer, Sampling(bout=1e-9))
+    state, rng = generator.start(4000), np.random.default_rng(0)
+    weights = np.array([1.0, 0.6, 0.4])
+    kind = generator._wander(state, rng, weights)[2]
+    np.testing.assert_allclose(np.bincount(kind, minlength=3) / 4000, weights / 2, atol=0.03)
+    each = np.eye(3)[np.arange(4000) % 3]
+    np.testing.assert_array_equal(generator._wander(state, rng, each)[2], np.arange(4000) % 3)
+
+
+def test_each_kind_is_asked_for_in_its_own_phrases(dancer: Checkpoint) -> None:
+    phrases = dancer.phrases.copy()
+    phrases[:, WALK, :, 0] = 5.0
+    generator = Generator(replace(dancer, phrases=phrases))
+    state = replace(generator.start(2), kind=np.array([DANCE, WALK]), whim=np.zeros((2, PHRASE_COUNT)))
+    asked, _ = generator.wish_of(state, np.stack([HAPPY, HAPPY]), 1.0)
+    assert asked[1] == pytest.approx(5.0) and asked[0] < 2.5

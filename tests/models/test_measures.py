@@ -7,6 +7,7 @@ from models.measures import (
     CONTACT_HEIGHT,
     FROZEN_SPEED,
     Plausible,
+    back_turned,
     bone_change,
     facing_poses,
     farthest,
@@ -14,9 +15,11 @@ from models.measures import (
     jerk,
     joint_speeds,
     longest_frozen,
+    longest_run,
     penetration,
     quick_share,
     repetition_share,
+    rhythm_strength,
     running_mean,
     toe_slide,
 )
@@ -189,3 +192,35 @@ def test_standing_still_repeats_as_well() -> None:
 
 def test_movement_too_short_to_repeat_says_so() -> None:
     assert np.isnan(repetition_share(swinging_figure(100)))
+
+
+def turning(yaw: np.ndarray) -> np.ndarray:
+    """A figure that stands and looks where yaw (T,) says."""
+    return turn(np.repeat(swinging_figure(1), len(yaw), axis=0), yaw[:, None]).astype(np.float32)
+
+
+def test_the_back_is_turned_beyond_120_degrees_from_the_audience() -> None:
+    yaw = np.radians([0.0, 100.0, -115.0, 125.0, 180.0, -130.0])
+    assert back_turned(turning(yaw)).tolist() == [False, False, False, True, True, True]
+
+
+def test_the_longest_run_is_that_of_one_stretch() -> None:
+    flags = np.array([1, 1, 0, 1, 1, 1, 0, 0, 1], dtype=bool)
+    assert longest_run(flags) == pytest.approx(3 / 30) and longest_run(np.zeros(9, dtype=bool)) == 0.0
+
+
+def test_steps_in_time_have_a_rhythm_and_steps_at_random_have_less() -> None:
+    frames = 20 * 30
+    standing = np.repeat(swinging_figure(1), frames, axis=0)
+
+    def stepping(times: np.ndarray) -> np.ndarray:
+        steps = standing.copy()
+        for count, first in enumerate(times):
+            foot = (12, 16)[count % 2]
+            steps[first : first + 6, foot, 1] += 0.15 * np.sin(np.linspace(0, np.pi, 6))
+        return steps
+
+    even = np.arange(5, frames - 10, 15)
+    uneven = np.sort(np.random.default_rng(0).integers(5, frames - 10, len(even)))
+    assert rhythm_strength(stepping(even)) > 0.8 > 2 * rhythm_strength(stepping(uneven))
+    assert np.isnan(rhythm_strength(stepping(even)[:200]))

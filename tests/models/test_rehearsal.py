@@ -8,11 +8,11 @@ import torch
 from models import rehearsal
 from models.checkpoint import Checkpoint
 from models.expert import Expert
-from models.features import positions_to_features
-from models.motion_space import POSE_COUNT
+from models.features import POSE_COUNT, positions_to_features
+from models.kinds import KINDS, TRAINING_REPERTOIRE
 from models.rehearsal import ACT, Rehearsal
 from models.windows import WindowSampler, build_bank, condition_names, condition_of, joined
-from models.wish import WISH_COUNT
+from models.wish import MANNER, WISH_COUNT
 from tests.synthetic import swinging_figure, synthetic_clips
 
 LENGTH = 24
@@ -84,12 +84,13 @@ def test_each_dance_is_also_answered_as_if_another_emotion_had_been_asked_for(co
     for poses, conditions in zip(windows.poses, windows.conditions, strict=True):
         asked.setdefault(poses.tobytes(), set()).add(int(conditions[0]))
     assert max(len(emotions) for emotions in asked.values()) == 2, "the same movement, two emotions"
-    for emotion in np.unique(windows.conditions):
-        rows = windows.conditions[:, 0] == emotion
+    kinds = windows.wishes[:, 0, MANNER.stop :].argmax(axis=1)
+    for emotion, kind in np.unique(np.stack([windows.conditions[:, 0], kinds], axis=1), axis=0).tolist():
+        rows = (windows.conditions[:, 0] == emotion) & (kinds == kind)
         told = (
             part[rows].reshape(-1, part.shape[-1]) for part in (windows.poses, windows.steps, windows.wishes)
         )
-        answer = company.expert.answer(company.expert.library(int(emotion)), *told)
+        answer = company.expert.answer(company.expert.library(emotion, kind), *told)
         np.testing.assert_allclose(windows.plans[rows].reshape(answer.shape), answer, atol=1e-4)
 
 
@@ -103,11 +104,33 @@ def test_an_emotion_that_no_clip_shows_is_not_rehearsed(dancer: Checkpoint) -> N
         build_bank(clips, kept, names), len(dancer.palette), length=LENGTH, horizon=dancer.space.horizon
     )
     expert = Expert(sampler)
-    assert lost not in expert.shown(len(dancer.palette)) and len(expert.shown(len(dancer.palette)))
+    shown = expert.shown(len(dancer.palette))
+    assert not shown[lost].any() and shown.any(axis=1).sum() == len(dancer.palette) - 1
     prompts = [positions_to_features(swinging_figure(60))]
     company = Rehearsal(dancer, expert, prompts, np.random.default_rng(0), LENGTH)
     company.dance()
     assert not (company.draw(np.random.default_rng(0), 200).conditions == lost).any()
+
+
+def test_only_kinds_that_clips_show_are_asked_for_and_they_are_danced(company: Rehearsal) -> None:
+    for _ in range(2):
+        company.dance()
+    kinds = company.draw(np.random.default_rng(0), 200).wishes[..., MANNER.stop :]
+    assert set(np.unique(kinds)) == {0.0, 1.0} and (kinds.sum(axis=-1) == 1.0).all()
+    assert (kinds == kinds[:, :1]).all(), "one kind an act"
+    assert not kinds[..., KINDS.index("walk")].any(), "no clip shows it"
+    assert company._state is not None
+    np.testing.assert_array_equal(company._state.kind, company._asked[:, 1])
+
+
+def test_emotions_are_asked_for_alike_and_kinds_as_they_are_learnt(
+    company: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "DANCERS", 8000)
+    emotions, kinds = company._anything().T
+    np.testing.assert_allclose(np.bincount(emotions) / 8000, 1 / 8, atol=0.02)
+    dances, gestures = TRAINING_REPERTOIRE[:2]
+    assert (kinds == 0).mean() == pytest.approx(dances / (dances + gestures), abs=0.03)
 
 
 def test_there_is_something_to_draw_from_while_a_new_dance_begins(

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from models.checkpoint import Checkpoint
-from models.features import HEIGHT
+from models.features import HEIGHT, POSE_COUNT
 from models.generator import DanceState, Generator, with_unit_directions
 from models.mixture import Mixture
-from models.motion_space import POSE_COUNT, STEP_COUNT
+from models.motion_space import STEP_COUNT
 from models.planner import Planner
 from models.sampling_rules import (
     COSINE_PERIOD,
@@ -26,6 +26,7 @@ from models.sampling_rules import (
     movement_ranked,
     next_most_probable,
 )
+from models.skeleton import FRAME_RATE
 
 LOG_WEIGHTS = torch.tensor([[0.2, 0.5, 0.3]]).log()
 SPEEDS = torch.tensor([[0.3, 0.1, 0.2]])
@@ -93,6 +94,42 @@ def danced(dancer: Checkpoint, rule: Rule, seed: int) -> DanceState:
 def test_a_dancer_follows_every_rule_and_hears_no_wish(dancer: Checkpoint, rule: Rule) -> None:
     state = danced(dancer, rule, seed=1)
     assert np.isfinite(state.positions).all() and np.isnan(state.wish).all()
+
+
+def noise_at(
+    dancer: Checkpoint, rule: Rule, ticks: list[int], monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The choice and the noise that the plans of these frames are made with."""
+    given = []
+    usual = Generator._plan
+
+    def listening(self, state, weights, wish, asked, gumbel, noise):  # type: ignore[no-untyped-def]
+        given.append((gumbel, noise))
+        return usual(self, state, weights, wish, asked, gumbel, noise)
+
+    monkeypatch.setattr(Generator, "_plan", listening)
+    generator = RuledGenerator(dancer, rule)
+    state = generator.start(40)
+    for tick in ticks:
+        state = generator.step(replace(state, tick=tick), HAPPY)
+    return given
+
+
+def test_the_noise_is_divided_as_the_rule_says_at_each_moment(
+    dancer: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = round(COSINE_PERIOD / 2 * FRAME_RATE)
+    ticks = [0, half // 2, half]
+    deviations = [noise.std() for _, noise in noise_at(dancer, rule("cosine variance"), ticks, monkeypatch)]
+    np.testing.assert_allclose(deviations, [1.0, math.sqrt(0.5), 0.0], atol=0.1)
+
+
+def test_component_and_noise_are_drawn_anew_in_every_frame(
+    dancer: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (gumbel, noise), (next_gumbel, next_noise) = noise_at(dancer, RULES[0], [0, 1], monkeypatch)
+    assert (gumbel != next_gumbel).all()
+    assert abs(np.corrcoef(noise.ravel(), next_noise.ravel())[0, 1]) < 0.15
 
 
 def test_without_variance_and_choice_there_is_no_chance(dancer: Checkpoint) -> None:

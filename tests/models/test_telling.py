@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from models.telling import as_lively, scarcity, telling
+from models.wish import PHRASE_COUNT
 
 
 def phrases_at(*speeds: float, count: int = 8) -> np.ndarray:
     """`count` phrases of one emotion that move at the given speeds in the mean manner."""
-    table = np.zeros((count, 7))
+    table = np.zeros((count, PHRASE_COUNT))
     table[:, 0] = np.resize(speeds, count)
     return table
 
@@ -32,7 +33,7 @@ def test_standing_that_two_emotions_share_tells_neither() -> None:
 
 def test_a_manner_of_its_own_tells_as_a_speed_does() -> None:
     phrases = np.stack([phrases_at(0.3), phrases_at(0.3)])
-    phrases[1, :, 3] = 2.0
+    phrases[1, :, 3] = 3.0
     assert (telling(phrases, separate(phrases)) > 0.99).all()
 
 
@@ -78,7 +79,7 @@ def test_shares_that_ask_for_no_other_speed_stay_as_they_are() -> None:
 
 def test_an_emotion_of_few_clips_has_scarce_phrases() -> None:
     chance = np.random.default_rng(0)
-    many, few = chance.standard_normal((2, 64, 7))
+    many, few = chance.standard_normal((2, 64, PHRASE_COUNT))
     few = few[:4].repeat(16, axis=0) + 0.02 * few
     phrases = np.stack([many, few])
     phrases[..., 0] = 0.3

@@ -10,7 +10,7 @@ from models.checkpoint import read_checkpoint
 from models.clips import write_clips
 from models.progress import Trainee
 from models.train import learning_rate, main
-from tests.synthetic import TINY, synthetic_clips
+from tests.synthetic import TINY, clips_of, swinging_figure, synthetic_clips
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,23 @@ def test_training_writes_a_checkpoint_whose_card_tells_its_story(data: Path, tmp
     )
     assert [entry["step"] for entry in card["metrics"]["nats_per_dimension"]] == [2, 3]
     assert str(tmp_path) not in out.with_suffix(".json").read_text()
+
+
+def test_dances_of_a_second_file_are_learnt_in_every_emotion(tmp_path: Path) -> None:
+    """Nobody acted in the second file, and nobody danced in the first."""
+    acts, dances, out = (tmp_path / name for name in ("acts.npz", "dances.npz", "dancer.safetensors"))
+    write_clips(acts, synthetic_clips(per_label=6, contents=("wave",)))
+    salsa = [("3", "salsa", "normal", swinging_figure(90, rate=rate)) for rate in (0.5, 0.7, 0.9, 1.1)]
+    write_clips(dances, clips_of(salsa))
+    assert main(arguments(acts, out, "--data", str(acts), str(dances))) == 0
+    dancer = read_checkpoint(out)
+    assert dancer.card["data"] == ["acts.npz", "dances.npz"]
+    assert "--data acts.npz dances.npz --out" in dancer.card["command"]
+    assert sum(dancer.card["clips"].values()) == 6 * 12 + 4
+    manners = dancer.phrases[..., 1:]
+    assert manners[:, :2].any(axis=(2, 3)).all(), "each emotion has dances and gestures"
+    assert not manners[:, 2].any(), "nobody walked"
+    assert abs(dancer.restyling.tempo[1] - 1.0) > 0.05, "happy was acted at another rate than neutral"
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data: Path, tmp_path: Path) -> None:

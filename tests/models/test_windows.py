@@ -5,18 +5,94 @@ import pytest
 
 from models import windows
 from models.activity import WINDOWS, activity_input, coming_speed
-from models.features import DIRECTIONS, positions_to_features
-from models.motion_space import POSE_COUNT
+from models.clips import join_clips
+from models.features import DIRECTIONS, POSE_COUNT, positions_to_features
+from models.kinds import KINDS, TRAINING_REPERTOIRE
+from models.restyling import Restyling
 from models.skeleton import FloatArray
-from models.windows import WAY_BACK, MotionBank, WindowSampler, build_bank, condition_names, moving_part
-from models.wish import PHRASE_COUNT, PHRASES, WISH_COUNT
-from tests.synthetic import TINY, synthetic_clips, synthetic_sampler
+from models.windows import (
+    WAY_BACK,
+    MotionBank,
+    WindowSampler,
+    build_bank,
+    condition_names,
+    is_unacted,
+    moving_part,
+)
+from models.wish import MANNER, PHRASE_COUNT, PHRASES, WISH_COUNT
+from tests.synthetic import TINY, clips_of, swinging_figure, synthetic_clips, synthetic_sampler
 
+DANCE, GESTURE, WALK = map(KINDS.index, ("dance", "gesture", "walk"))
 PALETTE = ("neutral", "happy", "sad", "angry", "timid", "proud", "tired", "energetic")
 
 
 def test_conditions_are_the_palette_and_then_the_other_styles() -> None:
     assert condition_names(PALETTE, synthetic_clips()) == (*PALETTE, "giant")
+
+
+def test_styles_of_sets_in_which_nobody_acted_an_emotion_are_no_conditions() -> None:
+    others = [("3", "walk", style, swinging_figure(40)) for style in ("normal", "zombie", "giant")]
+    clips = join_clips([synthetic_clips(), clips_of(others)])
+    assert condition_names(PALETTE, clips) == (*PALETTE, "giant")  # the giant of set 1
+    assert condition_names(PALETTE, clips_of(others)) == PALETTE
+
+
+def test_ordinary_movement_of_those_who_acted_nothing_is_restyled() -> None:
+    assert is_unacted("3/normal")
+    assert not is_unacted("1/normal") and not is_unacted("2/normal") and not is_unacted("3/zombie")
+
+
+def test_a_clip_that_nobody_acted_in_an_emotion_counts_once_in_each() -> None:
+    clips = join_clips([synthetic_clips(), clips_of([("3", "salsa", "normal", swinging_figure(70))])])
+    names, salsa = condition_names(PALETTE, clips), len(clips) - 1
+    tempi = np.ones(len(PALETTE), dtype=np.float32)
+    tempi[1] = 1.25
+    restyling = replace(Restyling.none(len(PALETTE)), tempo=tempi)
+    bank = build_bank(clips, [0, salsa], names, restyling)
+    own = bank.content == "3/salsa"
+    assert bank.condition[own].tolist() == np.repeat(range(8), 2).tolist(), "and as a mirror image"
+    assert (bank.kind[own] == DANCE).all()
+    lengths = np.diff(bank.starts)[own]
+    assert (lengths[2:4] == int(69 / 1.25) + 1).all() and (np.delete(lengths, [2, 3]) == 70).all()
+    # What was acted stays what it is, and without restyling the other shows no emotion.
+    np.testing.assert_allclose(bank.features[:70], positions_to_features(clips.clip(0)), atol=1e-6)
+    assert not (build_bank(clips, [0, salsa], names).content == "3/salsa").any()
+
+
+def test_a_bank_leaves_out_what_is_no_kind_of_movement() -> None:
+    acted = [("1", content, "normal", swinging_figure(40)) for content in ("breakdance", "laugh", "dance")]
+    assert build_bank(clips_of(acted), range(3), PALETTE).content.tolist() == ["1/dance"] * 2
+
+
+def test_segments_are_found_by_emotion_and_kind() -> None:
+    sampler, _ = synthetic_sampler()
+    bank = sampler.bank
+    for kind in (DANCE, GESTURE):
+        segments, shares = sampler.segments_of(1, kind)
+        assert (bank.condition[segments] == 1).all() and (bank.kind[segments] == kind).all()
+        assert len(segments) == 2 and shares.sum() == pytest.approx(1.0)
+        assert sampler.shows(1, kind, 70) and not sampler.shows(1, kind, 71)
+    assert not sampler.shows(1, WALK, 1)
+    with pytest.raises(KeyError):
+        sampler.segments_of(1, WALK)
+
+
+def test_kinds_are_drawn_as_they_are_learnt_and_said_with_the_wish() -> None:
+    sampler, _ = synthetic_sampler()
+    kinds = sampler.draw(np.random.default_rng(0), 400).wishes[:, 0, MANNER.stop :]
+    said = np.isfinite(kinds).all(axis=1)
+    assert 0.8 < said.mean() < 0.97, "some windows are of any kind"
+    assert (kinds[said].sum(axis=1) == 1.0).all()
+    dances, gestures = TRAINING_REPERTOIRE[DANCE], TRAINING_REPERTOIRE[GESTURE]
+    assert kinds[said, DANCE].mean() == pytest.approx(dances / (dances + gestures), abs=0.08)
+
+
+def test_a_rare_content_is_drawn_by_the_root_of_its_length() -> None:
+    acted = [("1", "dance", "normal", swinging_figure(90)) for _ in range(4)]
+    clips = clips_of([*acted, ("1", "salsa", "normal", swinging_figure(90, rate=0.5))])
+    sampler = WindowSampler(build_bank(clips, range(5), PALETTE), 8, length=24, horizon=4)
+    segments, shares = sampler.segments_of(0, DANCE)
+    assert shares[sampler.bank.content[segments] == "1/salsa"].sum() == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_the_bank_holds_every_clip_and_its_mirror_image() -> None:
@@ -32,7 +108,7 @@ def test_between_frames_a_movement_is_smooth_and_at_frames_it_is_the_actors() ->
     frames = np.arange(40)
     features = np.sin(0.3 * frames)[:, None].repeat(52, axis=1).astype(np.float32)
     none = np.zeros(1, dtype=np.int64)
-    bank = MotionBank(features, features[:, 0], np.array([0, 40]), none, none.astype(str))
+    bank = MotionBank(features, features[:, 0], np.array([0, 40]), none, none, none.astype(str))
     np.testing.assert_array_equal(bank.danced(frames[1:-2].astype(float), 1.0), features[1:-2])
     times = np.arange(2.0, 36.0, 0.37)
     danced = bank.danced(times, 0.5)
@@ -105,7 +181,7 @@ def test_with_errors_the_plan_leads_back_over_many_frames() -> None:
     clips = synthetic_clips()
     bank = build_bank(clips, range(len(clips)), condition_names(PALETTE, clips))
     true, wrong = (
-        WindowSampler(bank, 8, length=20, horizon=4, largest_error=size).draw(np.random.default_rng(1), 3)
+        WindowSampler(bank, 8, length=20, horizon=4, largest_error=size).draw(np.random.default_rng(1), 6)
         for size in (0.0, 0.6)
     )
     error = wrong.poses - true.poses
@@ -131,9 +207,10 @@ def test_some_windows_go_on_in_another_emotion_and_some_are_unlabelled() -> None
 def test_the_phrases_follow_the_speed_of_each_emotion() -> None:
     sampler, _ = synthetic_sampler()
     phrases = sampler.phrases(np.random.default_rng(0), 8)
-    assert phrases.shape == (8, PHRASES, PHRASE_COUNT)
-    assert (np.diff(phrases[..., 0], axis=1) >= 0).all()
-    assert phrases[7, 64, 0] > phrases[0, 64, 0]  # energetic swings faster than neutral
+    assert phrases.shape == (8, len(KINDS), PHRASES, PHRASE_COUNT)
+    assert (np.diff(phrases[..., 0], axis=2) >= 0).all()
+    # energetic swings faster than neutral
+    assert (phrases[7, [DANCE, GESTURE], 64, 0] > phrases[0, [DANCE, GESTURE], 64, 0]).all()
 
 
 def test_phrases_that_do_not_tell_their_emotion_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,13 +219,38 @@ def test_phrases_that_do_not_tell_their_emotion_are_left_out(monkeypatch: pytest
         manner = phrases[..., 1]
         return np.where(manner > np.median(manner, axis=1, keepdims=True), 1.0, 1e-12)
 
-    sampler, _ = synthetic_sampler()
-    everything = sampler.phrases(np.random.default_rng(0), 8)
+    sampler, _ = synthetic_sampler(contents=("dance",))
+    everything = sampler.phrases(np.random.default_rng(0), 8)[:, DANCE]
     monkeypatch.setattr(windows, "telling", mannered)
-    told = sampler.phrases(np.random.default_rng(0), 8)
+    told = sampler.phrases(np.random.default_rng(0), 8)[:, DANCE]
     assert (told[..., 1].min(axis=1) > everything[..., 1].min(axis=1)).all()
     assert (np.diff(told[..., 0], axis=1) >= 0).all()
     np.testing.assert_allclose(told[..., 0].mean(axis=1), everything[..., 0].mean(axis=1), rtol=0.2)
+
+
+def test_a_rare_content_gets_its_share_of_the_phrases_however_little_it_tells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nine clips of one dance and a clip of another that is quicker: a quarter of the phrases are of it."""
+    movements = [swinging_figure(90, rate=0.4, phase=take) for take in range(9)] + [
+        swinging_figure(90, rate=1.6, turn=0.5)
+    ]
+    clips = clips_of([("1", "dance", "normal", movement) for movement in movements[:-1]])
+    clips = join_clips([clips, clips_of([("1", "salsa", "normal", movements[-1])])])
+    sampler = WindowSampler(build_bank(clips, range(10), PALETTE), 8, length=24, horizon=4)
+    usual = (sampler.phrases(np.random.default_rng(0), 8)[0, DANCE, :, 0] > 0.6).mean()
+    assert usual == pytest.approx(0.25, abs=0.1)
+    rare = np.flatnonzero(sampler.bank.content == "1/salsa")
+    monkeypatch.setattr(windows, "telling", lambda _, clips: np.where(np.isin(clips, rare), 1e-6, 1.0))
+    told = (sampler.phrases(np.random.default_rng(0), 8)[0, DANCE, :, 0] > 0.6).mean()
+    assert told == pytest.approx(0.25, abs=0.1)
+
+
+def test_a_kind_that_no_clip_shows_has_middling_phrases() -> None:
+    sampler, _ = synthetic_sampler()
+    phrases = sampler.phrases(np.random.default_rng(0), 8)
+    np.testing.assert_allclose(phrases[:, WALK, :, 0], 0.3)
+    assert not phrases[:, WALK, :, 1:].any() and phrases[:, GESTURE, :, 1:].any()
 
 
 def test_an_emotion_that_no_clip_shows_has_middling_phrases() -> None:
@@ -156,7 +258,7 @@ def test_an_emotion_that_no_clip_shows_has_middling_phrases() -> None:
     shown = [i for i, label in enumerate(clips.labels) if label != "1/sad"]
     bank = build_bank(clips, shown, condition_names(PALETTE, clips))
     phrases = WindowSampler(bank, 8, length=24, horizon=4).phrases(np.random.default_rng(0), 8)
-    assert (phrases[2, :, 0] > 0.1).all() and (phrases[2, :, 1:] == 0).all()
+    assert (phrases[2, ..., 0] > 0.1).all() and (phrases[2, ..., 1:] == 0).all()
 
 
 def test_held_out_clips_are_measured_in_the_units_of_the_others() -> None:

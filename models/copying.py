@@ -20,14 +20,14 @@ CHUNK = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Repertoire:
+class CopyDetector:
     """Windows (N, 12 x 51) of 2 s of training clips, six poses a second, and half their squares (N,)."""
 
     windows: Tensor
     half_squares: Tensor
 
     @classmethod
-    def of(cls, training: list[FloatArray]) -> "Repertoire":
+    def of(cls, training: list[FloatArray]) -> "CopyDetector":
         """From clips (T, 17, 3), of which those under 2 s have no window."""
         windows = torch.cat([_windows(_poses(clip), 1)[:, ::EVERY].flatten(1) for clip in training])
         return cls(windows, 0.5 * windows.square().sum(1))

@@ -1,0 +1,119 @@
+"""How a dancer takes up what the visitor does: their pose restyled into the dancer's emotion, and their energy.
+
+A dancer that is drawn to the visitor's own pose loses its emotion by as much as it answers. So the pose that
+draws it is restyled first (`models.restyling`): it has the emotion's posture and amplitude, around the mean of
+how the visitor stood in the last seconds.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.features import FEATURE_COUNT, POSE_COUNT, pose_positions, positions_to_features
+from models.skeleton import BONE_PARENTS, FloatArray, lengths_of
+
+if TYPE_CHECKING:
+    from models.restyling import Restyling
+
+STYLE_SIZE = 1.6
+"""How much stronger than the actors did the visitor's pose is restyled."""
+MEAN_TIME_CONSTANT_S = 3.0
+"""Of the running mean of the visitor's pose."""
+SPEED_WINDOW_S = 0.2
+"""Over which the visitor's speed is measured: from one frame to the next it is mostly the detector's noise."""
+RECENT_POSES = 120
+"""Poses that are kept for it, of any frame rate."""
+MAX_DRAW = 0.2
+"""Share of the way to the visitor's pose that full influence goes in one frame."""
+USUAL_VISITOR_SPEED = 0.3
+"""Mean joint speed in m/s of a visitor whom the dancer answers at its own energy."""
+ENERGY_POWER = 0.6
+"""Power of the visitor's speed, relative to the usual one, by which the dancer's energy follows it."""
+ENERGY_LIMITS = (0.35, 1.7)
+"""The least and the most that the visitor makes of the dancer's energy."""
+
+
+@dataclass(frozen=True, eq=False)
+class VisitorMovement:
+    """What is known of the visitor at a frame: `pose` (49,) as in `models.features`, its running `mean` (49,),
+    how far each number of it was seen, `seen` (49,) from 0 to 1, and `speed`, the mean joint speed in m/s
+    relative to the pelvis of a body of the dancer's size."""
+
+    pose: FloatArray
+    mean: FloatArray
+    seen: FloatArray
+    speed: float
+
+    @classmethod
+    def after(
+        cls,
+        before: "VisitorMovement | None",
+        pose: FloatArray,
+        seconds: float,
+        confidence: FloatArray | None = None,
+        speed: float = 0.0,
+    ) -> "VisitorMovement":
+        """What is known after a pose (49,), so many seconds after the last one, whose joints were seen with a
+        confidence (17,) from 0 to 1."""
+        seen = np.ones(POSE_COUNT, dtype=np.float32) if confidence is None else seen_features(confidence)
+        if before is None:
+            return cls(pose, pose, seen, speed)
+        share = 1.0 - math.exp(-max(seconds, 0.0) / MEAN_TIME_CONSTANT_S)
+        return cls(pose, before.mean + share * (pose - before.mean), seen, speed)
+
+
+class TrackedMovement:
+    """Follows one visitor from pose to pose; `movement` is what is known, None before the first."""
+
+    def __init__(self) -> None:
+        self.movement: VisitorMovement | None = None
+        self._recent: deque[tuple[float, FloatArray]] = deque(maxlen=RECENT_POSES)
+
+    def see(self, positions: FloatArray, confidence: FloatArray | None, at: float) -> None:
+        """Take in the positions (17, 3) in metres of a pose, its confidence (17,) and its time in seconds."""
+        pose = positions_to_features(np.stack([positions, positions]))[-1, :POSE_COUNT]
+        since = at - self._recent[-1][0] if self._recent else 0.0
+        self._recent.append((at, pose))
+        while len(self._recent) > 2 and at - self._recent[1][0] >= SPEED_WINDOW_S:
+            self._recent.popleft()
+        first_at, first = self._recent[0]
+        speed = pose_speed(first, pose, at - first_at) if at - first_at > SPEED_WINDOW_S / 2 else 0.0
+        self.movement = VisitorMovement.after(self.movement, pose, since, confidence, speed)
+
+
+def seen_features(confidence: FloatArray) -> FloatArray:
+    """How far each number (49,) of a pose was seen: a bone as far as the less certain of its two joints
+    (17,)."""
+    confidence = np.clip(confidence, 0.0, 1.0)
+    bones = np.minimum(confidence[1:], confidence[BONE_PARENTS])
+    return np.append(np.repeat(bones, 3), 1.0).astype(np.float32)
+
+
+def pose_speed(before: FloatArray, after: FloatArray, seconds: float) -> float:
+    """Mean joint speed in m/s, relative to the pelvis, of a body of the dancer's size between two poses
+    (49,)."""
+    poses = np.pad(np.stack([before, after]).astype(float), ((0, 0), (0, FEATURE_COUNT - POSE_COUNT)))
+    one, other = pose_positions(poses, np.zeros((2, 2)), np.zeros(2))
+    return float(lengths_of((other - other[:1]) - (one - one[:1])).mean()) / seconds
+
+
+def answering_pose(visitor: VisitorMovement, weights: FloatArray, restyling: "Restyling") -> FloatArray:
+    """The visitor's pose (49,) restyled into emotions of weights (P,)."""
+    return restyling.pose(visitor.pose, visitor.mean, weights, STYLE_SIZE)
+
+
+def answering_context(
+    features: FloatArray, visitor: VisitorMovement, weights: FloatArray, restyling: "Restyling"
+) -> FloatArray:
+    """The visitor's last movement, features (T, 52), restyled into emotions of weights (P,)."""
+    pose = restyling.pose(features[:, :POSE_COUNT], visitor.mean, weights, STYLE_SIZE)
+    return np.concatenate([pose, features[:, POSE_COUNT:]], axis=1)
+
+
+def answering_energy(visitor: VisitorMovement, influence: float) -> float:
+    """The factor of the dancer's energy: above 1 while the visitor moves more than usual, below while less."""
+    own = float(np.clip((visitor.speed / USUAL_VISITOR_SPEED) ** ENERGY_POWER, *ENERGY_LIMITS))
+    return 1.0 + influence * (own - 1.0)

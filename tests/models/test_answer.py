@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from models.answer import (
+    ENERGY_LIMITS,
+    MAX_DRAW,
+    USUAL_VISITOR_SPEED,
+    VisitorMovement,
+    answering_energy,
+    answering_pose,
+    pose_speed,
+    seen_features,
+)
+from models.checkpoint import Checkpoint
+from models.features import DIRECTIONS, positions_to_features
+from models.generator import Generator
+from models.restyling import Restyling
+from models.skeleton import INDEX, FloatArray
+from tests.synthetic import swinging_figure
+
+
+def poses(rate: float = 0.5, frames: int = 60) -> FloatArray:
+    return positions_to_features(swinging_figure(frames, rate=rate))[:, :49]
+
+
+def test_the_mean_follows_the_visitor_slowly_and_starts_where_they_stand() -> None:
+    first, other = poses()[0], poses()[20]
+    movement = VisitorMovement.after(None, first, 0.0)
+    np.testing.assert_array_equal(movement.mean, first)
+    soon = VisitorMovement.after(movement, other, 0.1)
+    late = VisitorMovement.after(movement, other, 30.0)
+    assert 0 < np.linalg.norm(soon.mean - first) < 0.1 * np.linalg.norm(other - first)
+    np.testing.assert_allclose(late.mean, other, atol=1e-3)
+
+
+def test_without_a_restyling_the_answer_is_the_visitors_own_pose() -> None:
+    movement = VisitorMovement.after(VisitorMovement.after(None, poses()[0], 0.0), poses()[9], 0.1)
+    answer = answering_pose(movement, np.array([0.0, 1.0]), Restyling.none(2))
+    np.testing.assert_allclose(answer, movement.pose, atol=1e-5)
+
+
+def test_the_answer_has_the_posture_of_the_emotion_and_goes_over_to_the_next_without_a_step() -> None:
+    restyling = Restyling.none(2)
+    restyling.shift[1, 4] = 0.3
+    movement = VisitorMovement.after(None, poses()[0], 0.0)
+    blends = np.linspace(0.0, 1.0, 11)
+    answers = np.stack([answering_pose(movement, np.array([1 - b, b]), restyling) for b in blends])
+    moved = np.linalg.norm(np.diff(answers, axis=0), axis=1)
+    assert moved.min() > 0 and moved.max() < 3 * moved.min()
+    assert np.linalg.norm(answers[:, DIRECTIONS].reshape(11, 16, 3), axis=2) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_who_moves_more_is_answered_with_more_and_who_stands_with_less_but_never_with_nothing() -> None:
+    def energy(speed: float, influence: float = 1.0) -> float:
+        return answering_energy(VisitorMovement.after(None, poses()[0], 0.0, speed=speed), influence)
+
+    assert energy(USUAL_VISITOR_SPEED) == pytest.approx(1.0)
+    assert energy(0.0) == pytest.approx(ENERGY_LIMITS[0]) and energy(100.0) == pytest.approx(ENERGY_LIMITS[1])
+    assert energy(0.1) < energy(0.2) < energy(0.5)
+    assert energy(0.0, influence=0.0) == 1.0 and energy(0.0) < energy(0.0, influence=0.5) < 1.0
+
+
+def test_a_bone_is_seen_as_far_as_both_its_joints() -> None:
+    confidence = np.ones(17, dtype=np.float32)
+    confidence[INDEX["left_wrist"]] = 0.0
+    confidence[INDEX["right_elbow"]] = 0.3
+    seen = seen_features(confidence)[DIRECTIONS].reshape(16, 3)
+    assert (seen[INDEX["left_wrist"] - 1] == 0).all()
+    assert seen[INDEX["right_elbow"] - 1] == pytest.approx(0.3) == seen[INDEX["right_wrist"] - 1]
+    assert (np.delete(seen, [4, 6, 7], axis=0) == 1).all()
+
+
+def test_the_speed_of_a_pose_is_that_of_a_body_of_one_size_whoever_shows_it() -> None:
+    figure = swinging_figure(60, rate=1.0)
+    small = positions_to_features(0.5 * figure)[:, :49]
+    small[:, 48] = poses(1.0)[:, 48]
+    own, other = poses(1.0), small
+    assert pose_speed(own[3], own[9], 0.2) == pytest.approx(pose_speed(other[3], other[9], 0.2), rel=1e-4)
+    assert pose_speed(own[3], own[3], 0.2) == 0.0
+
+
+def test_a_limb_that_is_not_seen_dances_by_itself(dancer: Checkpoint) -> None:
+    generator = Generator(dancer)
+    weights = dancer.palette.one_hot(0)
+    state = generator.warm(generator.start(1, 0), weights, 5)
+    thought = generator.think(state, weights)
+    toward = np.roll(state.pose[0], 6)
+    alone = generator.act(thought).pose[0]
+    confidence = np.ones(17, dtype=np.float32)
+    confidence[[INDEX["left_elbow"], INDEX["left_wrist"]]] = 0.0
+    drawn = generator.act(thought, toward, MAX_DRAW * seen_features(confidence)).pose[0]
+    moved = np.abs(drawn - alone)[DIRECTIONS].reshape(16, 3).max(axis=1)
+    unseen = [INDEX["left_elbow"] - 1, INDEX["left_wrist"] - 1]
+    assert moved[unseen].max() < 0.02 < np.delete(moved, unseen).max()
