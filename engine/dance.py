@@ -23,11 +23,11 @@ from engine.statistics import Statistics
 from engine.torch_import import TORCH_IMPORT
 from engine.values import DancerFrame, Pose
 from models.answer import (
-    MAX_DRAW,
     VisitorMovement,
     answering_context,
     answering_energy,
     answering_pose,
+    draw_share,
 )
 from models.card import CheckpointError
 from models.glide import EmotionGlide
@@ -173,7 +173,7 @@ class Dance(Room):
         if visitor is None:
             return self._generator.act(thought.after)
         toward = answering_pose(visitor, thought.weights, self._generator.checkpoint.restyling)
-        return self._generator.act(thought.after, toward, influence * MAX_DRAW * visitor.seen)
+        return self._generator.act(thought.after, toward, draw_share(influence) * visitor.seen)
 
     def _energy(self, controls: Controls) -> float:
         """How much the dancer moves: as is set, and the more the visitor moves."""

@@ -26,7 +26,9 @@ SPEED_WINDOW_S = 0.2
 """Over which the visitor's speed is measured: from one frame to the next it is mostly the detector's noise."""
 RECENT_POSES = 120
 """Poses that are kept for it, of any frame rate."""
-MAX_DRAW = 0.2
+POSE_TIME_CONSTANT_S = 0.06
+"""Of the visitor's pose, so that a camera's noise does not shake the dancer."""
+MAX_DRAW = 0.33
 """Share of the way to the visitor's pose that full influence goes in one frame."""
 USUAL_VISITOR_SPEED = 0.3
 """Mean joint speed in m/s of a visitor whom the dancer answers at its own energy."""
@@ -70,18 +72,27 @@ class TrackedMovement:
 
     def __init__(self) -> None:
         self.movement: VisitorMovement | None = None
+        self._smooth: FloatArray | None = None
         self._recent: deque[tuple[float, FloatArray]] = deque(maxlen=RECENT_POSES)
 
     def see(self, positions: FloatArray, confidence: FloatArray | None, at: float) -> None:
         """Take in the positions (17, 3) in metres of a pose, its confidence (17,) and its time in seconds."""
-        pose = positions_to_features(np.stack([positions, positions]))[-1, :POSE_COUNT]
-        since = at - self._recent[-1][0] if self._recent else 0.0
+        since = at - self._recent[-1][0] if self._recent else math.inf
+        share = 1.0 - math.exp(-max(since, 0.0) / POSE_TIME_CONSTANT_S)
+        smooth = positions if self._smooth is None else self._smooth + share * (positions - self._smooth)
+        self._smooth = smooth
+        pose = positions_to_features(np.stack([smooth, smooth]))[-1, :POSE_COUNT]
         self._recent.append((at, pose))
         while len(self._recent) > 2 and at - self._recent[1][0] >= SPEED_WINDOW_S:
             self._recent.popleft()
         first_at, first = self._recent[0]
         speed = pose_speed(first, pose, at - first_at) if at - first_at > SPEED_WINDOW_S / 2 else 0.0
         self.movement = VisitorMovement.after(self.movement, pose, since, confidence, speed)
+
+
+def draw_share(influence: float) -> float:
+    """Share of the way to the visitor's pose that is gone in one frame, by the influence from 0 to 1."""
+    return MAX_DRAW * influence**2
 
 
 def seen_features(confidence: FloatArray) -> FloatArray:

@@ -60,6 +60,8 @@ most."""
 FACING_SPEED = 0.3
 """Mean joint speed in m/s from which on it turns as fast as that; a body that stands would be turned on its
 feet."""
+HOMEWARD_RATE = 0.08
+"""Share of the way to the middle of the stage that a dancer who moves drifts in a second."""
 SEAM = 20
 """Frames over which a jump of context fades."""
 
@@ -418,12 +420,12 @@ class Generator:
         after = pose_positions(features, place, yaw)
         drift, holds, raised = self._on_its_feet(state, before, after)
         features[:, HEIGHT] += raised
-        place = place - drift
+        place = place - drift - self._homeward(state.place, before, after)
         sideways, forward = np.moveaxis(turn_back(place - state.place, state.yaw), -1, 0)
         features[:, PLANAR_VELOCITY] = np.stack([sideways, forward], axis=-1) * FRAME_RATE
         change = (after[:, 1:] - after[:, :1]) - (before[:, 1:] - before[:, :1])
         speed = np.linalg.norm(change, axis=-1).mean(axis=-1) * FRAME_RATE
-        yaw = yaw + self._bend(state.place, place) + self._face(state.facing, place, speed)
+        yaw = yaw + self._bend(state.place, place) + self._face(state.facing, speed)
         looking = np.stack([np.sin(yaw), np.cos(yaw)], axis=-1)
         facing = state.facing + (looking - state.facing) / (FRAME_RATE * FACING_TIME_CONSTANT_S)
         features[:, YAW_RATE] = (yaw - state.yaw) * FRAME_RATE
@@ -454,14 +456,21 @@ class Generator:
         fastest = 1.5 / FRAME_RATE * beyond * np.clip(speed, 0.0, 1.0)
         return np.clip(wrong, -fastest, fastest)
 
-    def _face(self, facing: FloatArray, place: FloatArray, speed: FloatArray) -> FloatArray:
+    def _homeward(self, place: FloatArray, before: FloatArray, after: FloatArray) -> FloatArray:
+        """Metres (B, 2) by which the body drifts from the middle of the stage less than it would, at a place
+        (B, 2): the quicker it moves between two frames of joint positions the more. Its feet hold what they
+        can."""
+        moved = np.linalg.norm(after - before, axis=-1).mean(axis=-1) * FRAME_RATE
+        rate = HOMEWARD_RATE * np.clip(moved / FACING_SPEED, 0.0, 1.0) / FRAME_RATE
+        drift: FloatArray = rate[:, None] * place
+        return drift
+
+    def _face(self, facing: FloatArray, speed: FloatArray) -> FloatArray:
         """Radians (B,) by which the heading turns to the audience, from its running mean (B, 2) and the mean
-        joint speed (B,) in m/s. At the edge of the stage the way back goes first, and while the dancer spins
-        the mean is short and hardly turns it."""
+        joint speed (B,) in m/s. While the dancer spins the mean is short and hardly turns it."""
         past = np.arctan2(facing[:, 0], facing[:, 1]) * np.linalg.norm(facing, axis=-1)
-        beyond = np.clip(np.linalg.norm(place, axis=-1) / self.sampling.stage_radius - 0.5, 0.0, 1.0)
         rate = np.clip(-FACING_GAIN * past, -MAX_FACING_RATE, MAX_FACING_RATE)
-        turned: FloatArray = rate * (1.0 - beyond) * np.clip(speed / FACING_SPEED, 0.0, 1.0) / FRAME_RATE
+        turned: FloatArray = rate * np.clip(speed / FACING_SPEED, 0.0, 1.0) / FRAME_RATE
         return turned
 
     def _wander(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import measures
-from models.answer import MAX_DRAW, TrackedMovement, answering_energy, answering_pose
+from models.answer import TrackedMovement, answering_energy, answering_pose, draw_share
 from models.clips import Clips
 from models.dance_classifier import dance_share
 from models.dance_report import DanceReference
@@ -123,7 +123,7 @@ def danced_before(generator: Generator, stream: VisitorStream, influence: float,
         assert visitor is not None
         energy = answering_energy(visitor, influence)
         toward = np.stack([answering_pose(visitor, own, restyling) for own in weights])
-        state = generator.step(state, weights, energy, toward, influence * MAX_DRAW * visitor.seen)
+        state = generator.step(state, weights, energy, toward, draw_share(influence) * visitor.seen)
         shown.append(state.positions)
     return np.stack(shown, axis=1)
 

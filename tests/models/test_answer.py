@@ -5,9 +5,11 @@ from models.answer import (
     ENERGY_LIMITS,
     MAX_DRAW,
     USUAL_VISITOR_SPEED,
+    TrackedMovement,
     VisitorMovement,
     answering_energy,
     answering_pose,
+    draw_share,
     pose_speed,
     seen_features,
 )
@@ -58,6 +60,23 @@ def test_who_moves_more_is_answered_with_more_and_who_stands_with_less_but_never
     assert energy(0.0) == pytest.approx(ENERGY_LIMITS[0]) and energy(100.0) == pytest.approx(ENERGY_LIMITS[1])
     assert energy(0.1) < energy(0.2) < energy(0.5)
     assert energy(0.0, influence=0.0) == 1.0 and energy(0.0) < energy(0.0, influence=0.5) < 1.0
+
+
+def test_the_draw_grows_with_the_influence_and_is_nothing_without() -> None:
+    assert draw_share(0.0) == 0.0 < draw_share(0.3) < draw_share(0.6) < draw_share(1.0) == MAX_DRAW
+
+
+def test_noise_of_the_camera_is_taken_off_the_pose_at_any_frame_rate() -> None:
+    still = np.repeat(swinging_figure(1), 120, axis=0)
+    noisy = still + np.random.default_rng(0).normal(0.0, 0.01, still.shape)
+    for rate, kept in ((30, 0.65), (120, 0.4)):
+        track, found = TrackedMovement(), []
+        for frame, positions in enumerate(noisy):
+            track.see(positions, None, frame / rate)
+            assert track.movement is not None
+            found.append(track.movement.pose)
+        raw = np.stack([positions_to_features(np.stack([p, p]))[-1, :49] for p in noisy])
+        assert np.std(found[20:], axis=0).mean() < kept * raw.std(axis=0).mean()
 
 
 def test_a_bone_is_seen_as_far_as_both_its_joints() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from models.checkpoint import Checkpoint
 from models.features import HEIGHT, POSE_COUNT, pose_positions, positions_to_features
 from models.footing import STANDING_TOE, TOES
-from models.generator import MAX_FACING_RATE, MEMORY, SEAM, DanceState, Generator, Sampling
+from models.generator import HOMEWARD_RATE, MAX_FACING_RATE, MEMORY, SEAM, DanceState, Generator, Sampling
 from models.kinds import DEFAULT_REPERTOIRE, KINDS
 from models.mixture import choose_component, sample_components
 from models.planner import Planner
@@ -315,11 +315,14 @@ def test_who_spins_goes_on_spinning(generator: Generator) -> None:
     assert yaws[-1] - yaws[59] == pytest.approx(2 * np.pi * 10, rel=0.02)
 
 
-def test_at_the_edge_of_the_stage_the_way_back_goes_first(generator: Generator) -> None:
-    state = turned_away(generator, 2.5)
-    speed = np.ones(1)
-    middle, edge = (generator._face(state.facing, np.array([[0.0, z]]), speed) for z in (0.0, 9.0))
-    assert middle[0] < -0.01 and edge[0] == 0.0
+def test_who_moves_drifts_back_to_the_middle_and_who_stands_does_not(generator: Generator) -> None:
+    away = np.array([[0.0, 2.0]])
+    moving, standing = (swinging_figure(2, rate=rate)[None] for rate in (1.5, 0.0))
+    standing[:, 1] = standing[:, 0]
+    drift = generator._homeward(away, moving[:, 0], moving[:, 1])
+    assert drift[0, 1] * 30 == pytest.approx(2.0 * HOMEWARD_RATE, rel=0.05) and drift[0, 0] == 0.0
+    assert (generator._homeward(away, standing[:, 0], standing[:, 1]) == 0).all()
+    assert (generator._homeward(0 * away, moving[:, 0], moving[:, 1]) == 0).all()
 
 
 def test_a_prompt_leaves_the_heading_and_the_kind_of_movement(generator: Generator) -> None:
