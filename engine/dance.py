@@ -173,7 +173,7 @@ class Dance(Room):
         if visitor is None:
             return self._generator.act(thought.after)
         toward = answering_pose(visitor, thought.weights, self._generator.checkpoint.restyling)
-        return self._generator.act(thought.after, toward, draw_share(influence) * visitor.seen)
+        return self._generator.act(thought.after, toward, draw_share(influence, visitor.seen))
 
     def _energy(self, controls: Controls) -> float:
         """How much the dancer moves: as is set, and the more the visitor moves."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.features import FEATURE_COUNT, POSE_COUNT, pose_positions, positions_to_features
-from models.skeleton import BONE_PARENTS, FloatArray, lengths_of
+from models.skeleton import BONE_PARENTS, INDEX, FloatArray, lengths_of
 
 if TYPE_CHECKING:
     from models.restyling import Restyling
@@ -28,13 +28,17 @@ RECENT_POSES = 120
 """Poses that are kept for it, of any frame rate."""
 POSE_TIME_CONSTANT_S = 0.06
 """Of the visitor's pose, so that a camera's noise does not shake the dancer."""
-MAX_DRAW = 0.33
+MAX_DRAW = 0.35
 """Share of the way to the visitor's pose that full influence goes in one frame."""
+UPPER_BODY = np.zeros(POSE_COUNT, dtype=np.float32)
+UPPER_BODY[: 3 * (INDEX["left_hip"] - 1)] = 1.0
+"""What of a pose (49,) is drawn: trunk, head and arms. The legs go on dancing; drawn too, they do everyday
+acts."""
 USUAL_VISITOR_SPEED = 0.3
 """Mean joint speed in m/s of a visitor whom the dancer answers at its own energy."""
-ENERGY_POWER = 0.6
+ENERGY_POWER = 1.0
 """Power of the visitor's speed, relative to the usual one, by which the dancer's energy follows it."""
-ENERGY_LIMITS = (0.35, 1.7)
+ENERGY_LIMITS = (0.2, 2.0)
 """The least and the most that the visitor makes of the dancer's energy."""
 
 
@@ -90,9 +94,10 @@ class TrackedMovement:
         self.movement = VisitorMovement.after(self.movement, pose, since, confidence, speed)
 
 
-def draw_share(influence: float) -> float:
-    """Share of the way to the visitor's pose that is gone in one frame, by the influence from 0 to 1."""
-    return MAX_DRAW * influence**2
+def draw_share(influence: float, seen: FloatArray) -> FloatArray:
+    """Share of the way to the visitor's pose (49,) that is gone in one frame, by the influence from 0 to 1 and
+    how far each number was seen (49,)."""
+    return MAX_DRAW * influence**2 * seen * UPPER_BODY
 
 
 def seen_features(confidence: FloatArray) -> FloatArray:

@@ -123,7 +123,7 @@ def danced_before(generator: Generator, stream: VisitorStream, influence: float,
         assert visitor is not None
         energy = answering_energy(visitor, influence)
         toward = np.stack([answering_pose(visitor, own, restyling) for own in weights])
-        state = generator.step(state, weights, energy, toward, draw_share(influence) * visitor.seen)
+        state = generator.step(state, weights, energy, toward, draw_share(influence, visitor.seen))
         shown.append(state.positions)
     return np.stack(shown, axis=1)
 

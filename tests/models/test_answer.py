@@ -63,7 +63,11 @@ def test_who_moves_more_is_answered_with_more_and_who_stands_with_less_but_never
 
 
 def test_the_draw_grows_with_the_influence_and_is_nothing_without() -> None:
-    assert draw_share(0.0) == 0.0 < draw_share(0.3) < draw_share(0.6) < draw_share(1.0) == MAX_DRAW
+    seen = np.ones(49, dtype=np.float32)
+    arm, leg = 3 * (INDEX["left_wrist"] - 1), 3 * (INDEX["left_knee"] - 1)
+    shares = [draw_share(influence, seen)[arm] for influence in (0.0, 0.3, 0.6, 1.0)]
+    assert shares[0] == 0.0 and shares == sorted(shares) and shares[-1] == pytest.approx(MAX_DRAW)
+    assert draw_share(1.0, seen)[leg] == 0.0 == draw_share(1.0, 0 * seen).max(), "the legs go on dancing"
 
 
 def test_noise_of_the_camera_is_taken_off_the_pose_at_any_frame_rate() -> None:
