@@ -302,7 +302,8 @@ class Dance(Room):
 
 def is_whole(state: DanceState) -> bool:
     """Whether what a seam takes over from a state is finite."""
-    parts = (state.pose, state.step, state.seam, state.place, state.yaw, state.drift, state.holds)
+    feet = (state.drift, state.holds)
+    parts = (state.pose, state.step, state.seam, state.place, state.yaw, state.facing, *feet)
     return all(np.isfinite(part).all() for part in parts)
 
 

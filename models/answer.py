@@ -103,7 +103,7 @@ def draw_share(influence: float, seen: FloatArray) -> FloatArray:
 def seen_features(confidence: FloatArray) -> FloatArray:
     """How far each number (49,) of a pose was seen: a bone as far as the less certain of its two joints
     (17,)."""
-    confidence = np.clip(confidence, 0.0, 1.0)
+    confidence = np.clip(np.nan_to_num(confidence), 0.0, 1.0)  # a sender may give anything
     bones = np.minimum(confidence[1:], confidence[BONE_PARENTS])
     return np.append(np.repeat(bones, 3), 1.0).astype(np.float32)
 

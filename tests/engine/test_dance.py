@@ -199,7 +199,7 @@ def test_a_new_start_does_not_jump(studio: Studio) -> None:
     assert np.linalg.norm(np.diff(positions, axis=0), axis=-1).max() < 0.2
 
 
-@pytest.mark.parametrize("part", ["pose", "step", "holds", "drift"])
+@pytest.mark.parametrize("part", ["pose", "step", "holds", "drift", "facing"])
 def test_a_state_that_is_no_body_is_not_handed_on_by_its_seam(studio: Studio, part: str) -> None:
     studio.ticks(3)
     state = studio.dance._state

@@ -93,6 +93,13 @@ def test_a_bone_is_seen_as_far_as_both_its_joints() -> None:
     assert (np.delete(seen, [4, 6, 7], axis=0) == 1).all()
 
 
+def test_a_confidence_that_is_no_number_counts_as_not_seen() -> None:
+    confidence = np.ones(17, dtype=np.float32)
+    confidence[INDEX["left_wrist"]] = np.nan
+    seen = seen_features(confidence)
+    assert np.isfinite(seen).all() and seen[3 * (INDEX["left_wrist"] - 1)] == 0.0
+
+
 def test_the_speed_of_a_pose_is_that_of_a_body_of_one_size_whoever_shows_it() -> None:
     figure = swinging_figure(60, rate=1.0)
     small = positions_to_features(0.5 * figure)[:, :49]
