@@ -457,3 +457,24 @@ def test_a_new_start_takes_no_longer_where_the_network_is_slow(
     studio.dance._thinking = 0.004
     studio.dance._begin(5)
     assert thoughts == [35]
+
+
+def test_a_lively_visitor_is_answered_with_more_energy_unless_the_dancer_is_solo(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.ticks(2)
+    assert studio.dance._generator is not None
+    lively = VisitorMovement.after(None, studio.dance._state.pose[0], 0.0, speed=1.0)
+    monkeypatch.setattr(studio.dance._audience, "movement", lambda: lively)
+    asked = []
+    think = studio.dance._generator.think
+
+    def heard(state: DanceState, weights: Any, energy: float, repertoire: Any) -> DanceState:
+        asked.append(energy)
+        return think(state, weights, energy, repertoire)
+
+    monkeypatch.setattr(studio.dance._generator, "think", heard)
+    studio.ticks(1)
+    studio.operator.set_mode("solo")
+    studio.ticks(1)
+    assert asked[0] > 1.2 and asked[-1] == 1.0
