@@ -41,7 +41,7 @@ from engine.show import ShowRoom, read_show
 from engine.statistics import Statistics
 from engine.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
 from engine.window import Screen, Window
-from models.card import CheckpointError, default_checkpoint, read_palette
+from models.card import CheckpointError, checkpoint_named, default_checkpoint, read_palette
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Installation:
         self.memory = MemoryGauge()
         if settings.stats is not None:
             check_writable(settings.stats)
-        checkpoint = settings.checkpoint or default_checkpoint()
+        checkpoint = checkpoint_named(str(settings.checkpoint)) if settings.checkpoint else default_checkpoint()
         try:
             palette = read_palette(checkpoint)
         except CheckpointError as error:

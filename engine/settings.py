@@ -117,7 +117,10 @@ class Settings(BaseModel):
     influence: float = Field(0.6, ge=0, le=1, description="how much the visitor draws the dancer, 0 to 1")
     energy: float = Field(1.0, ge=0, le=2, description="how much the dancer moves, 0 to 2; 1 as the actors did")
     seed: int = Field(0, ge=0, lt=2**63, description="the same seed dances the same dance")
-    checkpoint: Path | None = Field(None, description="the dancer (default: the one that ships)")
+    checkpoint: Path | None = Field(
+        None,
+        description="the dancer: a file, or free, which may be used commercially (default: the one that ships)",
+    )
 
     show: Path | None = Field(
         None, description="a TOML file with a timeline of emotion, repertoire, influence and energy"

@@ -17,7 +17,7 @@ import psutil
 import torch
 from tqdm import tqdm
 
-from models.card import CheckpointError, default_checkpoint
+from models.card import CheckpointError, checkpoint_named, default_checkpoint
 from models.checkpoint import Checkpoint, read_checkpoint
 from models.generator import DanceState, Generator
 from models.skeleton import FRAME_RATE, FloatArray
@@ -126,7 +126,7 @@ def show(report: dict[str, Any]) -> None:
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m models.benchmark", description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, default=default_checkpoint(), metavar="FILE")
+    parser.add_argument("--checkpoint", type=checkpoint_named, default=default_checkpoint(), metavar="FILE")
     parser.add_argument("--steps", type=int, default=300, help="steps of each case (default: 300)")
     parser.add_argument("--minutes", type=int, default=10, help="minutes of one long dance (default: 10)")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the figures here as well")

@@ -20,9 +20,18 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message names the file, what was expected and how to mend it."""
 
 
+FREE = "free"
+"""What the checkpoint that may be used commercially is called on a command line."""
+
+
 def default_checkpoint() -> Path:
     """The checkpoint that ships, wherever the package was installed."""
     return Path(str(files("assets"))) / "dancer.safetensors"
+
+
+def checkpoint_named(value: str) -> Path:
+    """The path of a checkpoint, or the second one that ships by its name, `FREE`."""
+    return Path(str(files("assets"))) / "dancer-free.safetensors" if value == FREE else Path(value)
 
 
 def card_path(checkpoint: Path) -> Path:

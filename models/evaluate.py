@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from models.card import CheckpointError, default_checkpoint
+from models.card import CheckpointError, checkpoint_named, default_checkpoint
 from models.checkpoint import read_checkpoint
 from models.clips import Clips, ClipsError, join_clips, read_clips, split_clips
 from models.dance_classifier import ANSWERS, classifier_error, train_dance_classifier
@@ -203,7 +203,7 @@ def long_dances(generator: Generator, minutes: float) -> LongDance:
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The options of the command line; what cannot be one ends the program with status 2."""
     parser = argparse.ArgumentParser(prog="python -m models.evaluate", description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, default=default_checkpoint(), metavar="FILE")
+    parser.add_argument("--checkpoint", type=checkpoint_named, default=default_checkpoint(), metavar="FILE")
     parser.add_argument("--rollouts", type=Path, metavar="FILE.npz", help="dances that are there already")
     parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE.npz", help="real clips")
     parser.add_argument("--out", type=Path, default=Path("report"), metavar="FOLDER")

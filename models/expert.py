@@ -21,7 +21,7 @@ from models.wish import MANNER, WISH_COUNT
 
 ACTIVITY_WEIGHT = 3.0
 """What a difference of one in the activity input counts; one deviation of a number of the pose counts 1."""
-MANNER_WEIGHT = 1.5
+MANNER_WEIGHT = 2.5
 """What a deviation of a number of the manner counts."""
 RATE_WEIGHT = 0.5
 """What a deviation of travel and turning counts; the stage bends the dancer's way, and no clip knows of it."""

@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from models.bounded_files import has_array, open_npz, read_floats
-from models.card import CheckpointError, default_checkpoint
+from models.card import CheckpointError, checkpoint_named, default_checkpoint
 from models.checkpoint import read_checkpoint
 from models.clips import read_clips
 from models.features import positions_to_features
@@ -146,7 +146,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--prompt", type=Path, metavar="FILE.npz", help="movement to go on from")
     parser.add_argument("--energy", type=float, default=1.0, help="how much they move (default: 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same dance")
-    parser.add_argument("--checkpoint", type=Path, default=default_checkpoint(), metavar="FILE")
+    parser.add_argument("--checkpoint", type=checkpoint_named, default=default_checkpoint(), metavar="FILE")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
     return parser.parse_args(arguments)

@@ -12,10 +12,24 @@ import torch
 from torch import Tensor, nn
 
 from models.features import FEATURE_COUNT, POSE_COUNT
-from models.skeleton import BONE_COUNT, BONE_LENGTHS, FRAME_RATE, JOINT_COUNT, PARENTS, FloatArray
+from models.skeleton import (
+    BONE_COUNT,
+    BONE_LENGTHS,
+    FRAME_RATE,
+    INDEX,
+    JOINT_COUNT,
+    PARENTS,
+    FloatArray,
+)
 
 STEP_COUNT = FEATURE_COUNT
 INPUT_COUNT = POSE_COUNT + STEP_COUNT
+
+LEAST_REACH = 0.2
+"""Metres that the shortest bones count as: with their real lengths a plan keeps half of what feet do."""
+HEAD_REACH = 0.6
+"""Metres that the neck counts as. With its 0.1 m a plan keeps a third of how the head inclines; the rest of it
+cannot be corrected, and after a minute of dance the head hangs."""
 
 
 def _joints_below(bone: int) -> int:
@@ -30,10 +44,12 @@ def _joints_below(bone: int) -> int:
 def _metres_moved() -> FloatArray:
     """For each number of a step (52) how far joints move by one of it, as the root of the summed squares.
 
-    A change of direction by d moves every joint beyond the bone by length x d; height and planar velocity
-    move all joints alike; yaw moves them by their distance from the spine, taken as 0.2 m.
+    A change of direction by d moves every joint beyond the bone by length x d, at least by `LEAST_REACH`, the
+    head by `HEAD_REACH`; height and planar velocity move all joints alike; yaw moves them by their distance
+    from the spine, taken as 0.2 m.
     """
-    bones = [BONE_LENGTHS[bone] * np.sqrt(_joints_below(bone)) for bone in range(BONE_COUNT)]
+    bones = [max(BONE_LENGTHS[bone] * np.sqrt(_joints_below(bone)), LEAST_REACH) for bone in range(BONE_COUNT)]
+    bones[INDEX["head"] - 1] = HEAD_REACH
     whole = np.sqrt(JOINT_COUNT)
     travel = [whole / FRAME_RATE, whole / FRAME_RATE, 0.2 * whole / FRAME_RATE]
     return np.array([*np.repeat(bones, 3), whole, *travel], dtype=np.float32)

@@ -13,7 +13,7 @@ class Recipe:
     """frames of a window"""
     horizon: int = 8
     """frames that the network plans ahead"""
-    target_count: int = 96
+    target_count: int = 128
     """principal components of the plan that are kept"""
     width: int = 192
     layers: int = 4

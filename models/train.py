@@ -30,6 +30,7 @@ from models.clips import PALETTE_LABELS, Clips, ClipsError, join_clips, read_cli
 from models.expert import Expert
 from models.features import positions_to_features
 from models.kinds import kind_of
+from models.literature import from_literature
 from models.manner import Manners
 from models.motion_space import INPUT_COUNT, MotionSpace
 from models.network import DanceNetwork, FrameNetwork, NetworkConfig
@@ -223,9 +224,14 @@ def split_data(clips: Clips, recipe: Recipe, *, keep_rest: bool = False) -> Trai
     """
     names = condition_names(DEFAULT_PALETTE.names, clips)
     split = split_clips(clips)
+    unseen = [n for n in DEFAULT_PALETTE.names if not set(PALETTE_LABELS[n]) & set(clips.labels)]
     restyling = Restyling.fit(clips, split[0].tolist(), DEFAULT_PALETTE.names)
-    if unseen := [n for n in DEFAULT_PALETTE.names if not set(PALETTE_LABELS[n]) & set(clips.labels)]:
-        print(f"models.train: no clip shows {', '.join(unseen)}; those keys will mean nothing", file=sys.stderr)
+    restyling = from_literature(restyling, DEFAULT_PALETTE.names, unseen)
+    if unseen:
+        print(
+            f"models.train: no clip shows {', '.join(unseen)}; restyling follows models.literature there",
+            file=sys.stderr,
+        )
 
     def sampler(indices: NDArray[np.int64], manners: Manners | None = None) -> WindowSampler:
         """Windows of some of the clips, their manners in the given units or in their own."""

@@ -115,14 +115,16 @@ def build_bank(
     keep_rest: bool = False,
 ) -> MotionBank:
     """Features of the chosen clips of a kind and a style that are learnt; `keep_rest` leaves the rest at their
-    ends as it is. With `restyling` each clip that nobody acted in an emotion counts once in every emotion."""
+    ends as it is. With `restyling` each clip that nobody acted in an emotion counts once in every emotion in
+    which nobody acted its kind."""
     features, speeds, starts, conditions, kinds, contents = [], [], [0], [], [], []
+    acted = {(condition_of(clips.labels[i], names), kind_of(clips.contents[i])) for i in indices}
     for i in indices:
         positions, kind = clips.clip(i), kind_of(clips.contents[i])
         condition = condition_of(clips.labels[i], names)
         shown = [] if condition is None else [condition]
         if restyling is not None and is_unacted(clips.labels[i]):
-            shown = list(range(len(restyling.tempo)))
+            shown = [e for e in range(len(restyling.tempo)) if e == 0 or (e, kind) not in acted]
         if len(positions) < SHORTEST or kind is None:
             continue
         speed = joint_speed(positions)
@@ -153,6 +155,15 @@ def build_bank(
         np.array(kinds),
         np.array(contents),
     )
+
+
+def as_often(shares: FloatArray, contents: NDArray[np.str_]) -> FloatArray:
+    """Shares (N,) scaled so that each content counts by how often it is there, whatever its shares are."""
+    scaled = shares.astype(np.float64)
+    for content in np.unique(contents):
+        own = contents == content
+        scaled[own] *= own.sum() / scaled[own].sum()
+    return scaled
 
 
 def speed_of_features(features: FloatArray) -> FloatArray:
@@ -356,13 +367,10 @@ class WindowSampler:
             phrases, clips = (np.stack(part) for part in zip(*drawn, strict=True))
             shares = telling(phrases, clips)
             for condition, some, segments, share in zip(shown, phrases, clips, shares, strict=True):
-                told = share.copy()
-                contents = self.bank.content[segments]
-                for content in np.unique(contents):
-                    own = contents == content
-                    told[own] *= own.sum() / told[own].sum()
                 chances = as_lively(
-                    told, some[:, 0], 1.0 if livelier is None else float(livelier[condition, kind])
+                    as_often(share, self.bank.content[segments]),
+                    some[:, 0],
+                    1.0 if livelier is None else float(livelier[condition, kind]),
                 )
                 kept = some[rng.choice(len(some), size=PHRASES, p=chances)]
                 table[condition, kind] = kept[np.argsort(kept[:, 0], kind="stable")]
@@ -371,14 +379,18 @@ class WindowSampler:
     def _phrases_of(
         self, rng: np.random.Generator, condition: int, kind: int
     ) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Phrases (N, 13) of a condition and kind, as windows are drawn, and the segments (N,) they come
-        from."""
+        """Phrases (N, 13) of a condition and kind and the segments (N,) they come from: as windows are drawn,
+        but each second counts by the root of its speed, for actors stand between two
+        gestures."""
         second = WINDOWS[0]
         segments, weights = self.segments_of(condition, kind)
         long = np.diff(self.bank.starts)[segments] > second
-        drawn = rng.choice(segments[long], size=4 * PHRASES, p=weights[long] / weights[long].sum())
+        drawn = rng.choice(segments[long], size=16 * PHRASES, p=weights[long] / weights[long].sum())
         at = rng.integers(self.bank.starts[drawn], self.bank.starts[drawn + 1] - second)
         speeds = self.bank.speed[at[:, None] + np.arange(second)].mean(axis=1)
+        shares = as_often(np.sqrt(speeds + 1e-6), self.bank.content[drawn])
+        kept = rng.choice(len(drawn), size=4 * PHRASES, p=shares / shares.sum())
+        drawn, at, speeds = drawn[kept], at[kept], speeds[kept]
         phrases = np.concatenate([speeds[:, None], self.manner[at + second // 2]], axis=1)
         return phrases, drawn
 

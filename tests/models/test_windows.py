@@ -59,6 +59,14 @@ def test_a_clip_that_nobody_acted_in_an_emotion_counts_once_in_each() -> None:
     assert not (build_bank(clips, [0, salsa], names).content == "3/salsa").any()
 
 
+def test_where_actors_showed_a_kind_in_an_emotion_nothing_is_restyled_into_it() -> None:
+    acted = [("1", "bow", "happy", swinging_figure(70)), ("1", "walk", "sad", swinging_figure(70))]
+    clips = clips_of([*acted, ("3", "wave", "normal", swinging_figure(70))])
+    bank = build_bank(clips, range(3), PALETTE, Restyling.none(len(PALETTE)))
+    own = bank.content == "3/wave"
+    assert set(bank.condition[own]) == set(range(8)) - {PALETTE.index("happy")}
+
+
 def test_a_bank_leaves_out_what_is_no_kind_of_movement() -> None:
     acted = [("1", content, "normal", swinging_figure(40)) for content in ("breakdance", "laugh", "dance")]
     assert build_bank(clips_of(acted), range(3), PALETTE).content.tolist() == ["1/dance"] * 2
