@@ -27,6 +27,7 @@ from models.answer import (
     answering_context,
     answering_energy,
     answering_pose,
+    answering_tempo,
     draw_share,
 )
 from models.card import CheckpointError
@@ -173,7 +174,8 @@ class Dance(Room):
         if visitor is None:
             return self._generator.act(thought.after)
         toward = answering_pose(visitor, thought.weights, self._generator.checkpoint.restyling)
-        return self._generator.act(thought.after, toward, draw_share(influence, visitor.seen))
+        tempo = answering_tempo(visitor, influence)
+        return self._generator.act(thought.after, toward, draw_share(influence, visitor.seen), tempo)
 
     def _energy(self, controls: Controls) -> float:
         """How much the dancer moves: as is set, and the more the visitor moves."""

@@ -41,6 +41,12 @@ ENERGY_POWER = 1.0
 ENERGY_LIMITS = (0.2, 2.0)
 """The least and the most that the visitor makes of the dancer's energy."""
 
+TEMPO_POWER = 0.5
+"""Power of the same by which the dancer's tempo follows: what is planned already is danced slower or quicker,
+where energy waits for the network."""
+TEMPO_LIMITS = (0.5, 1.6)
+"""The least and the most that the visitor makes of the dancer's tempo."""
+
 
 @dataclass(frozen=True, eq=False)
 class VisitorMovement:
@@ -131,5 +137,14 @@ def answering_context(
 
 def answering_energy(visitor: VisitorMovement, influence: float) -> float:
     """The factor of the dancer's energy: above 1 while the visitor moves more than usual, below while less."""
-    own = float(np.clip((visitor.speed / USUAL_VISITOR_SPEED) ** ENERGY_POWER, *ENERGY_LIMITS))
+    return _following(visitor, influence, ENERGY_POWER, ENERGY_LIMITS)
+
+
+def answering_tempo(visitor: VisitorMovement, influence: float) -> float:
+    """The factor of the dancer's tempo, as `answering_energy`."""
+    return _following(visitor, influence, TEMPO_POWER, TEMPO_LIMITS)
+
+
+def _following(visitor: VisitorMovement, influence: float, power: float, limits: tuple[float, float]) -> float:
+    own = float(np.clip((visitor.speed / USUAL_VISITOR_SPEED) ** power, *limits))
     return 1.0 + influence * (own - 1.0)

@@ -294,15 +294,16 @@ class Generator:
         toward: FloatArray | None = None,
         influence: float | FloatArray = 0.0,
         repertoire: FloatArray | Sequence[float] = DEFAULT_REPERTOIRE,
+        tempo: float = 1.0,
     ) -> DanceState:
         """Dance one frame.
 
         emotion_weights (P,) or (B, P) over the palette; repertoire (3,) or (B, 3) over `models.kinds.KINDS`;
         energy scales the activity asked for and, by its root, the temperature; toward (49,) or (B, 49) is a
         pose whose bone directions draw the dancer, in each frame by a share `influence` of the difference, one
-        for all or one each (49,).
+        for all or one each (49,); tempo is how much quicker than planned it dances.
         """
-        return self.act(self.think(state, emotion_weights, energy, repertoire), toward, influence)
+        return self.act(self.think(state, emotion_weights, energy, repertoire), toward, influence, tempo)
 
     def think(
         self,
@@ -336,10 +337,14 @@ class Generator:
         )
 
     def act(
-        self, thought: DanceState, toward: FloatArray | None = None, influence: float | FloatArray = 0.0
+        self,
+        thought: DanceState,
+        toward: FloatArray | None = None,
+        influence: float | FloatArray = 0.0,
+        tempo: float = 1.0,
     ) -> DanceState:
-        """The short half of a step: the body moved as it was thought, and drawn as `step` says."""
-        pose, rates = self._dance(thought.pose, thought.plans, toward, influence)
+        """The short half of a step: the body moved as it was thought, at a tempo and drawn as `step` says."""
+        pose, rates = self._dance(thought.pose, thought.plans, toward, influence, tempo)
         state, speed = self._travel(thought, pose, rates)
         return replace(state, moved=state.moved + (speed - state.moved) / MEMORY)
 
@@ -390,13 +395,19 @@ class Generator:
         return np.asarray(self.sampling.invention * scarce, dtype=np.float32)
 
     def _dance(
-        self, pose: FloatArray, plans: FloatArray, toward: FloatArray | None, influence: float | FloatArray
+        self,
+        pose: FloatArray,
+        plans: FloatArray,
+        toward: FloatArray | None,
+        influence: float | FloatArray,
+        tempo: float,
     ) -> tuple[FloatArray, FloatArray]:
-        """The next pose (B, 49) and rates (B, 3): the plans' mean opinion, drawn towards `toward`."""
+        """The next pose (B, 49) and rates (B, 3): the plans' mean opinion at a tempo, drawn towards
+        `toward`."""
         ages = np.arange(plans.shape[1])
         share = self.sampling.overlap**ages
         share = (share / share.sum()).astype(np.float32)
-        step = (plans[:, ages, ages] * share[:, None]).sum(axis=1)  # what was planned a frames ago for now
+        step = tempo * (plans[:, ages, ages] * share[:, None]).sum(axis=1)  # planned a frames ago for now
         moved = pose + step[:, :POSE_COUNT]
         if toward is not None and np.any(np.asarray(influence) > 0):
             difference = np.asarray(toward, dtype=np.float32) - moved

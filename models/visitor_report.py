@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import measures
-from models.answer import TrackedMovement, answering_energy, answering_pose, draw_share
+from models.answer import TrackedMovement, answering_energy, answering_pose, answering_tempo, draw_share
 from models.clips import Clips
 from models.dance_classifier import dance_share
 from models.dance_report import DanceReference
@@ -121,9 +121,10 @@ def danced_before(generator: Generator, stream: VisitorStream, influence: float,
             track.see(positions, stream.confidence[frame], frame / FRAME_RATE)
         visitor = track.movement
         assert visitor is not None
-        energy = answering_energy(visitor, influence)
+        energy, tempo = answering_energy(visitor, influence), answering_tempo(visitor, influence)
         toward = np.stack([answering_pose(visitor, own, restyling) for own in weights])
-        state = generator.step(state, weights, energy, toward, draw_share(influence, visitor.seen))
+        drawn = draw_share(influence, visitor.seen)
+        state = generator.step(state, weights, energy, toward, drawn, tempo=tempo)
         shown.append(state.positions)
     return np.stack(shown, axis=1)
 

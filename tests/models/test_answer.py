@@ -1,14 +1,19 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from models.answer import (
     ENERGY_LIMITS,
     MAX_DRAW,
+    TEMPO_LIMITS,
     USUAL_VISITOR_SPEED,
     TrackedMovement,
     VisitorMovement,
+    answering_context,
     answering_energy,
     answering_pose,
+    answering_tempo,
     draw_share,
     pose_speed,
     seen_features,
@@ -52,14 +57,31 @@ def test_the_answer_has_the_posture_of_the_emotion_and_goes_over_to_the_next_wit
     assert np.linalg.norm(answers[:, DIRECTIONS].reshape(11, 16, 3), axis=2) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_who_moves_more_is_answered_with_more_and_who_stands_with_less_but_never_with_nothing() -> None:
-    def energy(speed: float, influence: float = 1.0) -> float:
-        return answering_energy(VisitorMovement.after(None, poses()[0], 0.0, speed=speed), influence)
+@pytest.mark.parametrize(
+    ("answering", "limits"), [(answering_energy, ENERGY_LIMITS), (answering_tempo, TEMPO_LIMITS)]
+)
+def test_who_moves_more_is_answered_with_more_and_who_stands_with_less_but_never_with_nothing(
+    answering: Callable[[VisitorMovement, float], float], limits: tuple[float, float]
+) -> None:
+    def factor(speed: float, influence: float = 1.0) -> float:
+        return answering(VisitorMovement.after(None, poses()[0], 0.0, speed=speed), influence)
 
-    assert energy(USUAL_VISITOR_SPEED) == pytest.approx(1.0)
-    assert energy(0.0) == pytest.approx(ENERGY_LIMITS[0]) and energy(100.0) == pytest.approx(ENERGY_LIMITS[1])
-    assert energy(0.1) < energy(0.2) < energy(0.5)
-    assert energy(0.0, influence=0.0) == 1.0 and energy(0.0) < energy(0.0, influence=0.5) < 1.0
+    assert factor(USUAL_VISITOR_SPEED) == pytest.approx(1.0)
+    assert factor(0.0) == pytest.approx(limits[0]) and factor(100.0) == pytest.approx(limits[1])
+    assert factor(0.1) < factor(0.2) < factor(0.5)
+    assert factor(0.0, influence=0.0) == 1.0 and factor(0.0) < factor(0.0, influence=0.5) < 1.0
+
+
+def test_context_is_restyled_as_the_pose_is_and_travels_as_the_visitor_did() -> None:
+    features = positions_to_features(swinging_figure(60))
+    restyling = Restyling.none(2)
+    restyling.shift[1, 5] = 0.3
+    movement = VisitorMovement.after(None, features[-1, :49], 0.0)
+    context = answering_context(features, movement, np.array([0.0, 1.0]), restyling)
+    expected = answering_pose(movement, np.array([0.0, 1.0]), restyling)
+    np.testing.assert_allclose(context[-1, :49], expected, atol=1e-6)
+    np.testing.assert_array_equal(context[:, 49:], features[:, 49:])
+    assert np.abs(context[:, :49] - features[:, :49]).max() > 0.1
 
 
 def test_the_draw_grows_with_the_influence_and_is_nothing_without() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.checkpoint import Checkpoint
-from models.features import HEIGHT, POSE_COUNT, pose_positions, positions_to_features
+from models.features import DIRECTIONS, HEIGHT, POSE_COUNT, pose_positions, positions_to_features
 from models.footing import STANDING_TOE, TOES
 from models.generator import HOMEWARD_RATE, MAX_FACING_RATE, MEMORY, SEAM, DanceState, Generator, Sampling
 from models.kinds import DEFAULT_REPERTOIRE, KINDS
@@ -130,6 +130,15 @@ def test_the_dancer_stays_near_the_middle_of_the_stage(dancer: Checkpoint) -> No
         state, _ = generator._travel(state, features, walking[:, 49:])
         farthest = max(farthest, float(np.linalg.norm(state.place)))
     assert farthest < 2.5
+
+
+def test_at_half_the_tempo_a_step_is_half_as_far(generator: Generator) -> None:
+    state = generator.warm(generator.start(2, 3), NEUTRAL)
+    thought = generator.think(state, NEUTRAL)
+    whole, half = (generator.act(thought, tempo=tempo).pose - state.pose for tempo in (1.0, 0.5))
+    turned = np.abs(whole[:, DIRECTIONS]).max()
+    assert turned > 0.01
+    np.testing.assert_allclose(half[:, DIRECTIONS], 0.5 * whole[:, DIRECTIONS], atol=0.1 * turned)
 
 
 def test_energy_asks_for_more_movement(generator: Generator) -> None:
