@@ -45,6 +45,34 @@ MIRRORED_BONES = np.array(
 )
 """Trunk, head and arms."""
 
+BARS = {
+    0.6: {
+        "mirror": (0.45, np.inf),
+        "energy": (0.75, np.inf),
+        "lively_still": (1.8, np.inf),
+        "arms_up_s": (0.0, 0.6),
+        "profile_named": (6, np.inf),
+        "profile_match": (0.75, np.inf),
+        "dance_share": (0.6, 1.0),
+        "jerk_at_speed": (0.8, 1.25),
+        "toe_slide": (0.0, 1.3),
+        "off_manifold": (0.0, 0.03),
+    },
+    1.0: {
+        "mirror": (0.6, np.inf),
+        "energy": (0.85, np.inf),
+        "lively_still": (2.1, np.inf),
+        "arms_up_s": (0.0, 0.4),
+        "profile_named": (6, np.inf),
+        "profile_match": (0.75, np.inf),
+        "dance_share": (0.4, 1.0),
+        "jerk_at_speed": (0.8, 1.3),
+        "toe_slide": (0.0, 1.5),
+        "off_manifold": (0.0, 0.05),
+    },
+}
+"""Between what each figure should lie, by influence; the dance share is that before everyday acts."""
+
 
 @dataclass(frozen=True, eq=False)
 class VisitorStream:
@@ -207,7 +235,11 @@ def answer_figures(
     generator: Generator, stream: VisitorStream, influence: float, reference: DanceReference
 ) -> dict[str, float]:
     """The measures of an answer, means over the emotions."""
-    dances = danced_before(generator, stream, influence)
+    return answer_of(danced_before(generator, stream, influence), stream, reference)
+
+
+def answer_of(dances: FloatArray, stream: VisitorStream, reference: DanceReference) -> dict[str, float]:
+    """The measures of what was danced (P, T, 17, 3), in each emotion, before the same visitor."""
     mirrors = np.array([mirror(dance, stream.positions) for dance in dances])
     energies = np.array([energy_answer(dance, stream) for dance in dances])
     cosines = [reference.profiles.compare([dances[0]], [dance])[1:] for dance in dances[1:]]
@@ -252,4 +284,16 @@ def show_answer(clips: Clips, generator: Generator, reference: DanceReference) -
     print(f"{'visitor':18s}" + "".join(f"{name:>17s}" for name in names))
     for row, figures in rows.items():
         print(f"{row:18s}" + "".join(f"{figures.get(name, float('nan')):>17.2f}" for name in names))
+    for influence, bars in BARS.items():
+        for line in missed_bars(rows[f"influence {influence:g}"], bars):
+            print(f"SHORT  influence {influence:g}: {line}")
     return rows
+
+
+def missed_bars(figures: dict[str, float], bars: dict[str, tuple[float, float]]) -> list[str]:
+    """What to say of each figure that is not within its bar."""
+    return [
+        f"{name} {figures[name]:.2f} (bar: {low:g} to {high:g})"
+        for name, (low, high) in bars.items()
+        if name in figures and not low <= figures[name] <= high
+    ]
