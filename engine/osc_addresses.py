@@ -1,8 +1,8 @@
-"""Every OSC address, in and out: the one table that sender, receiver and README agree on.
+"""Every OSC address, in and out: the one table that sender, receiver and docs/osc.md agree on.
 
 `<joint>` stands for each name of `models.skeleton.JOINTS`, `<part>` for each of `KEYPOINTS`, `<name>` for a
 name of the palette, or behind `/repertoire` of `models.kinds.KINDS`; P is the number of palette entries.
-`python -m engine.osc_addresses` prints the tables of README.
+`python -m engine.osc_addresses` prints the tables of docs/osc.md.
 """
 
 import sys

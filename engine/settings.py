@@ -105,7 +105,7 @@ class Settings(BaseModel):
     loop: bool = Field(False, description="play a video file again and again")
     mirror: bool | None = Field(None, description="mirror the picture (default: cameras yes, files no)")
     pose_model: Path | None = Field(
-        None, description="a pose_landmarker .task file (default: found or made, see README)"
+        None, description="a pose_landmarker .task file (default: found or made, see docs/pose-model.md)"
     )
 
     emotion: str = Field("neutral", description="the emotion at the start")
@@ -285,7 +285,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, metavar in (("source", "SOURCE"), ("emotion", "NAME"), ("seed", "N"), ("checkpoint", "FILE")):
         parser.add_argument(f"--{name}", metavar=metavar, help=describe(name))
     parser.add_argument(
-        "--config", type=Path, metavar="FILE.toml", help="settings by name, as listed in README"
+        "--config", type=Path, metavar="FILE.toml", help="settings by name, as listed in docs/settings.md"
     )
     screen = parser.add_mutually_exclusive_group()
     screen.add_argument("--fullscreen", action="store_true", help=describe("fullscreen"))

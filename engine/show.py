@@ -163,7 +163,9 @@ def read_show(path: Path, palette: Palette) -> Show:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][:3])
-        raise StartError(f"--show: {path}: {place}: {first['msg'].lower()}; see README, A show") from None
+        raise StartError(
+            f"--show: {path}: {place}: {first['msg'].lower()}; see docs/show-and-automatic.md"
+        ) from None
     except (TypeError, ValueError) as error:
         raise StartError(f"--show: {path}: {error}") from None
 

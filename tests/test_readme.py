@@ -1,4 +1,4 @@
-"""What README says about addresses, keys, settings and commands is what the code does."""
+"""What README and docs say about addresses, keys, settings and commands is what the code does."""
 
 import re
 import shlex
@@ -14,12 +14,15 @@ from models import evaluate, generate, prepare, study, train
 from models.palette import DATASET_EMOTIONS, DEFAULT_PALETTE
 from models.skeleton import JOINTS
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+OSC = PAGES["osc"]
+EVERYTHING = "\n".join([README, *PAGES.values()])
 
 
-def rows(columns: int, section: str = "") -> list[tuple[str, ...]]:
-    """The cells of every table row of so many columns, in all of README or in one section of it."""
-    text = README[README.index(f"## {section}\n") :].split("\n## ")[0] if section else README
+def rows(columns: int, text: str) -> list[tuple[str, ...]]:
+    """The cells of every table row of so many columns."""
     lines = [line for line in text.splitlines() if line.startswith("|") and not line.startswith("|---")]
     cells = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
     return [row for row in cells if len(row) == columns]
@@ -30,31 +33,33 @@ TABLES = {**OUT, "always": ALWAYS, "in": IN, "status": STATUS, "source": SOURCE}
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_osc_table_is_the_codes_own(name: str) -> None:
-    assert table(TABLES[name]) in README
+    assert table(TABLES[name]) in OSC
 
 
 def test_the_tables_hold_no_address_that_there_is_not() -> None:
-    named = {row[0].strip("`") for row in rows(3) if row[0].startswith("`/")}
+    named = {row[0].strip("`") for row in rows(3, OSC) if row[0].startswith("`/")}
     assert named == {entry.address for entries in TABLES.values() for entry in entries}
 
 
 def test_the_words_of_a_target_are_all_there() -> None:
-    words = " ".join(row[0] for row in rows(3, "OSC"))
+    words = " ".join(row[0] for row in rows(3, OSC))
     assert all(f"`{word}`" in words for word in (*FORMATS, *FRAMES))
 
 
 def test_every_emotion_stands_at_its_point() -> None:
-    shown = {row[0]: row[1] for row in rows(2, "OSC")}
+    shown = {row[0]: row[1] for row in rows(2, OSC)}
     for name, (valence, arousal) in zip(DEFAULT_PALETTE.names, DEFAULT_PALETTE.points, strict=True):
         assert shown[name] == f"{valence:.2f}, {arousal:.2f}"
 
 
 def test_every_key_is_in_the_table_in_its_order() -> None:
-    assert tuple(row for row in rows(2, "Controls") if row[0] != "key") == listing()
+    assert tuple(row for row in rows(2, README.split("## Read on")[0]) if row[0] != "key") == listing()
 
 
 def test_every_setting_is_in_the_table_with_its_default() -> None:
-    named = [row for row in rows(3, "Settings") if row[0].startswith("`") and row[0].strip("`").isidentifier()]
+    named = [
+        row for row in rows(3, PAGES["settings"]) if row[0].startswith("`") and row[0].strip("`").isidentifier()
+    ]
     table = {row[0].strip("`"): row[1].strip("`") for row in named}
     assert set(table) == set(Settings.model_fields)
     for name, shown in table.items():
@@ -72,14 +77,14 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
 
 
 def test_the_joints_and_emotions_are_named() -> None:
-    flat = " ".join(README.split())
+    flat = " ".join(EVERYTHING.split())
     assert ", ".join(JOINTS[:6]) in flat and ", ".join(JOINTS[-3:]) in flat
     assert ", ".join(DEFAULT_PALETTE.names) in flat and ", ".join(DATASET_EMOTIONS) in flat
 
 
 def commands(start: str) -> list[list[str]]:
     """The arguments of each command in the code blocks that begins with `start`."""
-    blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE))
+    blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```$", EVERYTHING, flags=re.DOTALL | re.MULTILINE))
     lines = [line.split("   ")[0] for line in blocks.splitlines() if line.startswith(start)]
     return [shlex.split(line.removeprefix(start)) for line in lines]
 
@@ -106,3 +111,18 @@ def test_the_commands_are_understood() -> None:
 def test_the_two_commands_of_the_start_are_there() -> None:
     assert "\npython -m pip install -e . && python app.py\n" in README
     assert '\npython -m pip install -e ".[test]" && python -m pytest\n' in README
+
+
+def test_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
+def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_readme_names_every_page() -> None:
+    assert set(re.findall(r"\(docs/([a-z-]+)\.md\)", README)) == set(PAGES)

@@ -181,6 +181,6 @@ def test_a_show_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_show_in_readme_is_one() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "docs" / "show-and-automatic.md").read_text(encoding="utf-8")
     examples = re.findall(r"```toml\n(.*?)```", readme, flags=re.DOTALL)
     assert [show_of(text) for text in examples if "[[cue]]" in text]
