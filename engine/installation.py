@@ -21,7 +21,7 @@ from engine.faults import StartError
 from engine.free_memory import keep_together
 from engine.heartbeat import Heartbeat, tell_systemd, tell_watchdog, watched, when_the_watchdog_leaves
 from engine.mailbox import Mailbox
-from engine.movement_emotion import MovementEmotion
+from engine.movement_emotion import MovementEmotion, default_movement_judge
 from engine.operator import Controls, Operator
 from engine.osc_in import OscIn
 from engine.osc_out import OscOut, OscRates
@@ -41,7 +41,14 @@ from engine.show import ShowRoom, read_show
 from engine.statistics import Statistics
 from engine.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
 from engine.window import Screen, Window
-from models.card import CheckpointError, checkpoint_named, default_checkpoint, read_palette
+from models.card import (
+    CheckpointError,
+    checkpoint_named,
+    default_checkpoint,
+    is_noncommercial,
+    read_card,
+    read_palette,
+)
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +76,8 @@ class Installation:
         checkpoint = checkpoint_named(str(settings.checkpoint)) if settings.checkpoint else default_checkpoint()
         try:
             palette = read_palette(checkpoint)
+            # who may sell what the dancer does must not be judged by what may not be sold
+            judge = default_movement_judge() if is_noncommercial(read_card(checkpoint)) else None
         except CheckpointError as error:
             raise StartError(f"--checkpoint: {error}") from None
         self.controls: Mailbox[Controls] = Mailbox()
@@ -97,7 +106,9 @@ class Installation:
             seed=settings.seed,
         )
         self.rooms: list[Room] = [self.dance, *self._visitor_rooms()]
-        self.rooms.append(MovementEmotion(self.poses, self.visitor_emotion, self.operator, self.statistics))
+        self.rooms.append(
+            MovementEmotion(self.poses, self.visitor_emotion, self.operator, self.statistics, judge=judge)
+        )
         if settings.show is not None:
             show = read_show(settings.show, palette)
             self.rooms.append(ShowRoom(show, self.operator, self.statistics, self.frames))

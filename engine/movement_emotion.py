@@ -107,11 +107,12 @@ class MovementEmotion(Room):
         operator: Operator,
         statistics: Statistics,
         *,
-        judge: Path | None = None,
+        judge: Path | None,
     ) -> None:
+        """`judge` is the classifier; without one the emotion wanders while `automatic` is on."""
         super().__init__(statistics)
         self._poses, self._shown, self._operator = poses, shown, operator
-        self._path = judge or default_movement_judge()
+        self.judge = judge
         self._judge: Judge | None = None
         self._history: deque[Pose] = deque(maxlen=int(2 * WINDOW * 2 * FRAME_RATE))
         self._version = 0
@@ -123,14 +124,16 @@ class MovementEmotion(Room):
         self._forget()
 
     def open(self) -> None:
-        """Read the classifier. Raises PermanentFault without one: the wander is not worth a room."""
+        """Read the classifier, if there should be one. Raises PermanentFault if it cannot be read."""
+        if self.judge is None:
+            return
         try:
             with TORCH_IMPORT:
                 from models.movement_judge import JudgeError, read_movement_judge
         except ImportError as error:
             raise PermanentFault(str(error)) from None
         try:
-            self._judge = read_movement_judge(self._path)
+            self._judge = read_movement_judge(self.judge)
         except JudgeError as error:
             raise PermanentFault(f"the visitor's movement is not judged: {error}") from None
         self._to_palette = palette_map(self._judge.emotions, self._operator.palette)

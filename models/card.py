@@ -59,6 +59,11 @@ def read_palette(checkpoint: Path) -> Palette:
         raise CheckpointError(f"{card_path(checkpoint)}: palette: {error}") from None
 
 
+def is_noncommercial(card: dict[str, Any]) -> bool:
+    """Whether a card's licence forbids commercial use, as it does where it says nothing."""
+    return "NC" in str(card.get("licence", "NC"))
+
+
 def read_card(checkpoint: Path) -> dict[str, Any]:
     """The card of a checkpoint as JSON values. Raises CheckpointError."""
     path = card_path(checkpoint)

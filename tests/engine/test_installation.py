@@ -18,6 +18,7 @@ from engine import installation as module
 from engine import pose as pose_module
 from engine.capture import Capture
 from engine.installation import Installation
+from engine.movement_emotion import MovementEmotion
 from engine.osc_monitor import StreamCheck
 from engine.performance import Performance
 from engine.pose_model import PoseModelError
@@ -181,6 +182,22 @@ def test_it_begins_with_the_repertoire_of_the_settings_and_leaves_it_to_the_show
     assert operator.present()[1].repertoire.tolist() == [0, 0, 1]
     operator.cue(None, repertoire=repertoire_of("gesture"))
     assert operator.present()[1].repertoire.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("licence", ["CC BY-NC 4.0", "MIT", None])
+def test_a_dancer_that_may_be_sold_is_not_beside_a_classifier_that_may_not(
+    config: Path, checkpoint_file: Path, tmp_path: Path, licence: str | None
+) -> None:
+    path = tmp_path / "own.safetensors"
+    shutil.copyfile(checkpoint_file, path)
+    card = json.loads(card_path(checkpoint_file).read_text(encoding="utf-8"))
+    card["licence"] = licence
+    told = {name: value for name, value in card.items() if value is not None}
+    card_path(path).write_text(json.dumps(told), encoding="utf-8")
+    given = ["--config", str(config), "--checkpoint", str(path), "--source", "none", "--headless"]
+    rooms = Installation(parse_settings(given)).rooms
+    judged = next(room for room in rooms if isinstance(room, MovementEmotion))
+    assert (judged.judge is None) == (licence == "MIT")
 
 
 def test_what_is_on_the_screen_can_be_watched(config: Path, checkpoint_file: Path) -> None:

@@ -77,7 +77,7 @@ class Room:
         self.shown: Mailbox[VisitorEmotion | None] = Mailbox()
         self.operator = Operator(DEFAULT_PALETTE, Mailbox())
         self.operator.set_automatic(True)
-        self.room = MovementEmotion(Mailbox(), self.shown, self.operator, Statistics())
+        self.room = MovementEmotion(Mailbox(), self.shown, self.operator, Statistics(), judge=None)
         self.room._judge, self.room._began = judge, 0.0
         self.room._to_palette = np.eye(8, dtype=np.float32)
         self.now = 0.0
@@ -151,6 +151,18 @@ def test_without_a_classifier_the_piece_goes_on_and_says_why(tmp_path: Path) -> 
     )
     with pytest.raises(PermanentFault, match=r"no\.safetensors"):
         room.open()
+
+
+def test_where_no_classifier_may_be_used_the_room_opens_and_the_emotion_wanders() -> None:
+    room = Room(None)
+    room.room.open()
+    targets = []
+    for _ in range(400):
+        room.now += 0.25
+        room.room.weigh(room.now)
+        targets.append(room.target)
+    assert len({int(t.argmax()) for t in targets}) >= 3
+    assert room.shown.latest() is None
 
 
 def test_the_classifier_that_ships_knows_the_palette_and_its_accuracy() -> None:

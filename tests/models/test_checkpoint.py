@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from models.card import CheckpointError, card_path, default_checkpoint, read_palette
+from models.card import CheckpointError, card_path, checkpoint_named, default_checkpoint, read_palette
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from models.kinds import KINDS
 from models.palette import DEFAULT_PALETTE
@@ -219,6 +219,12 @@ def test_a_missing_entry_is_named(copied: Path) -> None:
     del card["horizon"]
     card_path(copied).write_text(json.dumps(card))
     assert "'horizon' is missing" in refused(copied)
+
+
+def test_a_checkpoint_is_a_path_or_the_free_one_by_its_name() -> None:
+    assert checkpoint_named("own/dancer.safetensors") == Path("own/dancer.safetensors")
+    assert checkpoint_named("free").parent == default_checkpoint().parent
+    assert checkpoint_named("free") != default_checkpoint()
 
 
 def test_the_dancer_that_ships_can_be_read_and_its_card_says_what_it_is() -> None:
