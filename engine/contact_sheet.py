@@ -4,7 +4,7 @@
     python -m engine.contact_sheet ROLLOUT.npz --out film.mp4 [--scene ribbons] [--cell 960 540] [--seconds 8]
 
 Reads what `models.generate` writes. Rows are rollouts, columns are frames at equal times; a film shows the
-first rollout at 30 pictures a second.
+rollouts side by side at 30 pictures a second. A visitor whom they answered is a faint figure.
 """
 
 import argparse
@@ -24,7 +24,8 @@ from engine.overlay import draw_label
 from engine.recorder import Film
 from engine.scenes import SCENES
 from engine.stage import Picture, Stage
-from models.bounded_files import open_npz, read_array, read_floats, read_names
+from engine.values import Pose
+from models.bounded_files import has_array, open_npz, read_array, read_floats, read_names
 from models.palette import MOST_ENTRIES
 from models.skeleton import JOINT_COUNT, JOINTS
 
@@ -38,13 +39,15 @@ LEAD_STEPS_PER_SECOND = 30
 
 @dataclass(frozen=True, eq=False)
 class Rollouts:
-    """N rollouts of T frames at `rate` fps: positions (N, T, 17, 3) in metres, emotion_weights (N, T, P)."""
+    """N rollouts of T frames at `rate` fps: positions (N, T, 17, 3) in metres, emotion_weights (N, T, P), and
+    the positions (T, 17, 3) of a visitor whom they all answered."""
 
     positions: NDArray[np.float32]
     emotions: tuple[str, ...]
     emotion_weights: NDArray[np.float32]
     palette: tuple[str, ...]
     rate: float
+    visitor: NDArray[np.float32] | None = None
 
 
 def read_rollouts(path: Path) -> Rollouts:
@@ -58,6 +61,7 @@ def read_rollouts(path: Path) -> Rollouts:
                 emotion_weights=read_floats(file, "emotion_weights"),
                 palette=read_names(file, "palette", MOST_ENTRIES),
                 rate=float(read_array(file, "fps", "fiu")),
+                visitor=read_floats(file, "visitor") if has_array(file, "visitor") else None,
             )
             joints = read_names(file, "joints", JOINT_COUNT)
     except FileNotFoundError:
@@ -71,6 +75,10 @@ def read_rollouts(path: Path) -> Rollouts:
     weights = (*shape[:2], len(rollouts.palette))
     if rollouts.emotion_weights.shape != weights or len(rollouts.emotions) != len(rollouts.positions):
         raise StartError(f"{path}: expected emotion weights {weights} and an emotion for each dance")
+    if rollouts.visitor is not None and (
+        rollouts.visitor.shape != shape[1:] or not np.isfinite(rollouts.visitor).all()
+    ):
+        raise StartError(f"{path}: expected a visitor {shape[1:]} with finite positions")
     if not np.isfinite(rollouts.positions).all() or not 1.0 <= rollouts.rate <= 1000.0:
         raise StartError(f"{path}: expected finite positions at 1 to 1000 fps")
     return rollouts
@@ -105,18 +113,27 @@ def draw_moment(
 
 
 def film(path: Path, rollouts: Rollouts, size: tuple[int, int], scene: str, seconds: float) -> None:
-    """Write the first rollout as an MP4 film of `size` pixels. Raises OSError or av.FFmpegError."""
-    surface, stage = pygame.Surface(size, 0, 32), Stage(size)
+    """Write the rollouts, side by side, as an MP4 film, each in `size` pixels. Raises OSError or
+    av.FFmpegError."""
+    rows = range(len(rollouts.positions))
+    sheet = pygame.Surface((len(rows) * size[0], size[1]), 0, 32)
+    cells = [sheet.subsurface((row * size[0], 0, *size)) for row in rows]
+    stages = [Stage(size) for _ in rows]
     count = min(round(seconds * rollouts.rate), rollouts.positions.shape[1])
-    with Film(path, size, round(rollouts.rate)) as written:
+    with Film(path, sheet.get_size(), round(rollouts.rate)) as written:
         for index in tqdm(range(count), desc="drawing", file=sys.stderr):
-            stage.draw(surface, _picture(rollouts, 0, index, scene))
-            written.add(surface)
+            for row in rows:
+                stages[row].draw(cells[row], _picture(rollouts, row, index, scene))
+            written.add(sheet)
 
 
 def _picture(rollouts: Rollouts, row: int, index: int, scene: str) -> Picture:
+    visitor, now = None, index / rollouts.rate
+    if rollouts.visitor is not None:
+        visitor = Pose(True, now, rollouts.visitor[index], np.ones(JOINT_COUNT, dtype=np.float32))
     return Picture(
-        time=index / rollouts.rate,
+        time=now,
+        visitor=visitor,
         positions=rollouts.positions[row, index],
         emotion_weights=rollouts.emotion_weights[row, index],
         palette=rollouts.palette,
@@ -132,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="PNG or MP4 file to write")
     parser.add_argument("--columns", type=int, default=8, help="frames of each rollout (default 8)")
     parser.add_argument("--cell", type=int, nargs=2, default=(240, 320), help="width and height of a picture")
-    parser.add_argument("--strip", action="store_true", help="only the first rollout, side by side")
+    parser.add_argument("--strip", action="store_true", help="only the first rollout")
     parser.add_argument(
         "--scene", choices=tuple(SCENES), default="figure", help="what is drawn (default figure)"
     )
@@ -150,6 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
                 rollouts.emotion_weights[first],
                 rollouts.palette,
                 rollouts.rate,
+                rollouts.visitor,
             )
         cell = (options.cell[0], options.cell[1])
         if options.out.suffix == ".mp4":

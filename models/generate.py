@@ -8,6 +8,7 @@ import argparse
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from models.bounded_files import has_array, open_npz, read_floats
 from models.card import CheckpointError, checkpoint_named, default_checkpoint
 from models.checkpoint import read_checkpoint
 from models.clips import read_clips
-from models.features import positions_to_features
+from models.features import features_to_positions, positions_to_features
 from models.generator import Generator
 from models.glide import DEFAULT_GLIDE, EmotionGlide
 from models.kinds import DEFAULT_REPERTOIRE, KINDS, repertoire_of
@@ -96,6 +97,12 @@ def dance(
 
 
 def read_prompts(path: Path) -> list[FloatArray]:
+    """The last features (T, 52) of each movement in a file of this program or of clips. Raises
+    GenerateError."""
+    return [movement[-LONGEST_PROMPT:] for movement in read_movements(path)]
+
+
+def read_movements(path: Path) -> list[FloatArray]:
     """Features (T, 52) of each movement in a file of this program or of clips. Raises GenerateError."""
     try:
         with open_npz(path) as file:
@@ -110,10 +117,27 @@ def read_prompts(path: Path) -> list[FloatArray]:
         raise GenerateError(
             f"{path}: expected movement from models.generate or models.prepare: {reason}"
         ) from None
-    long = [movement[-LONGEST_PROMPT:] for movement in movements if len(movement) >= 2]
+    long = [movement for movement in movements if len(movement) >= 2]
     if not long:
         raise GenerateError(f"{path}: no movement of two frames or more in it")
     return [positions_to_features(movement) for movement in long]
+
+
+def read_visitor(path: Path, frames: int) -> FloatArray:
+    """Positions (frames, 17, 3) of the first movement in a file as for `read_prompts`, again and again where it
+    is shorter. Raises GenerateError."""
+    movement = features_to_positions(read_movements(path)[0])
+    return np.resize(movement, (frames, *movement.shape[1:])).astype(np.float32)
+
+
+def answer(
+    generator: Generator, weights: FloatArray, visitor: FloatArray, seed: int, influence: float
+) -> FloatArray:
+    """Positions (N, T, 17, 3) of dancers under the first of weights (N, T, P) before a visitor (T, 17, 3)."""
+    from models.visitor_report import VisitorStream, danced_before
+
+    stream = VisitorStream(visitor, np.ones(visitor.shape[:2]), np.zeros(len(visitor), dtype=bool))
+    return danced_before(generator, stream, influence, seed, weights[:, 0]).astype(np.float32)
 
 
 def _checked(positions: FloatArray) -> FloatArray:
@@ -144,6 +168,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--count", type=int, default=1, metavar="N", help="dancers for each emotion (default: 1)"
     )
     parser.add_argument("--prompt", type=Path, metavar="FILE.npz", help="movement to go on from")
+    parser.add_argument(
+        "--visitor", type=Path, metavar="FILE.npz", help="movement of a visitor, whom all of them answer"
+    )
+    parser.add_argument(
+        "--influence", type=float, default=0.6, help="how much the visitor draws them, 0 to 1 (default: 0.6)"
+    )
     parser.add_argument("--energy", type=float, default=1.0, help="how much they move (default: 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same dance")
     parser.add_argument("--checkpoint", type=checkpoint_named, default=default_checkpoint(), metavar="FILE")
@@ -165,6 +195,10 @@ def generate(options: argparse.Namespace) -> None:
         raise GenerateError(f"{options.out.parent}: no such folder to write --out to")
     if options.switch_every is not None and options.switch_every <= 0:
         raise GenerateError("--switch-every should be positive")
+    if not 0 <= options.influence <= 1:
+        raise GenerateError("--influence should be a number from 0 to 1")
+    if options.visitor and (options.switch_every or options.prompt):
+        raise GenerateError("--visitor goes with neither --switch-every nor --prompt")
     repertoire = repertoire_of(options.repertoire)
     checkpoint = read_checkpoint(options.checkpoint, options.device)
     names = emotion_names(options.emotion, checkpoint.palette)
@@ -175,17 +209,24 @@ def generate(options: argparse.Namespace) -> None:
     weights = np.repeat(weights, options.count, axis=0)
     prompts = read_prompts(options.prompt) if options.prompt else None
     torch.manual_seed(options.seed)
-    positions = dance(Generator(checkpoint), weights, prompts, options.seed, options.energy, repertoire)
+    generator = Generator(checkpoint)
+    visitor = read_visitor(options.visitor, frames) if options.visitor else None
+    if visitor is not None:
+        positions = answer(generator, weights, visitor, options.seed, options.influence)
+    else:
+        positions = dance(generator, weights, prompts, options.seed, options.energy, repertoire)
+    arrays: dict[str, Any] = {
+        "positions": positions,
+        "emotion": np.array(emotions),
+        "emotion_weights": weights,
+        "joints": np.array(JOINTS),
+        "palette": np.array(checkpoint.palette.names),
+        "fps": np.float32(FRAME_RATE),
+    }
+    if visitor is not None:
+        arrays["visitor"] = visitor
     with options.out.open("wb") as file:
-        np.savez_compressed(
-            file,
-            positions=positions,
-            emotion=np.array(emotions),
-            emotion_weights=weights,
-            joints=np.array(JOINTS),
-            palette=np.array(checkpoint.palette.names),
-            fps=np.float32(FRAME_RATE),
-        )
+        np.savez_compressed(file, **arrays)
     dances = f"{len(emotions)} dances" if len(emotions) > 1 else "a dance"
     print(f"wrote {options.out}: {dances} of {options.seconds:g} s")
 

@@ -138,9 +138,16 @@ def with_errors(stream: VisitorStream, rng: np.random.Generator) -> dict[str, Vi
     }
 
 
-def danced_before(generator: Generator, stream: VisitorStream, influence: float, seed: int = 5) -> FloatArray:
-    """Positions (P, T, 17, 3) of a dancer of each emotion in front of the visitor."""
-    weights = np.eye(len(generator.checkpoint.palette), dtype=np.float32)
+def danced_before(
+    generator: Generator,
+    stream: VisitorStream,
+    influence: float,
+    seed: int = 5,
+    weights: FloatArray | None = None,
+) -> FloatArray:
+    """Positions (B, T, 17, 3) of dancers in emotions of weights (B, P), by default one of each, in front of the
+    visitor."""
+    weights = np.eye(len(generator.checkpoint.palette), dtype=np.float32) if weights is None else weights
     restyling = generator.checkpoint.restyling
     state = generator.warm(generator.start(len(weights), seed), weights)
     track, shown = TrackedMovement(), []

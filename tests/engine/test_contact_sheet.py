@@ -68,11 +68,25 @@ def test_a_strip_is_the_first_dance_alone(dances: Path) -> None:
 def test_a_film_of_every_scene_has_every_picture_and_moves(dances: Path, scene: str) -> None:
     out = dances.with_suffix(".mp4")
     arguments = [str(dances), "--out", str(out), "--cell", "160", "120", "--scene", scene, "--seconds", "1"]
-    assert main(arguments) == 0
+    assert main([*arguments, "--strip"]) == 0
     with av.open(str(out)) as film:
         pictures = [frame.to_ndarray(format="rgb24").astype(float) for frame in film.decode(video=0)]
     assert len(pictures) == 30 and pictures[0].shape == (120, 160, 3)
     assert np.abs(pictures[15] - pictures[29]).mean() > 0.3
+
+
+def test_a_film_shows_the_dances_side_by_side_and_the_visitor_beside_each(dances: Path) -> None:
+    def last(path: Path) -> np.ndarray:
+        out = path.with_suffix(".mp4")
+        assert main([str(path), "--out", str(out), "--cell", "160", "120", "--seconds", "2"]) == 0
+        with av.open(str(out)) as film:
+            return [frame.to_ndarray(format="rgb24").astype(float) for frame in film.decode(video=0)][-1]
+
+    alone = last(dances)
+    before = last(written(dances.with_name("answers.npz"), visitor=swinging_figure(60).astype(np.float32)))
+    assert alone.shape == before.shape == (120, 320, 3)
+    for cell in (slice(0, 160), slice(160, 320)):
+        assert (before - alone)[:, cell].max() > 10.0, "the visitor is not seen"
 
 
 def test_a_film_is_no_longer_than_the_dance(dances: Path) -> None:
@@ -95,6 +109,8 @@ def test_a_film_is_no_longer_than_the_dance(dances: Path) -> None:
         {"fps": np.array(np.nan)},
         {"positions": np.full((2, 60, 17, 3), np.nan)},
         {"palette": np.array([{}], dtype=object)},
+        {"visitor": np.zeros((30, 17, 3))},
+        {"visitor": np.full((60, 17, 3), np.inf)},
     ],
 )
 def test_what_is_no_rollout_is_refused_in_one_line(

@@ -56,6 +56,35 @@ def test_a_repertoire_is_danced_and_the_default_where_none_is_named(run) -> None
     assert not any(np.array_equal(positions(), other) for other in others)
 
 
+def test_a_visitor_is_answered_and_kept_beside_the_answers(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    visitor = tmp_path / "visitor.npz"
+    np.savez(visitor, positions=swinging_figure(20).astype(np.float32))
+
+    def danced(influence: str) -> tuple[np.ndarray, np.ndarray]:
+        status, out = run(
+            *("--emotion", "happy,sad", "--seconds", "1", "--visitor", str(visitor), "--influence", influence)
+        )
+        assert status == 0
+        with np.load(out) as file:
+            return file["positions"], file["visitor"]
+
+    apart, seen = danced("0")
+    near, _ = danced("1")
+    assert seen.shape == (30, 17, 3) and near.shape == (2, 30, 17, 3)
+    np.testing.assert_allclose(seen[20:], seen[:10], atol=1e-6)  # again from its beginning
+    assert np.abs(near - apart).max() > 0.02
+
+
+@pytest.mark.parametrize("wrong", [("--influence", "1.5"), ("--switch-every", "2"), ("--visitor", "no.npz")])
+def test_a_visitor_that_cannot_be_answered_is_one_line(  # type: ignore[no-untyped-def]
+    run, tmp_path: Path, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    visitor = tmp_path / "visitor.npz"
+    np.savez(visitor, positions=swinging_figure(20).astype(np.float32))
+    status, _ = run("--emotion", "happy,sad", "--seconds", "1", "--visitor", str(visitor), *wrong)
+    assert status == 2 and capsys.readouterr().err.count("\n") == 1
+
+
 def test_all_dances_every_emotion(run) -> None:  # type: ignore[no-untyped-def]
     _, out = run("--emotion", "all", "--seconds", "0.2")
     with np.load(out) as file:
