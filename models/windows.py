@@ -52,6 +52,9 @@ TEMPI = (0.8, 1.25)
 UNACTED_STYLE = "normal"
 RESTYLING_SIZE = 1.6
 """How much stronger a restyled clip shows an emotion than the actors did: a judge then names it as often."""
+CONTENT_POWER = 0.2
+"""Power of the length of a content by which it counts among the phrases that are asked for: three quarters of
+the dances are salsa, and a network that is asked for it half of the time shows little else."""
 TEMPO_DEVIATION = 0.1
 """Deviation of the logarithm of the tempo of a piece in a window."""
 
@@ -243,16 +246,21 @@ class WindowSampler:
 
         A rare content would vanish beside a frequent one: each counts by the root of its length.
         """
-        lengths = np.diff(self.bank.starts).astype(np.float64)
         groups = {}
         for condition, kind in np.unique(np.stack([self.bank.condition, self.bank.kind], axis=1), axis=0):
             chosen = np.flatnonzero((self.bank.condition == condition) & (self.bank.kind == kind))
-            weights = lengths[chosen].copy()
-            for content in np.unique(self.bank.content[chosen]):
-                of_content = self.bank.content[chosen] == content
-                weights[of_content] /= np.sqrt(weights[of_content].sum())
-            groups[int(condition), int(kind)] = (chosen, weights / weights.sum())
+            groups[int(condition), int(kind)] = (chosen, self._balanced(chosen, 0.5))
         return groups
+
+    def _balanced(self, segments: NDArray[np.int64], power: float) -> FloatArray:
+        """How often each of some segments is drawn (N,): by its length, and its content by its length to a
+        power."""
+        weights = np.diff(self.bank.starts)[segments].astype(np.float64)
+        contents = self.bank.content[segments]
+        for content in np.unique(contents):
+            own = contents == content
+            weights[own] *= weights[own].sum() ** (power - 1.0)
+        return weights / weights.sum()
 
     def _weigh_groups(self, palette_count: int, emotion_share: float) -> FloatArray:
         """How often each condition and kind is drawn: emotions alike, and in each its kinds as they are
@@ -353,9 +361,9 @@ class WindowSampler:
         """Phrases (P, kinds, 128, 13) that were shown in each palette entry and kind of movement, slowest
         first.
 
-        Contents are covered as windows are drawn; within each those that tell their emotion better count more
-        (`models.telling`), as lively in the mean, or `livelier` (P, kinds) times as much. A kind that no clip
-        shows in an emotion is asked for at a middling speed in the mean manner.
+        Contents count by their length to the power of `CONTENT_POWER`; within each, phrases that tell their
+        emotion better count more (`models.telling`), as lively in the mean, or `livelier` (P, kinds) times as
+        much. A kind that no clip shows in an emotion is asked for at a middling speed in the mean manner.
         """
         table = np.zeros((palette_count, len(KINDS), PHRASES, PHRASE_COUNT), dtype=np.float32)
         table[..., 0] = 0.3
@@ -379,18 +387,13 @@ class WindowSampler:
     def _phrases_of(
         self, rng: np.random.Generator, condition: int, kind: int
     ) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Phrases (N, 13) of a condition and kind and the segments (N,) they come from: as windows are drawn,
-        but each second counts by the root of its speed, for actors stand between two
-        gestures."""
+        """Phrases (N, 13) of a condition and kind, and the segments (N,) they come from."""
         second = WINDOWS[0]
-        segments, weights = self.segments_of(condition, kind)
-        long = np.diff(self.bank.starts)[segments] > second
-        drawn = rng.choice(segments[long], size=16 * PHRASES, p=weights[long] / weights[long].sum())
+        segments, _ = self.segments_of(condition, kind)
+        segments = segments[np.diff(self.bank.starts)[segments] > second]
+        drawn = rng.choice(segments, size=4 * PHRASES, p=self._balanced(segments, CONTENT_POWER))
         at = rng.integers(self.bank.starts[drawn], self.bank.starts[drawn + 1] - second)
         speeds = self.bank.speed[at[:, None] + np.arange(second)].mean(axis=1)
-        shares = as_often(np.sqrt(speeds + 1e-6), self.bank.content[drawn])
-        kept = rng.choice(len(drawn), size=4 * PHRASES, p=shares / shares.sum())
-        drawn, at, speeds = drawn[kept], at[kept], speeds[kept]
         phrases = np.concatenate([speeds[:, None], self.manner[at + second // 2]], axis=1)
         return phrases, drawn
 
