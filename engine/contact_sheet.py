@@ -35,6 +35,8 @@ LEAD_IN = 5.0
 """Seconds of movement drawn before each picture, so that it shows trails, speeds and echoes."""
 
 LEAD_STEPS_PER_SECOND = 30
+WIDEST_FILM = 8192
+"""Pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +118,10 @@ def film(path: Path, rollouts: Rollouts, size: tuple[int, int], scene: str, seco
     """Write the rollouts, side by side, as an MP4 film, each in `size` pixels. Raises OSError or
     av.FFmpegError."""
     rows = range(len(rollouts.positions))
+    if len(rows) * size[0] > WIDEST_FILM:
+        raise StartError(
+            f"a film of {len(rows)} dances is wider than {WIDEST_FILM} pixels; try --strip or --cell"
+        )
     sheet = pygame.Surface((len(rows) * size[0], size[1]), 0, 32)
     cells = [sheet.subsurface((row * size[0], 0, *size)) for row in rows]
     stages = [Stage(size) for _ in rows]

@@ -76,7 +76,7 @@ class Installation:
         checkpoint = checkpoint_named(str(settings.checkpoint)) if settings.checkpoint else default_checkpoint()
         try:
             palette = read_palette(checkpoint)
-            # who may sell what the dancer does must not be judged by what may not be sold
+            # a commercial dancer does not load the non-commercial classifier
             judge = default_movement_judge() if is_noncommercial(read_card(checkpoint)) else None
         except CheckpointError as error:
             raise StartError(f"--checkpoint: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from importlib.resources import files
@@ -21,6 +22,8 @@ from engine.values import Pose, VisitorEmotion
 from models.features import positions_to_features
 from models.palette import Palette, Weights
 from models.skeleton import FRAME_RATE, FloatArray
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from models.judge import Judge
@@ -126,6 +129,9 @@ class MovementEmotion(Room):
     def open(self) -> None:
         """Read the classifier, if there should be one. Raises PermanentFault if it cannot be read."""
         if self.judge is None:
+            log.info(
+                "the classifier of movement may not be used commercially: automatic lets the emotion wander"
+            )
             return
         try:
             with TORCH_IMPORT:
@@ -172,7 +178,7 @@ class MovementEmotion(Room):
             self._chances = before + share * (chances - before)
             wanted = self._led(self._chances, now)
             self._shown.put(VisitorEmotion(wanted, now))
-        if chances is None and self._history and self._weights is not None:
+        if chances is None and self._judge is not None and self._history and self._weights is not None:
             return  # somebody is there but not seen long enough: what was before stays
         self._approach(wanted, now)
 

@@ -5,6 +5,7 @@ It is read without the network, so that a program knows its palette before anyth
 
 import json
 import os
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,8 @@ def read_palette(checkpoint: Path) -> Palette:
 
 
 def is_noncommercial(card: dict[str, Any]) -> bool:
-    """Whether a card's licence forbids commercial use, as it does where it says nothing."""
-    return "NC" in str(card.get("licence", "NC"))
+    """Whether a card says outright that its checkpoint may not be used commercially."""
+    return bool(re.search(r"\bNC\b|non-?commercial", str(card.get("licence")), re.IGNORECASE))
 
 
 def read_card(checkpoint: Path) -> dict[str, Any]:

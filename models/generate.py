@@ -18,7 +18,7 @@ from models.bounded_files import has_array, open_npz, read_floats
 from models.card import CheckpointError, checkpoint_named, default_checkpoint
 from models.checkpoint import read_checkpoint
 from models.clips import read_clips
-from models.features import features_to_positions, positions_to_features
+from models.features import positions_to_features
 from models.generator import Generator
 from models.glide import DEFAULT_GLIDE, EmotionGlide
 from models.kinds import DEFAULT_REPERTOIRE, KINDS, repertoire_of
@@ -91,19 +91,17 @@ def dance(
     for frame in tqdm(range(frames), unit="frame", disable=None):
         state = generator.step(state, weights[:, frame], energy, repertoire=repertoire)
         positions[:, frame] = state.positions
-    if not np.isfinite(positions).all():
-        raise GenerateError("the network left the finite numbers; the checkpoint is broken or badly trained")
-    return positions
+    return _finite(positions)
 
 
 def read_prompts(path: Path) -> list[FloatArray]:
     """The last features (T, 52) of each movement in a file of this program or of clips. Raises
     GenerateError."""
-    return [movement[-LONGEST_PROMPT:] for movement in read_movements(path)]
+    return [positions_to_features(movement[-LONGEST_PROMPT:]) for movement in read_movements(path)]
 
 
 def read_movements(path: Path) -> list[FloatArray]:
-    """Features (T, 52) of each movement in a file of this program or of clips. Raises GenerateError."""
+    """Positions (T, 17, 3) of each movement in a file of this program or of clips. Raises GenerateError."""
     try:
         with open_npz(path) as file:
             positions = read_floats(file, "positions") if has_array(file, "positions") else None
@@ -120,24 +118,38 @@ def read_movements(path: Path) -> list[FloatArray]:
     long = [movement for movement in movements if len(movement) >= 2]
     if not long:
         raise GenerateError(f"{path}: no movement of two frames or more in it")
-    return [positions_to_features(movement) for movement in long]
+    return long
 
 
 def read_visitor(path: Path, frames: int) -> FloatArray:
     """Positions (frames, 17, 3) of the first movement in a file as for `read_prompts`, again and again where it
     is shorter. Raises GenerateError."""
-    movement = features_to_positions(read_movements(path)[0])
+    movement = read_movements(path)[0]
     return np.resize(movement, (frames, *movement.shape[1:])).astype(np.float32)
 
 
 def answer(
-    generator: Generator, weights: FloatArray, visitor: FloatArray, seed: int, influence: float
+    generator: Generator,
+    weights: FloatArray,
+    visitor: FloatArray,
+    seed: int,
+    influence: float,
+    energy: float,
+    repertoire: FloatArray,
 ) -> FloatArray:
-    """Positions (N, T, 17, 3) of dancers under the first of weights (N, T, P) before a visitor (T, 17, 3)."""
+    """Positions (N, T, 17, 3) of dancers under the first of weights (N, T, P) and a repertoire (3,) before a
+    visitor (T, 17, 3)."""
     from models.visitor_report import VisitorStream, danced_before
 
     stream = VisitorStream(visitor, np.ones(visitor.shape[:2]), np.zeros(len(visitor), dtype=bool))
-    return danced_before(generator, stream, influence, seed, weights[:, 0]).astype(np.float32)
+    first = weights[:, 0]
+    return _finite(danced_before(generator, stream, influence, seed, first, energy, repertoire))
+
+
+def _finite(positions: FloatArray) -> FloatArray:
+    if not np.isfinite(positions).all():
+        raise GenerateError("the network left the finite numbers; the checkpoint is broken or badly trained")
+    return positions.astype(np.float32)
 
 
 def _checked(positions: FloatArray) -> FloatArray:
@@ -212,7 +224,9 @@ def generate(options: argparse.Namespace) -> None:
     generator = Generator(checkpoint)
     visitor = read_visitor(options.visitor, frames) if options.visitor else None
     if visitor is not None:
-        positions = answer(generator, weights, visitor, options.seed, options.influence)
+        positions = answer(
+            generator, weights, visitor, options.seed, options.influence, options.energy, repertoire
+        )
     else:
         positions = dance(generator, weights, prompts, options.seed, options.energy, repertoire)
     arrays: dict[str, Any] = {

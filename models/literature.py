@@ -1,6 +1,8 @@
 """Emotion set by hand from what studies of movement found, for data in which nobody acted.
 
-Directions come from the studies; how far each goes is set by eye.
+Directions come from the studies. How far each goes is set by hand, and was corrected once (elbows and stance)
+after a look at the profile that `models.evaluate` measures. Postures and amplitudes are shown at 1.6 times
+their size, as those of `Restyling.fit` are; tempo is not.
 
 - Happy: quick, wide swinging arms that open, head up, bouncing (Montepare et al. 1987, doi:10.1007/BF00999605;
   Wallbott 1998, doi:10.1002/(SICI)1099-0992(1998110)28:6<879::AID-EJSP901>3.0.CO;2-W; Melzer et al. 2019,

@@ -7,6 +7,7 @@ import argparse
 import math
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from models.card import CheckpointError, read_card
+from models.card import CheckpointError, is_noncommercial, read_card
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from models.clips import PALETTE_LABELS, Clips, ClipsError, join_clips, read_clips, split_clips
 from models.expert import Expert
@@ -43,6 +44,9 @@ from models.restyling import Restyling
 from models.skeleton import FloatArray
 from models.windows import Windows, WindowSampler, build_bank, condition_names, joined
 from models.wish import WISH_COUNT
+
+LICENCE = "CC BY-NC 4.0"
+"""Of what is trained, unless said otherwise: that of the acted data."""
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -159,7 +163,8 @@ def command_line(options: argparse.Namespace, recipe: Recipe) -> str:
     extra = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed.items())
     start = f" --start {options.start.name}" if options.start else ""
     data = " ".join(path.name for path in options.data)
-    return f"python -m models.train --data {data} --out {options.out.name}{start}{extra}"
+    licence = "" if options.licence == LICENCE else f" --licence {shlex.quote(options.licence)}"
+    return f"python -m models.train --data {data} --out {options.out.name}{start}{extra}{licence}"
 
 
 def pick_device(asked: str) -> torch.device:
@@ -183,7 +188,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
     parser.add_argument("--save-every", type=int, default=1000, metavar="STEPS")
-    parser.add_argument("--licence", default="CC BY-NC 4.0", help="licence of what is trained on this data")
+    parser.add_argument("--licence", default=LICENCE, help="licence of what is trained on this data")
     for name, value in asdict(Recipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, metavar="X")
     return parser.parse_args(arguments)
@@ -229,7 +234,7 @@ def split_data(clips: Clips, recipe: Recipe, *, keep_rest: bool = False) -> Trai
     restyling = from_literature(restyling, DEFAULT_PALETTE.names, unseen)
     if unseen:
         print(
-            f"models.train: no clip shows {', '.join(unseen)}; restyling follows models.literature there",
+            f"models.train: no clip was acted in {', '.join(unseen)}; see models.literature",
             file=sys.stderr,
         )
 
@@ -295,6 +300,8 @@ def progress_file(options: argparse.Namespace) -> Path:
 def begin(options: argparse.Namespace, recipe: Recipe, trainee: Trainee, space: MotionSpace) -> None:
     """Start from a checkpoint, or go on where a run stopped, if that was asked for. Raises CheckpointError."""
     if options.start:
+        if is_noncommercial(read_card(options.start)) and not is_noncommercial({"licence": options.licence}):
+            raise CheckpointError(f"{options.start} may not be used commercially, nor may what begins with it")
         start_from(options.start, trainee, space)
     if options.resume and progress_file(options).exists():
         resume(progress_file(options), trainee, recipe)
@@ -312,7 +319,17 @@ def start_from(path: Path, trainee: Trainee, space: MotionSpace) -> None:
 
 def story_of(card: dict[str, Any]) -> dict[str, Any]:
     """What a card says of how its checkpoint came to be, for the card of one that began with it."""
-    told = ("command", "git_revision", "recipe", "seconds", "machine", "torch", "started_from")
+    told = (
+        "data",
+        "licence",
+        "command",
+        "git_revision",
+        "recipe",
+        "seconds",
+        "machine",
+        "torch",
+        "started_from",
+    )
     return {name: card[name] for name in told if name in card}
 
 

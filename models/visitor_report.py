@@ -18,7 +18,7 @@ from models.dance_classifier import dance_share
 from models.dance_report import DanceReference
 from models.features import features_to_positions, heading, positions_to_features, turn
 from models.generator import Generator
-from models.kinds import kind_of
+from models.kinds import DEFAULT_REPERTOIRE, kind_of
 from models.skeleton import (
     BONE_COUNT,
     FRAME_RATE,
@@ -144,22 +144,24 @@ def danced_before(
     influence: float,
     seed: int = 5,
     weights: FloatArray | None = None,
+    energy: float = 1.0,
+    repertoire: FloatArray | Sequence[float] = DEFAULT_REPERTOIRE,
 ) -> FloatArray:
     """Positions (B, T, 17, 3) of dancers in emotions of weights (B, P), by default one of each, in front of the
     visitor."""
     weights = np.eye(len(generator.checkpoint.palette), dtype=np.float32) if weights is None else weights
     restyling = generator.checkpoint.restyling
-    state = generator.warm(generator.start(len(weights), seed), weights)
+    state = generator.warm(generator.start(len(weights), seed), weights, repertoire=repertoire)
     track, shown = TrackedMovement(), []
     for frame, positions in enumerate(stream.positions):
         if frame % stream.pose_every == 0:
             track.see(positions, stream.confidence[frame], frame / FRAME_RATE)
         visitor = track.movement
         assert visitor is not None
-        energy, tempo = answering_energy(visitor, influence), answering_tempo(visitor, influence)
+        asked, tempo = energy * answering_energy(visitor, influence), answering_tempo(visitor, influence)
         toward = np.stack([answering_pose(visitor, own, restyling) for own in weights])
         drawn = draw_share(influence, visitor.seen)
-        state = generator.step(state, weights, energy, toward, drawn, tempo=tempo)
+        state = generator.step(state, weights, asked, toward, drawn, repertoire, tempo)
         shown.append(state.positions)
     return np.stack(shown, axis=1)
 
@@ -298,9 +300,9 @@ def show_answer(clips: Clips, generator: Generator, reference: DanceReference) -
 
 
 def missed_bars(figures: dict[str, float], bars: dict[str, tuple[float, float]]) -> list[str]:
-    """What to say of each figure that is not within its bar."""
+    """What to say of each figure that is not within its bar. Raises KeyError for a figure that is not there."""
     return [
         f"{name} {figures[name]:.2f} (bar: {low:g} to {high:g})"
         for name, (low, high) in bars.items()
-        if name in figures and not low <= figures[name] <= high
+        if not low <= figures[name] <= high
     ]

@@ -1,4 +1,4 @@
-"""Does the real piece answer? A visitor is streamed to it over OSC, the dancer read from it over OSC.
+"""Does the running app answer? A visitor is streamed to it over OSC, the dancer read from it over OSC.
 
 python -m tests.endurance.answer --data clips.npz dances.npz --influence 0.6
 
@@ -28,6 +28,7 @@ from models.palette import DEFAULT_PALETTE
 from models.skeleton import FRAME_RATE, JOINT_COUNT, FloatArray
 from models.visitor_report import BARS, VisitorStream, answer_of, missed_bars, visitor_stream
 
+LONGEST_START_S = 120.0
 SETTLING_S = 3.0
 """After a change of emotion, before the dancer is measured; the visitor is there already."""
 
@@ -99,8 +100,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--influence", type=float, default=0.6)
     parser.add_argument("--seconds", type=float, default=28.0, help="in front of each emotion")
     given = parser.parse_args(arguments)
-    clips = join_clips([read_clips(path) for path in given.data])
-    reference = find_dance_reference(given.classifier, clips, DEFAULT_PALETTE.names)
+    try:
+        clips = join_clips([read_clips(path) for path in given.data])
+        reference = find_dance_reference(given.classifier, clips, DEFAULT_PALETTE.names)
+    except ValueError as error:
+        sys.stderr.write(f"tests.endurance.answer: {error}\n")
+        return 2
     if reference is None:
         return 2
     stream = visitor_stream(clips, np.random.default_rng(4), given.seconds)
@@ -113,11 +118,12 @@ def main(arguments: list[str] | None = None) -> int:
             *("--influence", str(given.influence), "--checkpoint", str(given.checkpoint)),
         ]
     )
-    dances = []
+    dances, started = [], time.perf_counter()
     try:
         while not dancer.frames:
-            if piece.poll() is not None:
-                return 1
+            if piece.poll() is not None or time.perf_counter() > started + LONGEST_START_S:
+                sys.stderr.write("tests.endurance.answer: the app does not dance\n")
+                return 2
             time.sleep(0.1)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as controls:
             for emotion in range(len(DEFAULT_PALETTE)):
@@ -125,6 +131,9 @@ def main(arguments: list[str] | None = None) -> int:
                 settling = int(SETTLING_S * FRAME_RATE)
                 show(VisitorStream(stream.positions[:settling], stream.confidence, stream.still), visitor_port)
                 dances.append(dancer.at(show(stream, visitor_port)))
+                if piece.poll() is not None or time.perf_counter() - dancer.times[-1] > 1.0:
+                    sys.stderr.write("tests.endurance.answer: the app has stopped\n")
+                    return 2
     finally:
         piece.terminate()
         piece.wait()
@@ -132,7 +141,9 @@ def main(arguments: list[str] | None = None) -> int:
     figures = answer_of(np.stack(dances), stream, reference)
     for name, value in figures.items():
         sys.stdout.write(f"{name:18s}{value:8.2f}\n")
-    bars = {name: bar for name, bar in BARS.get(given.influence, {}).items() if name != "dance_share"}
+    # dance share has its bar before everyday acts, arms need a visitor of their own
+    elsewhere = ("dance_share", "arms_up_s")
+    bars = {name: bar for name, bar in BARS.get(given.influence, {}).items() if name not in elsewhere}
     missed = missed_bars(figures, bars)
     sys.stdout.writelines(f"SHORT  {line}\n" for line in missed)
     return 1 if missed else 0

@@ -89,6 +89,14 @@ def test_a_film_shows_the_dances_side_by_side_and_the_visitor_beside_each(dances
         assert (before - alone)[:, cell].max() > 10.0, "the visitor is not seen"
 
 
+def test_a_film_too_wide_to_be_encoded_is_refused_in_one_line(
+    dances: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = dances.with_suffix(".mp4")
+    assert main([str(dances), "--out", str(out), "--cell", "5000", "64"]) == 2
+    assert "--strip" in caplog.text and not out.exists()
+
+
 def test_a_film_is_no_longer_than_the_dance(dances: Path) -> None:
     out = dances.with_suffix(".mp4")
     assert main([str(dances), "--out", str(out), "--cell", "64", "64", "--seconds", "60"]) == 0

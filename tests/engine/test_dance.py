@@ -459,6 +459,25 @@ def test_a_new_start_takes_no_longer_where_the_network_is_slow(
     assert thoughts == [35]
 
 
+def test_a_lively_visitor_is_answered_at_a_quicker_tempo(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.ticks(2)
+    assert studio.dance._generator is not None
+    act, tempi = studio.dance._generator.act, []
+
+    def heard(thought: DanceState, toward: Any = None, influence: Any = 0.0, tempo: float = 1.0) -> DanceState:
+        tempi.append(tempo)
+        return act(thought, toward, influence, tempo)
+
+    monkeypatch.setattr(studio.dance._generator, "act", heard)
+    for speed in (0.05, 1.0):
+        visitor = VisitorMovement.after(None, studio.dance._state.pose[0], 0.0, speed=speed)
+        monkeypatch.setattr(studio.dance, "_listen", lambda pose, controls, now, seen=visitor: seen)
+        studio.ticks(1)
+    assert tempi[0] < 0.9 and tempi[-1] > 1.1
+
+
 def test_a_lively_visitor_is_answered_with_more_energy_unless_the_dancer_is_solo(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,18 @@ def test_a_run_that_begins_with_a_checkpoint_keeps_its_units_and_tells_its_story
     assert "--start first.safetensors" in went_on.card["command"]
 
 
+def test_what_begins_with_a_noncommercial_checkpoint_is_not_commercial(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    assert main(arguments(data, first)) == 0
+    assert main(arguments(data, second, "--start", str(first), "--licence", "MIT")) == 2
+    assert "first.safetensors may not be used commercially" in capsys.readouterr().err
+    assert main(arguments(data, second, "--licence", "MIT", steps=1)) == 0
+    assert read_checkpoint(second).card["licence"] == "MIT"
+    assert "--licence MIT" in read_checkpoint(second).card["command"]
+
+
 def test_a_checkpoint_of_other_sizes_is_no_beginning(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,12 +8,14 @@ from models.generator import Generator
 from models.skeleton import FloatArray, joint_speed, mirror_positions
 from models.synthetic import swinging_figure
 from models.visitor_report import (
+    BARS,
     PAUSE_S,
     VisitorStream,
     arms_up_seconds,
     danced_before,
     energy_answer,
     mirror,
+    missed_bars,
     visitor_stream,
     with_errors,
 )
@@ -117,3 +119,29 @@ def test_tracking_forgets_nothing_but_what_is_old() -> None:
     for frame, positions in enumerate(swinging_figure(90, rate=1.0)):
         track.see(positions, None, frame / 30)
     assert track.movement is not None and track.movement.speed > 0.1 and len(track._recent) <= 9
+
+
+def test_a_figure_beyond_its_bar_is_named_and_one_that_is_missing_is_an_error() -> None:
+    good = {name: bar[0] if np.isfinite(bar[0]) else bar[1] for name, bar in BARS[0.6].items()}
+    assert missed_bars(good, BARS[0.6]) == []
+    assert ["mirror" in line for line in missed_bars({**good, "mirror": 0.44}, BARS[0.6])] == [True]
+    assert ["toe_slide" in line for line in missed_bars({**good, "toe_slide": 1.31}, BARS[0.6])] == [True]
+    assert len(missed_bars({**good, "energy": float("nan")}, BARS[0.6])) == 1
+    with pytest.raises(KeyError):
+        missed_bars({}, BARS[0.6])
+
+
+def test_a_dancer_before_a_quick_visitor_dances_more_quickly(
+    dancer: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what draws and asks for more switched off, so that the tempo alone is left."""
+    monkeypatch.setattr("models.visitor_report.answering_energy", lambda visitor, influence: 1.0)
+    monkeypatch.setattr("models.visitor_report.draw_share", lambda influence, seen: 0.0 * seen)
+    generator = Generator(dancer)
+
+    def speed(rate: float) -> float:
+        figure = swinging_figure(60, rate=rate)
+        stream = VisitorStream(figure, np.ones(figure.shape[:2]), np.zeros(60, dtype=bool))
+        return float(np.mean([joint_speed(dance).mean() for dance in danced_before(generator, stream, 1.0)]))
+
+    assert speed(1.5) > 1.2 * speed(0.0)
