@@ -22,7 +22,7 @@ HIGHEST_FLIGHT = 0.11
 
 FOLLOWING = 0.15
 """Share of a change of the feet's slide that the pelvis follows in a frame."""
-FARTHEST_HELD = 0.18
+FARTHEST_HELD = 0.25
 """Metres that a leg may hold a foot back."""
 TAKING_HOLD = 0.9
 """Share of the slide of a standing foot that its leg takes up: all of it is felt as a jerk in the knee."""

@@ -54,7 +54,7 @@ GOLDEN = 0.618
 """By how much the rank goes on from one phrase to the next, from 1 back to 0: each is far from the last few."""
 FACING_TIME_CONSTANT_S = 2.0
 """Of the running mean of the heading that is led to the audience: a spin is over by then."""
-FACING_GAIN, MAX_FACING_RATE = 1.2, 1.6
+FACING_GAIN, MAX_FACING_RATE = 1.2, 1.8
 """Radians a second by which the heading turns for each radian that its mean looks past the audience, and at
 most."""
 FACING_SPEED = 0.25

@@ -9,7 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from models.card import CheckpointError, card_path, checkpoint_named, default_checkpoint, read_palette
+from models.card import (
+    CheckpointError,
+    card_path,
+    checkpoint_named,
+    default_checkpoint,
+    is_noncommercial,
+    read_card,
+    read_palette,
+)
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from models.kinds import KINDS
 from models.palette import DEFAULT_PALETTE
@@ -227,9 +235,18 @@ def test_a_checkpoint_is_a_path_or_the_free_one_by_its_name() -> None:
     assert checkpoint_named("free") != default_checkpoint()
 
 
-def test_the_dancer_that_ships_can_be_read_and_its_card_says_what_it_is() -> None:
-    checkpoint = read_checkpoint(default_checkpoint())
+@pytest.mark.parametrize(
+    ("path", "licence"), [(default_checkpoint(), "CC BY-NC 4.0"), (checkpoint_named("free"), "MIT")]
+)
+def test_a_dancer_that_ships_can_be_read_and_its_card_says_what_it_is(path: Path, licence: str) -> None:
+    checkpoint = read_checkpoint(path)
     assert checkpoint.palette.names == DEFAULT_PALETTE.names
-    assert default_checkpoint().stat().st_size < 30 * 2**20
-    assert checkpoint.card["licence"] == "CC BY-NC 4.0"
+    assert path.stat().st_size < 30 * 2**20
+    assert checkpoint.card["licence"] == licence
     assert {"data", "git_revision", "recipe", "command", "metrics"} <= set(checkpoint.card)
+
+
+def test_nothing_non_commercial_is_in_the_free_dancer() -> None:
+    card = read_card(checkpoint_named("free"))
+    assert not is_noncommercial(card) and is_noncommercial(read_card(default_checkpoint()))
+    assert card["data"] == ["dance_train.npz"] and "started_from" not in card
