@@ -28,7 +28,7 @@ RECENT_POSES = 120
 """Poses that are kept for it, of any frame rate."""
 POSE_TIME_CONSTANT_S = 0.06
 """Of the visitor's pose, so that a camera's noise does not shake the dancer."""
-MAX_DRAW = 0.35
+MAX_DRAW = 0.5
 """Share of the way to the visitor's pose that full influence goes in one frame."""
 UPPER_BODY = np.zeros(POSE_COUNT, dtype=np.float32)
 UPPER_BODY[: 3 * (INDEX["left_hip"] - 1)] = 1.0
