@@ -144,8 +144,8 @@ def test_the_newest_plan_is_danced_alone(dancer: Checkpoint) -> None:
     plans = np.zeros((1, 2, 2, STEP_COUNT), dtype=np.float32)
     plans[0, 0, 0, POSE_COUNT:], plans[0, 1, 1, POSE_COUNT:] = 0.2, 0.6
     pose = generator.start().pose
-    assert generator._dance(pose, plans, None, 0.0)[1][0] == pytest.approx([0.2] * 3)
-    assert (RuledGenerator(dancer, RULES[0])._dance(pose, plans, None, 0.0)[1][0] > 0.3).all()
+    assert generator._dance(pose, plans, None, 0.0, 1.0)[1][0] == pytest.approx([0.2] * 3)
+    assert (RuledGenerator(dancer, RULES[0])._dance(pose, plans, None, 0.0, 1.0)[1][0] > 0.3).all()
 
 
 def test_a_dancer_who_is_left_alone_goes_where_the_network_takes_it(dancer: Checkpoint) -> None:
@@ -154,8 +154,8 @@ def test_a_dancer_who_is_left_alone_goes_where_the_network_takes_it(dancer: Chec
     strange = state.pose + np.random.default_rng(0).normal(0, 0.5, state.pose.shape).astype(np.float32)
     still = np.zeros((1, 1, 1, STEP_COUNT), dtype=np.float32)
     unchanged = with_unit_directions(strange)
-    np.testing.assert_allclose(free._dance(strange, still, None, 0.0)[0], unchanged, atol=1e-6)
-    assert np.abs(led._dance(strange, still, None, 0.0)[0] - unchanged).max() > 0.05
+    np.testing.assert_allclose(free._dance(strange, still, None, 0.0, 1.0)[0], unchanged, atol=1e-6)
+    assert np.abs(led._dance(strange, still, None, 0.0, 1.0)[0] - unchanged).max() > 0.05
     floating = replace(state, pose=state.pose + np.eye(POSE_COUNT, dtype=np.float32)[HEIGHT])
     rates = np.zeros((1, 3), dtype=np.float32)
     assert free._travel(floating, floating.pose, rates)[0].pose[0, HEIGHT] == floating.pose[0, HEIGHT]
