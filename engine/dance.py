@@ -175,7 +175,7 @@ class Dance(Room):
             return self._generator.act(thought.after)
         toward = answering_pose(visitor, thought.weights, self._generator.checkpoint.restyling)
         tempo = answering_tempo(visitor, influence)
-        return self._generator.act(thought.after, toward, draw_share(influence, visitor.seen), tempo)
+        return self._generator.act(thought.after, toward, draw_share(visitor, influence), tempo)
 
     def _energy(self, controls: Controls) -> float:
         """How much the dancer moves: as is set, and the more the visitor moves."""

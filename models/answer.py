@@ -41,6 +41,14 @@ ENERGY_POWER = 1.0
 ENERGY_LIMITS = (0.2, 2.0)
 """The least and the most that the visitor makes of the dancer's energy."""
 
+STILL_JOINT_SPEED = 0.3
+"""Speed in m/s of the fastest joint under which a visitor stands still: a waving hand is quicker, a detector's
+noise slower."""
+PAUSE_S = 2.5
+"""Seconds for which the dancer pauses with a visitor who stands still; then it dances by itself until they
+move."""
+RETURN_TIME_CONSTANT_S, ATTENTION_TIME_CONSTANT_S = 2.0, 0.1
+"""In which the dancer goes over to dancing by itself, and back to the visitor when they move."""
 TEMPO_POWER = 0.5
 """Power of the same by which the dancer's tempo follows: what is planned already is danced slower or quicker,
 where energy waits for the network."""
@@ -51,13 +59,15 @@ TEMPO_LIMITS = (0.5, 1.6)
 @dataclass(frozen=True, eq=False)
 class VisitorMovement:
     """What is known of the visitor at a frame: `pose` (49,) as in `models.features`, its running `mean` (49,),
-    how far each number of it was seen, `seen` (49,) from 0 to 1, and `speed`, the mean joint speed in m/s
-    relative to the pelvis of a body of the dancer's size."""
+    how far each number of it was seen, `seen` (49,) from 0 to 1, `speed`, the mean joint speed in m/s relative
+    to the pelvis of a body of the dancer's size, and `attention`, from 1 for who moves to 0 for who has stood
+    still for long."""
 
     pose: FloatArray
     mean: FloatArray
     seen: FloatArray
     speed: float
+    attention: float = 1.0
 
     @classmethod
     def after(
@@ -67,14 +77,15 @@ class VisitorMovement:
         seconds: float,
         confidence: FloatArray | None = None,
         speed: float = 0.0,
+        attention: float = 1.0,
     ) -> "VisitorMovement":
         """What is known after a pose (49,), so many seconds after the last one, whose joints were seen with a
         confidence (17,) from 0 to 1."""
         seen = np.ones(POSE_COUNT, dtype=np.float32) if confidence is None else seen_features(confidence)
         if before is None:
-            return cls(pose, pose, seen, speed)
+            return cls(pose, pose, seen, speed, attention)
         share = 1.0 - math.exp(-max(seconds, 0.0) / MEAN_TIME_CONSTANT_S)
-        return cls(pose, before.mean + share * (pose - before.mean), seen, speed)
+        return cls(pose, before.mean + share * (pose - before.mean), seen, speed, attention)
 
 
 class TrackedMovement:
@@ -83,6 +94,7 @@ class TrackedMovement:
     def __init__(self) -> None:
         self.movement: VisitorMovement | None = None
         self._smooth: FloatArray | None = None
+        self._attention, self._stood = 1.0, 0.0
         self._recent: deque[tuple[float, FloatArray]] = deque(maxlen=RECENT_POSES)
 
     def see(self, positions: FloatArray, confidence: FloatArray | None, at: float) -> None:
@@ -96,14 +108,26 @@ class TrackedMovement:
         while len(self._recent) > 2 and at - self._recent[1][0] >= SPEED_WINDOW_S:
             self._recent.popleft()
         first_at, first = self._recent[0]
-        speed = pose_speed(first, pose, at - first_at) if at - first_at > SPEED_WINDOW_S / 2 else 0.0
-        self.movement = VisitorMovement.after(self.movement, pose, since, confidence, speed)
+        known = at - first_at > SPEED_WINDOW_S / 2
+        speeds = joint_speeds(first, pose, at - first_at) if known else np.zeros(len(positions))
+        certain = np.ones(len(speeds)) if confidence is None else np.clip(np.nan_to_num(confidence), 0.0, 1.0)
+        self._attend(bool((certain * speeds).max() > STILL_JOINT_SPEED), since)
+        self.movement = VisitorMovement.after(
+            self.movement, pose, since, confidence, float(speeds.mean()), self._attention
+        )
+
+    def _attend(self, moving: bool, since: float) -> None:
+        if not math.isfinite(since):
+            return
+        self._stood = 0.0 if moving else self._stood + since
+        wanted = 1.0 if self._stood < PAUSE_S else 0.0
+        constant = ATTENTION_TIME_CONSTANT_S if wanted else RETURN_TIME_CONSTANT_S
+        self._attention += (1.0 - math.exp(-max(since, 0.0) / constant)) * (wanted - self._attention)
 
 
-def draw_share(influence: float, seen: FloatArray) -> FloatArray:
-    """Share of the way to the visitor's pose (49,) that is gone in one frame, by the influence from 0 to 1 and
-    how far each number was seen (49,)."""
-    return MAX_DRAW * influence**2 * seen * UPPER_BODY
+def draw_share(visitor: VisitorMovement, influence: float) -> FloatArray:
+    """Share of the way to the visitor's pose (49,) that is gone in one frame, by the influence from 0 to 1."""
+    return MAX_DRAW * influence**2 * visitor.attention * visitor.seen * UPPER_BODY
 
 
 def seen_features(confidence: FloatArray) -> FloatArray:
@@ -114,12 +138,12 @@ def seen_features(confidence: FloatArray) -> FloatArray:
     return np.append(np.repeat(bones, 3), 1.0).astype(np.float32)
 
 
-def pose_speed(before: FloatArray, after: FloatArray, seconds: float) -> float:
-    """Mean joint speed in m/s, relative to the pelvis, of a body of the dancer's size between two poses
-    (49,)."""
+def joint_speeds(before: FloatArray, after: FloatArray, seconds: float) -> FloatArray:
+    """Speeds (17,) in m/s, relative to the pelvis, of the joints of a body of the dancer's size between two
+    poses (49,)."""
     poses = np.pad(np.stack([before, after]).astype(float), ((0, 0), (0, FEATURE_COUNT - POSE_COUNT)))
     one, other = pose_positions(poses, np.zeros((2, 2)), np.zeros(2))
-    return float(lengths_of((other - other[:1]) - (one - one[:1])).mean()) / seconds
+    return lengths_of((other - other[:1]) - (one - one[:1]))[..., 0] / seconds
 
 
 def answering_pose(visitor: VisitorMovement, weights: FloatArray, restyling: "Restyling") -> FloatArray:
@@ -147,4 +171,4 @@ def answering_tempo(visitor: VisitorMovement, influence: float) -> float:
 
 def _following(visitor: VisitorMovement, influence: float, power: float, limits: tuple[float, float]) -> float:
     own = float(np.clip((visitor.speed / USUAL_VISITOR_SPEED) ** power, *limits))
-    return 1.0 + influence * (own - 1.0)
+    return 1.0 + influence * visitor.attention * (own - 1.0)

@@ -167,10 +167,11 @@ def find_dance_reference(path: Path, clips: Clips, emotions: Sequence[str]) -> D
         return None
     restyling = Restyling.fit(clips, training, emotions)
     try:
-        classifier = (
-            load_judge(path, ANSWERS) if path.exists() else train_dance_classifier(clips, training, restyling)
-        )
-        save_judge(path, classifier, JudgeRecipe())
+        if path.exists():
+            classifier = load_judge(path, ANSWERS)
+        else:
+            classifier = train_dance_classifier(clips, training, restyling)
+            save_judge(path, classifier, JudgeRecipe())
         error = classifier_error(classifier, clips, held_out, restyling, range(0, len(emotions), 3))
         return build_dance_reference(clips, emotions, classifier, restyling, error)
     except JudgeError:

@@ -160,7 +160,7 @@ def danced_before(
         assert visitor is not None
         asked, tempo = energy * answering_energy(visitor, influence), answering_tempo(visitor, influence)
         toward = np.stack([answering_pose(visitor, own, restyling) for own in weights])
-        drawn = draw_share(influence, visitor.seen)
+        drawn = draw_share(visitor, influence)
         state = generator.step(state, weights, asked, toward, drawn, repertoire, tempo)
         shown.append(state.positions)
     return np.stack(shown, axis=1)
@@ -234,6 +234,21 @@ def arms_up_seconds(generator: Generator, influence: float, seeds: Sequence[int]
     return float(np.median(times))
 
 
+def standing_share(generator: Generator, influence: float) -> float:
+    """How fast the dancer moves before a visitor who has stood still for ten seconds, of its speed alone: means
+    over the emotions and 20 s. A dancer that pauses as long as the visitor does would be frozen by who looks
+    on."""
+    rest = features_to_positions(np.repeat(_resting()[None], 2, axis=0))[-1]
+    frames, settled = 30 * FRAME_RATE, 10 * FRAME_RATE
+    noise = np.random.default_rng(0).normal(0.0, CAMERA_NOISE_M, (frames, *rest.shape))
+    stream = VisitorStream(rest + noise, np.ones((frames, len(rest))), np.ones(frames, dtype=bool))
+    watched, alone = (
+        np.mean([joint_speed(dance[settled:]).mean() for dance in danced_before(generator, stream, share)])
+        for share in (influence, 0.0)
+    )
+    return float(watched / alone)
+
+
 def _resting() -> FloatArray:
     """A standing body with hanging arms as features (52,)."""
     vectors = unit_vectors(np.array([STANDING[name] for name in list(INDEX)[1:]], dtype=np.float64))
@@ -289,6 +304,7 @@ def show_answer(clips: Clips, generator: Generator, reference: DanceReference) -
             rows[f"0.6, {name}"] = answer_figures(generator, other, 0.6, reference)
     for influence in (0.6, 1.0):
         rows[f"influence {influence:g}"]["arms_up_s"] = arms_up_seconds(generator, influence)
+        rows[f"influence {influence:g}"]["standing"] = standing_share(generator, influence)
     names = list(rows["influence 0.6"])
     print(f"{'visitor':18s}" + "".join(f"{name:>17s}" for name in names))
     for row, figures in rows.items():

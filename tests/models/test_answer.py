@@ -15,7 +15,7 @@ from models.answer import (
     answering_pose,
     answering_tempo,
     draw_share,
-    pose_speed,
+    joint_speeds,
     seen_features,
 )
 from models.checkpoint import Checkpoint
@@ -84,12 +84,49 @@ def test_context_is_restyled_as_the_pose_is_and_travels_as_the_visitor_did() -> 
     assert np.abs(context[:, :49] - features[:, :49]).max() > 0.1
 
 
+def attention(positions: FloatArray, rate: float = 30.0, noise: float = 0.006) -> FloatArray:
+    """Attention (T,) to a visitor whose poses (T, 17, 3) come so many times a second with a camera's noise."""
+    rng, track, found = np.random.default_rng(0), TrackedMovement(), []
+    for frame, pose in enumerate(positions + rng.normal(0.0, noise, positions.shape)):
+        track.see(pose, np.ones(17), frame / rate)
+        assert track.movement is not None
+        found.append(track.movement.attention)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("rate", [10.0, 30.0])
+def test_who_stands_still_is_paused_with_and_then_danced_for_until_they_move(rate: float) -> None:
+    standing = np.repeat(swinging_figure(1), int(12 * rate), axis=0)
+    waving = standing[: int(2 * rate)].copy()
+    wave = 0.3 * np.sin(2 * np.pi * np.arange(len(waving)) / rate)
+    waving[:, INDEX["left_wrist"], 0] += wave
+    found = attention(np.concatenate([standing, waving]), rate)
+    assert (found[: int(2.4 * rate)] == 1.0).all(), "a pause is answered with a pause"
+    assert found[len(standing) - 1] < 0.05, "then the dancer dances by itself"
+    assert found[-1] > 0.95 and found[len(standing) + int(0.7 * rate)] > 0.8, "one waving hand is noticed"
+
+
+def test_a_limb_that_is_not_seen_moves_nobody() -> None:
+    rng, track = np.random.default_rng(0), TrackedMovement()
+    confidence = np.ones(17)
+    confidence[INDEX["left_wrist"]] = 0.0
+    for frame in range(360):
+        pose = swinging_figure(1)[0].copy()
+        pose[INDEX["left_wrist"]] += rng.normal(0.0, 0.2, 3)
+        track.see(pose, confidence, frame / 30)
+    assert track.movement is not None and track.movement.attention < 0.05
+
+
 def test_the_draw_grows_with_the_influence_and_is_nothing_without() -> None:
-    seen = np.ones(49, dtype=np.float32)
+    def share(influence: float, confidence: float = 1.0, attention: float = 1.0) -> FloatArray:
+        sure = np.full(17, confidence)
+        seen = VisitorMovement.after(None, poses()[0], 0.0, sure, attention=attention)
+        return draw_share(seen, influence)
+
     arm, leg = 3 * (INDEX["left_wrist"] - 1), 3 * (INDEX["left_knee"] - 1)
-    shares = [draw_share(influence, seen)[arm] for influence in (0.0, 0.3, 0.6, 1.0)]
+    shares = [share(influence)[arm] for influence in (0.0, 0.3, 0.6, 1.0)]
     assert shares[0] == 0.0 and shares == sorted(shares) and shares[-1] == pytest.approx(MAX_DRAW)
-    assert draw_share(1.0, seen)[leg] == 0.0 == draw_share(1.0, 0 * seen).max(), "the legs go on dancing"
+    assert share(1.0)[leg] == 0.0 == share(1.0, confidence=0.0).max(), "the legs go on dancing"
 
 
 def test_noise_of_the_camera_is_taken_off_the_pose_at_any_frame_rate() -> None:
@@ -127,8 +164,8 @@ def test_the_speed_of_a_pose_is_that_of_a_body_of_one_size_whoever_shows_it() ->
     small = positions_to_features(0.5 * figure)[:, :49]
     small[:, 48] = poses(1.0)[:, 48]
     own, other = poses(1.0), small
-    assert pose_speed(own[3], own[9], 0.2) == pytest.approx(pose_speed(other[3], other[9], 0.2), rel=1e-4)
-    assert pose_speed(own[3], own[3], 0.2) == 0.0
+    assert joint_speeds(own[3], own[9], 0.2) == pytest.approx(joint_speeds(other[3], other[9], 0.2), rel=1e-3)
+    assert (joint_speeds(own[3], own[3], 0.2) == 0.0).all()
 
 
 def test_a_limb_that_is_not_seen_dances_by_itself(dancer: Checkpoint) -> None:

@@ -136,7 +136,7 @@ def test_a_dancer_before_a_quick_visitor_dances_more_quickly(
 ) -> None:
     """With what draws and asks for more switched off, so that the tempo alone is left."""
     monkeypatch.setattr("models.visitor_report.answering_energy", lambda visitor, influence: 1.0)
-    monkeypatch.setattr("models.visitor_report.draw_share", lambda influence, seen: 0.0 * seen)
+    monkeypatch.setattr("models.visitor_report.draw_share", lambda visitor, influence: 0.0 * visitor.seen)
     generator = Generator(dancer)
 
     def speed(rate: float) -> float:
