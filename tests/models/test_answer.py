@@ -69,6 +69,8 @@ def test_who_moves_more_is_answered_with_more_and_who_stands_with_less_but_never
     assert factor(USUAL_VISITOR_SPEED) == pytest.approx(1.0)
     assert factor(0.0) == pytest.approx(limits[0]) and factor(100.0) == pytest.approx(limits[1])
     assert factor(0.1) < factor(0.2) < factor(0.5)
+    looking_on = VisitorMovement.after(None, poses()[0], 0.0, speed=0.0, attention=0.0)
+    assert answering(looking_on, 1.0) == 1.0, "who has stood for long slows nobody"
     assert factor(0.0, influence=0.0) == 1.0 and factor(0.0) < factor(0.0, influence=0.5) < 1.0
 
 
@@ -126,6 +128,7 @@ def test_the_draw_grows_with_the_influence_and_is_nothing_without() -> None:
     arm, leg = 3 * (INDEX["left_wrist"] - 1), 3 * (INDEX["left_knee"] - 1)
     shares = [share(influence)[arm] for influence in (0.0, 0.3, 0.6, 1.0)]
     assert shares[0] == 0.0 and shares == sorted(shares) and shares[-1] == pytest.approx(MAX_DRAW)
+    assert share(1.0, attention=0.0).max() == 0.0 < share(1.0, attention=0.5)[arm] < share(1.0)[arm]
     assert share(1.0)[leg] == 0.0 == share(1.0, confidence=0.0).max(), "the legs go on dancing"
 
 
