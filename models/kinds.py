@@ -9,7 +9,7 @@ from models.skeleton import FloatArray
 KINDS = ("dance", "gesture", "walk")
 DEFAULT_REPERTOIRE = (1.0, 0.0, 0.0)
 """Weights over `KINDS` of a dancer that nobody asked for anything else."""
-TRAINING_REPERTOIRE = (0.6, 0.25, 0.15)
+TRAINING_REPERTOIRE = (0.5, 0.25, 0.25)
 """Shares of the kinds in what is learnt, where there are clips of all."""
 
 _LOCOMOTION = ("walk", "run", "dash", "stop-and-go-walk")

@@ -222,13 +222,23 @@ class TrainingData:
     """how many to train on, how many held out"""
 
 
+def with_only_clips(
+    clips: Clips, training: NDArray[np.int64], held_out: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The same halves (N,), (M,), but that the only clip of a content in a label is trained on: what is held
+    out, the dancer could not show in that emotion at all."""
+    shown = {(clips.labels[i], clips.contents[i]) for i in training.tolist()}
+    only = np.array([(clips.labels[i], clips.contents[i]) not in shown for i in held_out.tolist()], dtype=bool)
+    return np.sort(np.concatenate([training, held_out[only]])), held_out[~only]
+
+
 def split_data(clips: Clips, recipe: Recipe, *, keep_rest: bool = False) -> TrainingData:
     """Windows of the clips to train on and of those held out; `keep_rest` is that of `build_bank`.
 
     Raises ValueError.
     """
     names = condition_names(DEFAULT_PALETTE.names, clips)
-    split = split_clips(clips)
+    split = with_only_clips(clips, *split_clips(clips))
     unseen = [n for n in DEFAULT_PALETTE.names if not set(PALETTE_LABELS[n]) & set(clips.labels)]
     restyling = Restyling.fit(clips, split[0].tolist(), DEFAULT_PALETTE.names)
     restyling = from_literature(restyling, DEFAULT_PALETTE.names, unseen)

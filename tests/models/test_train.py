@@ -1,6 +1,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -156,3 +157,11 @@ def test_a_run_rehearses_from_the_step_that_the_recipe_names(data: Path, tmp_pat
     for path, begins in zip(paths, (0, 1000), strict=True):
         assert main(arguments(data, path, rehearsal_from=begins, rehearsal_every=1, steps=4)) == 0
     assert not torch.equal(weights(paths[0]), weights(paths[1]))
+
+
+def test_the_only_clip_of_a_content_in_an_emotion_is_never_held_out() -> None:
+    figure = swinging_figure(20)
+    clips = clips_of([("1", content, "sad", figure) for content in ("bow", "bow", "bye", "guide")])
+    training, held_out = train.with_only_clips(clips, np.array([0, 3]), np.array([1, 2]))
+    assert training.tolist() == [0, 2, 3] and held_out.tolist() == [1]
+    assert train.with_only_clips(clips, np.array([0, 1, 2, 3]), np.array([], int))[0].tolist() == [0, 1, 2, 3]
