@@ -1,11 +1,9 @@
 """How much the dancer is asked to move: the mean joint speed to come, relative to the pelvis.
 
-The network hears two speeds as inputs: that of the coming second and that of the coming quarter of a second.
-The first is what keeps a dancer from freezing: in the data every clip ends at rest, so without it standing
-still is the one state that is easy to enter and hard to leave. It does not say when to begin, though, and who
-has stood for long may stand on. The second does, and is said only to a dancer who stands too long. In training
-both are measured; live the first is that of a phrase that some actor showed in the emotion (`models.wish`),
-and `energy` scales it.
+The network hears the mean speed of the coming second as an input. That is what keeps a dancer from freezing: in
+the data every clip ends at rest, so without it standing still is the one state that is easy to enter and hard
+to leave. In training it is measured; live it is that of a phrase that some actor showed in the emotion
+(`models.wish`), and `energy` scales it.
 """
 
 import numpy as np
@@ -13,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from models.skeleton import FRAME_RATE, FloatArray
 
-WINDOWS = (FRAME_RATE, 8)
-"""Frames ahead over which the two speeds are means."""
+SPEED_HORIZON = FRAME_RATE
+"""Frames ahead over which the speed is a mean."""
 
 
 def activity_input(speed: ArrayLike) -> FloatArray:

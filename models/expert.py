@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.activity import WINDOWS, activity_input, speed_of_input
+from models.activity import SPEED_HORIZON, activity_input, speed_of_input
 from models.features import POSE_COUNT
 from models.kinds import KINDS
 from models.skeleton import FloatArray
@@ -55,9 +55,8 @@ class Expert:
             axis=1,
         )
         speed = activity_input(coming_speed_in_clip(self.bank))
-        at_once = np.full(len(features), np.nan)  # said to some dancers, and never compared
         kinds = np.eye(len(KINDS))[np.repeat(self.bank.kind, np.diff(self.bank.starts))]
-        self._wishes = np.column_stack([speed, at_once, sampler.manner, kinds]).astype(np.float32)
+        self._wishes = np.column_stack([speed, sampler.manner, kinds]).astype(np.float32)
         assert self._wishes.shape[1] == WISH_COUNT
         self._libraries: dict[tuple[int, int], Library] = {}
 
@@ -131,6 +130,6 @@ def coming_speed_in_clip(bank: MotionBank) -> FloatArray:
     total = np.concatenate([[0.0], np.cumsum(bank.speed, dtype=np.float64)])
     stops = np.repeat(bank.starts[1:], np.diff(bank.starts))
     first = np.arange(len(bank.speed)) + 1
-    last = np.minimum(first + WINDOWS[0], stops)
+    last = np.minimum(first + SPEED_HORIZON, stops)
     first = np.minimum(first, last - 1)
     return ((total[last] - total[first]) / (last - first)).astype(np.float32)

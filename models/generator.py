@@ -35,7 +35,7 @@ from models.footing import FOLLOWING, STANDING_TOE, TOES, held, planted, rise, s
 from models.kinds import DEFAULT_REPERTOIRE, KINDS
 from models.motion_space import STEP_COUNT, steps_of, unit_directions
 from models.network import Cache
-from models.planner import Planner, traced
+from models.planner import ChunkSampler, traced
 from models.seam import seam_between, sewn
 from models.skeleton import BONE_COUNT, FRAME_RATE, FloatArray, unit_vectors
 from models.telling import scarcity
@@ -43,10 +43,6 @@ from models.wish import PHRASE_COUNT, WISH_COUNT
 
 TEMPERATURE_RANGE = (0.5, 1.2)
 """What energy may make of the temperature."""
-USUAL_SPEED = 0.3
-"""Metres a second that a dancer is taken to have moved before the first frame."""
-MEMORY = 20
-"""Frames of the running means of what was asked for and what was danced."""
 RANKS = (0.15, 0.975)
 """The calmest and the liveliest phrases that are asked for, as ranks among those of an emotion: below are rests
 between two movements, beyond single leaps."""
@@ -72,10 +68,6 @@ class Sampling:
 
     temperature: float = 1.0
     """share of each Gaussian's deviation that is used, at energy 1"""
-    pull: float = 3.0
-    """how strongly components are preferred that move as fast as was asked, see `models.planner`"""
-    decision_rate: float = 6.0
-    """mean number of times a second that the choice of component is drawn anew"""
     noise_persistence: float = 0.6
     """correlation of the Gaussians' noise from frame to frame: plans that were made one after the other are
     averaged, and with independent noise the mean moves at half the speed of what was learnt"""
@@ -95,8 +87,6 @@ class Sampling:
     """deviations of the logarithm of the speed asked for, by which it differs from that of the phrase"""
     lowest_speed: float = 0.18
     """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""
-    patience: float = 0.4
-    """the share of the speed asked for under which a dancer is told to move at once"""
     stage_radius: float = 2.5
     """metres from the middle of the stage where the dancer is being turned back; it begins at half of that"""
 
@@ -109,14 +99,11 @@ class DanceState:
     step: FloatArray  # (B, 52) that led to it
     cache: Cache  # of the frames before it
     plans: FloatArray  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its first step on
-    gumbel: FloatArray  # (B, K) that chose the component of the mixture
     noise: FloatArray  # (B, Z) standard normal, off the mean of the component
     kind: NDArray[np.int64]  # (B,) of movement, index in `models.kinds.KINDS`
     rank: FloatArray  # (B,) from 0 to 1, of the phrase that is asked for among those of its emotion and kind
     whim: FloatArray  # (B, 13) standard normal, by which its speed and its manner differ from the phrase's
     wish: FloatArray  # (B, A) that the frame was danced with, see `models.wish`
-    asked: FloatArray  # (B,) m/s, the activity asked for, a running mean
-    moved: FloatArray  # (B,) m/s, the speed danced, the same mean
     seam: FloatArray  # (B, 52) what leads from the danced pose to the shown one, after a jump of context
     seam_age: int  # frames since
     place: FloatArray  # (B, 2) metres, x and z of the pelvis
@@ -178,11 +165,22 @@ class Generator:
     """Steps dancers of one checkpoint."""
 
     def __init__(
-        self, checkpoint: Checkpoint, sampling: Sampling | None = None, *, compiled: bool = True
+        self,
+        checkpoint: Checkpoint,
+        sampling: Sampling | None = None,
+        *,
+        sampler: ChunkSampler | None = None,
+        compiled: bool = True,
+        conditioned: bool = True,
+        post_processing: bool = True,
     ) -> None:
-        """`compiled` steps faster, with the weights as they are when it first steps; without it a network that
-        is being trained can dance."""
+        """`sampler` draws plans from the mixture; `compiled` steps faster, with the weights as they are when it
+        first steps, and without it a network that is being trained can dance. Not `conditioned` the network
+        hears the emotion alone; without `post_processing` poses stay as planned, feet slide and bodies float.
+        """
         self.checkpoint, self.compiled = checkpoint, compiled
+        self.conditioned, self.post_processing = conditioned, post_processing
+        self.sampler = (sampler or ChunkSampler(checkpoint.network, checkpoint.space)).eval()
         self.sampling = sampling or Sampling()
         self.network, self.space = checkpoint.network, checkpoint.space
         self.device = next(self.network.parameters()).device
@@ -191,7 +189,7 @@ class Generator:
         self._scarcity = np.stack(
             [scarcity(checkpoint.phrases[:, kind]) for kind in kinds], axis=1
         )  # (P, kinds)
-        self._planners: dict[int, Any] = {}  # compiled, by the number of dancers
+        self._samplers: dict[int, Any] = {}  # compiled, by the number of dancers
 
     def start(self, count: int = 1, seed: int = 0) -> DanceState:
         """`count` dancers standing in the middle of the stage, about to begin."""
@@ -203,14 +201,11 @@ class Generator:
             step=np.zeros((count, STEP_COUNT), dtype=np.float32),
             cache=self.network.empty_cache(count),
             plans=np.zeros((count, 0, horizon, STEP_COUNT), dtype=np.float32),
-            gumbel=self._gumbel(rng, count),
             noise=self._white(rng, count),
             kind=np.full(count, int(np.argmax(DEFAULT_REPERTOIRE))),
             rank=rng.random(count),
             whim=rng.standard_normal((count, PHRASE_COUNT)),
             wish=np.full((count, WISH_COUNT), np.nan),
-            asked=np.full(count, USUAL_SPEED),
-            moved=np.full(count, USUAL_SPEED),
             seam=np.zeros((count, FEATURE_COUNT), dtype=np.float32),
             seam_age=SEAM,
             place=np.zeros((count, 2)),
@@ -317,21 +312,19 @@ class Generator:
             np.asarray(emotion_weights, dtype=np.float32), (len(state.pose), len(self.checkpoint.palette))
         )
         rng = self._random(state.seed, state.tick)
-        noise, gumbel, kind, rank, whim = self._wander(state, rng, np.asarray(repertoire, dtype=np.float64))
-        asked, wish = self.wish_of(replace(state, kind=kind, rank=rank, whim=whim), weights, energy)
-        hot = self._temperature(energy, weights, kind)
-        plan, cache = self._plan(state, weights, wish, asked, gumbel, hot * noise)
+        noise, kind, rank, whim = self._wander(state, rng, np.asarray(repertoire, dtype=np.float64))
+        wish = self.wish_of(replace(state, kind=kind, rank=rank, whim=whim), weights, energy)
+        hot = self._temperature(energy, weights, kind) * self.sampler.deviation(state.tick / FRAME_RATE)
+        plan, cache = self._plan(state, weights, wish, self._gumbel(rng, len(noise)), hot * noise)
         return replace(
             state,
             cache=cache,
             plans=np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon],
-            gumbel=gumbel,
             noise=noise,
             kind=kind,
             rank=rank,
             whim=whim,
             wish=wish,
-            asked=state.asked + (asked - state.asked) / MEMORY,
             seam_age=min(state.seam_age + 1, SEAM),
             tick=state.tick + 1,
         )
@@ -345,17 +338,18 @@ class Generator:
     ) -> DanceState:
         """The short half of a step: the body moved as it was thought, at a tempo and drawn as `step` says."""
         pose, rates = self._dance(thought.pose, thought.plans, toward, influence, tempo)
-        state, speed = self._travel(thought, pose, rates)
-        return replace(state, moved=state.moved + (speed - state.moved) / MEMORY)
+        return self._travel(thought, pose, rates)
 
-    def wish_of(self, state: DanceState, weights: FloatArray, energy: float) -> tuple[FloatArray, FloatArray]:
-        """The speed in m/s (B,) and the wish (B, A) with which dancers in this state are asked for emotions of
-        weights (B, P)."""
+    def wish_of(self, state: DanceState, weights: FloatArray, energy: float) -> FloatArray:
+        """The wish (B, A) with which dancers in this state are asked for emotions of weights (B, P)."""
+        if not self.conditioned:
+            return np.full((len(weights), WISH_COUNT), np.nan)
         asked, manner = self._phrase(weights, state.kind, state.rank, energy)
         asked = asked * np.exp(self.sampling.tempo * state.whim[:, 0])
-        asked = np.maximum(asked, self.sampling.lowest_speed)
+        activity = activity_input(np.maximum(asked, self.sampling.lowest_speed))
         whim = self.sampling.whim + self._invention(weights, state.kind)
-        return asked, self._wish(state, asked, manner + whim[:, None] * state.whim[:, 1:])
+        manner = manner + whim[:, None] * state.whim[:, 1:]
+        return np.concatenate([activity[:, None], manner, np.eye(len(KINDS))[state.kind]], axis=-1)
 
     @torch.inference_mode()
     def _plan(
@@ -363,7 +357,6 @@ class Generator:
         state: DanceState,
         weights: FloatArray,
         wish: FloatArray,
-        asked: FloatArray,
         gumbel: FloatArray,
         noise: FloatArray,
     ) -> tuple[FloatArray, Cache]:
@@ -372,16 +365,13 @@ class Generator:
         labels = np.zeros((count, self.network.config.label_count), dtype=np.float32)
         away = weights - 1.0 / weights.shape[1]
         labels[:, : weights.shape[1]] = weights + self.sampling.emphasis * away
-        given = (state.pose, state.step, labels, wish, asked, gumbel, noise)
+        given = (state.pose, state.step, labels, wish, gumbel, noise)
         tensors = [torch.from_numpy(np.ascontiguousarray(part, np.float32)).to(self.device) for part in given]
-        if count not in self._planners:
-            planner = self._planner().eval()
-            self._planners[count] = traced(planner, (*tensors, *state.cache)) if self.compiled else planner
-        plan, *cache = self._planners[count](*tensors, *state.cache)
+        if count not in self._samplers:
+            inputs = (*tensors, *state.cache)
+            self._samplers[count] = traced(self.sampler, inputs) if self.compiled else self.sampler
+        plan, *cache = self._samplers[count](*tensors, *state.cache)
         return plan.cpu().numpy(), Cache(*cache)
-
-    def _planner(self) -> Planner:
-        return Planner(self.network, self.space, self.sampling.pull)
 
     def _temperature(self, energy: float, weights: FloatArray, kind: NDArray[np.int64]) -> FloatArray:
         """The share of each Gaussian's deviation that is used in this frame, (B, 1)."""
@@ -413,15 +403,12 @@ class Generator:
             difference = np.asarray(toward, dtype=np.float32) - moved
             difference[..., HEIGHT] = 0.0  # the height stays the dancer's own: bodies differ
             moved = moved + influence * difference
-        return with_unit_directions(self._led_back(moved)), step[:, POSE_COUNT:]
+        if self.post_processing:
+            moved = self._bodies.led_back(moved)
+        return with_unit_directions(moved), step[:, POSE_COUNT:]
 
-    def _led_back(self, pose: FloatArray) -> FloatArray:
-        """A pose (B, 49), led back towards what bodies do."""
-        return self._bodies.led_back(pose)
-
-    def _travel(self, state: DanceState, pose: FloatArray, rates: FloatArray) -> tuple[DanceState, FloatArray]:
-        """The body moved on the stage, its feet on the floor and turned back at the edge, and its mean joint
-        speed relative to the pelvis in m/s (B,).
+    def _travel(self, state: DanceState, pose: FloatArray, rates: FloatArray) -> DanceState:
+        """The body moved on the stage, its feet on the floor and turned back at the edge.
 
         Whatever moved the body is written into the step, so that the network knows what it did.
         """
@@ -443,13 +430,15 @@ class Generator:
         danced = features[:, :POSE_COUNT]
         step = np.concatenate([danced - state.pose, features[:, POSE_COUNT:]], axis=-1)
         moved = replace(state, pose=danced, step=step, place=place, yaw=yaw, facing=facing)
-        return replace(moved, drift=drift, holds=holds), speed
+        return replace(moved, drift=drift, holds=holds)
 
     def _on_its_feet(
         self, state: DanceState, before: FloatArray, after: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """How the pelvis drifts (B, 2) and the legs hold (B, 2, 2) between two frames of joint positions, and
         by how many metres (B,) the body is raised."""
+        if not self.post_processing:
+            return np.zeros_like(state.drift), np.zeros_like(state.holds), np.zeros(len(after))
         drift = state.drift + FOLLOWING * (slide(before, after) - state.drift)
         return drift, held(before, after, -drift, state.holds), rise(after)
 
@@ -487,13 +476,10 @@ class Generator:
     def _wander(
         self, state: DanceState, rng: np.random.Generator, repertoire: FloatArray
     ) -> tuple[NDArray, ...]:
-        """The kinds of chance: noise and a choice that persist, a kind, a phrase and a whim kept for a
-        bout."""
+        """The kinds of chance: noise that persists; a kind, a phrase and a whim that are kept for a bout."""
         count = len(state.pose)
         kept = self.sampling.noise_persistence
         noise = kept * state.noise + math.sqrt(1.0 - kept**2) * self._white(rng, count)
-        anew = rng.random((count, 1)) < self.sampling.decision_rate / FRAME_RATE
-        gumbel = np.where(anew, self._gumbel(rng, count), state.gumbel)
         shares = np.cumsum(
             np.broadcast_to(repertoire / repertoire.sum(axis=-1, keepdims=True), (count, len(KINDS))), axis=1
         )
@@ -503,7 +489,7 @@ class Generator:
         kind = np.where(ends, np.minimum(drawn, len(KINDS) - 1), state.kind)
         rank = np.where(ends, (state.rank + GOLDEN + rng.uniform(-0.1, 0.1, count)) % 1.0, state.rank)
         whim = np.where(ends[:, None], rng.standard_normal(state.whim.shape), state.whim)
-        return noise, gumbel, kind, rank, whim
+        return noise, kind, rank, whim
 
     def _phrase(
         self, weights: FloatArray, kind: NDArray[np.int64], rank: FloatArray, energy: float
@@ -515,15 +501,6 @@ class Generator:
         chosen = phrases[:, kind, (among * phrases.shape[2]).astype(int)]  # (P, B, 13)
         wanted = np.einsum("bp,pbw->bw", weights, chosen)
         return energy * wanted[:, 0], wanted[:, 1:]
-
-    def _wish(self, state: DanceState, asked: FloatArray, manner: FloatArray) -> FloatArray:
-        """What the network hears (B, A) beside the emotion: how much and in what manner to move."""
-        activity = activity_input(np.stack([asked, self._at_once(state, asked)], axis=-1))
-        return np.concatenate([activity, manner, np.eye(len(KINDS))[state.kind]], axis=-1)
-
-    def _at_once(self, state: DanceState, asked: FloatArray) -> FloatArray:
-        """The speed in m/s (B,) to dance at right now, for those who have moved far less than asked, or NaN."""
-        return np.where(state.moved < self.sampling.patience * state.asked, asked, np.nan)
 
     def _white(self, rng: np.random.Generator, count: int) -> FloatArray:
         return rng.standard_normal((count, self.network.config.target_count), dtype=np.float32)

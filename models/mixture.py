@@ -34,8 +34,7 @@ def choose_component(log_weights: Tensor, gumbel: Tensor) -> Tensor:
     """Index (...) of one component each, drawn from log_weights (..., K) by the Gumbel-max rule with the given
     noise (..., K).
 
-    With fresh noise this is an exact draw from the weights. With noise that is held from frame to frame the
-    choice stays the same for as long as the weights do: a decision, not flicker.
+    With fresh noise this is an exact draw from the weights.
     """
     return (log_weights + gumbel).argmax(dim=-1)
 
@@ -43,3 +42,11 @@ def choose_component(log_weights: Tensor, gumbel: Tensor) -> Tensor:
 def sample_components(mixture: Mixture, noise: Tensor) -> Tensor:
     """Of each component the point (..., K, Z) that lies `noise` (..., Z) standard deviations off its mean."""
     return mixture.means + mixture.log_scales.exp() * noise.unsqueeze(-2)
+
+
+def sample_component(mixture: Mixture, chosen: Tensor, noise: Tensor) -> Tensor:
+    """Of one component (...) each the point (..., Z) that lies `noise` (..., Z) standard deviations off its
+    mean."""
+    index = chosen[..., None, None].expand(*chosen.shape, 1, noise.shape[-1])
+    means, log_scales = (part.gather(-2, index).squeeze(-2) for part in (mixture.means, mixture.log_scales))
+    return means + log_scales.exp() * noise

@@ -105,7 +105,7 @@ class Rehearsal:
             )
             wishes.append(self._state.wish)
             phrase = replace(before, kind=self._other[:, 1], rank=self._state.rank, whim=self._state.whim)
-            other_wishes.append(self._generator.wish_of(phrase, other, energy)[1])
+            other_wishes.append(self._generator.wish_of(phrase, other, energy))
         danced, moved, wished, other_wished = (
             np.stack(part, axis=1).astype(np.float32) for part in (poses, steps, wishes, other_wishes)
         )

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from models.checkpoint import Checkpoint
-from models.generator import DanceState, Generator, Sampling
+from models.generator import Generator, Sampling
 from models.mixture import Mixture, choose_component, sample_components
-from models.network import Cache
-from models.planner import Planner
-from models.skeleton import FRAME_RATE, FloatArray
+from models.motion_space import MotionSpace
+from models.network import FrameNetwork
+from models.planner import ChunkSampler
 
 COSINE_PERIOD = 4.0
 """Seconds in which the variance falls from all of it to nothing and rises again."""
@@ -106,60 +105,34 @@ RULES = (
 )
 
 
-class RuledPlanner(Planner):
-    """A planner that blends as a rule says, whatever speed was asked for."""
+class RuleSampler(ChunkSampler):
+    """Blends samples of all components as a rule says."""
 
-    def __init__(self, inner: Planner, rule: Rule) -> None:
-        super().__init__(inner.network, inner.space, inner.pull)
+    def __init__(self, network: FrameNetwork, space: MotionSpace, rule: Rule) -> None:
+        super().__init__(network, space)
         self.rule = rule
 
-    def pick(self, mixture: Mixture, asked: Tensor, gumbel: Tensor, noise: Tensor) -> Tensor:
+    def deviation(self, seconds: float) -> float:
+        return self.rule.deviation(seconds)
+
+    def sample(self, mixture: Mixture, gumbel: Tensor, noise: Tensor) -> Tensor:
         plans = self.space.decode(sample_components(mixture, noise))  # (B, K, horizon, 52)
         shares = self.rule.shares(mixture.log_weights, self.space.speed(plans), gumbel)
         return torch.einsum("bk,bkhs->bhs", shares, plans)
 
 
-class RuledGenerator(Generator):
-    """A dancer who follows a rule and hears of no wish, only of the emotion. Chance is drawn anew in every
-    frame."""
-
-    def __init__(self, checkpoint: Checkpoint, rule: Rule) -> None:
-        sampling = Sampling(
-            decision_rate=FRAME_RATE,
+def ruled_generator(checkpoint: Checkpoint, rule: Rule) -> Generator:
+    """A dancer that follows a rule and hears only the emotion. Noise is drawn anew in every frame."""
+    return Generator(
+        checkpoint,
+        Sampling(
             noise_persistence=0.0,
             overlap=0.0 if rule.newest else Sampling.overlap,
             emphasis=rule.emphasis,
-        )
-        super().__init__(checkpoint, sampling, compiled=False)
-        self.rule = rule
-
-    def _planner(self) -> Planner:
-        return RuledPlanner(super()._planner(), self.rule)
-
-    def _led_back(self, pose: FloatArray) -> FloatArray:
-        return pose if self.rule.alone else super()._led_back(pose)
-
-    def _on_its_feet(
-        self, state: DanceState, before: FloatArray, after: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        if self.rule.alone:
-            return np.zeros_like(state.drift), np.zeros_like(state.holds), np.zeros(len(after))
-        return super()._on_its_feet(state, before, after)
-
-    def _temperature(self, energy: float, weights: FloatArray, kind: NDArray[np.int64]) -> FloatArray:
-        return np.ones((len(weights), 1), dtype=np.float32)
-
-    def _plan(
-        self,
-        state: DanceState,
-        weights: FloatArray,
-        wish: FloatArray,
-        asked: FloatArray,
-        gumbel: FloatArray,
-        noise: FloatArray,
-    ) -> tuple[FloatArray, Cache]:
-        deviation = np.float32(self.rule.deviation(state.tick / FRAME_RATE))
-        return super()._plan(state, weights, wish, asked, gumbel, deviation * noise)
-
-    def _wish(self, state: DanceState, asked: FloatArray, manner: FloatArray) -> FloatArray:
-        return np.full_like(super()._wish(state, asked, manner), np.nan)
+            invention=0.0,
+        ),
+        sampler=RuleSampler(checkpoint.network, checkpoint.space, rule),
+        compiled=False,
+        conditioned=False,
+        post_processing=not rule.alone,
+    )

@@ -226,9 +226,11 @@ def with_only_clips(
     clips: Clips, training: NDArray[np.int64], held_out: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The same halves (N,), (M,), but that the only clip of a content in a label is trained on: what is held
-    out, the dancer could not show in that emotion at all."""
+    out, the dancer could not show in that emotion at all. Where none would be left, all are kept."""
     shown = {(clips.labels[i], clips.contents[i]) for i in training.tolist()}
     only = np.array([(clips.labels[i], clips.contents[i]) not in shown for i in held_out.tolist()], dtype=bool)
+    if only.all():
+        return training, held_out
     return np.sort(np.concatenate([training, held_out[only]])), held_out[~only]
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.activity import WINDOWS, activity_input, coming_speed
+from models.activity import SPEED_HORIZON, activity_input, coming_speed
 from models.clips import PALETTE_LABELS, Clips
 from models.features import (
     DIRECTIONS,
@@ -219,7 +219,7 @@ class WindowSampler:
         """`manners` are the units of manners, measured on the bank if there are none yet."""
         self.bank, self.length, self.horizon = bank, length, horizon
         self.largest_error, self.wishes = largest_error, True
-        self.span = 1 + length + max(horizon, *WINDOWS)
+        self.span = 1 + length + max(horizon, SPEED_HORIZON)
         self.manners = manners or Manners.fit(bank.features, bank.starts)
         self.manner = self.manners.of(bank.features, bank.starts)
         self._groups = self._group_segments()
@@ -290,10 +290,8 @@ class WindowSampler:
         features, conditions, speed, manner, kinds = (np.stack(part) for part in zip(*rows, strict=True))
         coming_frame = slice(2, 2 + self.length)
         conditions, manner, kinds = conditions[:, coming_frame], manner[:, coming_frame], kinds[:, coming_frame]
-        coming = [coming_speed(speed[:, 1:], window)[:, : self.length] for window in WINDOWS]
-        wishes = np.concatenate(
-            [activity_input(np.stack(coming, axis=-1)), manner, np.eye(len(KINDS))[kinds]], axis=-1
-        )
+        coming = coming_speed(speed[:, 1:], SPEED_HORIZON)[:, : self.length, None]
+        wishes = np.concatenate([activity_input(coming), manner, np.eye(len(KINDS))[kinds]], axis=-1)
         self._forget(rng, conditions, wishes)
         return self._with_errors(rng, features, conditions.astype(np.int64), wishes.astype(np.float32))
 
@@ -368,7 +366,7 @@ class WindowSampler:
         table = np.zeros((palette_count, len(KINDS), PHRASES, PHRASE_COUNT), dtype=np.float32)
         table[..., 0] = 0.3
         for kind in range(len(KINDS)):
-            shown = [c for c in range(palette_count) if self.shows(c, kind, WINDOWS[0] + 1)]
+            shown = [c for c in range(palette_count) if self.shows(c, kind, SPEED_HORIZON + 1)]
             if not shown:
                 continue
             drawn = [self._phrases_of(rng, condition, kind) for condition in shown]
@@ -388,7 +386,7 @@ class WindowSampler:
         self, rng: np.random.Generator, condition: int, kind: int
     ) -> tuple[FloatArray, NDArray[np.int64]]:
         """Phrases (N, 13) of a condition and kind, and the segments (N,) they come from."""
-        second = WINDOWS[0]
+        second = SPEED_HORIZON
         segments, _ = self.segments_of(condition, kind)
         segments = segments[np.diff(self.bank.starts)[segments] > second]
         drawn = rng.choice(segments, size=4 * PHRASES, p=self._balanced(segments, CONTENT_POWER))
@@ -405,11 +403,6 @@ class WindowSampler:
         wishes[rng.random(count) < 0.1, :, 0] = np.nan
         wishes[rng.random(count) < 0.1, :, MANNER] = np.nan
         wishes[rng.random(count) < 0.1, :, MANNER.stop :] = np.nan
-        # What is to come at once is said live only now and then, so most of the time it is unknown here too.
-        ends = np.sort(rng.integers(0, self.length, (count, 2)), axis=1)
-        frame = np.arange(self.length)
-        said = (frame >= ends[:, :1]) & (frame < ends[:, 1:]) & (rng.random((count, 1)) < 0.6)
-        wishes[..., 1][~said] = np.nan
         if not self.wishes:
             wishes[:] = np.nan
 

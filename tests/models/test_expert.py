@@ -36,7 +36,7 @@ def at(expert: Expert, frames: list[int]) -> tuple[FloatArray, FloatArray, Float
     steps = np.concatenate([poses - before, bank.features[frames, POSE_COUNT:]], axis=1)
     speed = activity_input(coming_speed_in_clip(bank)[frames])
     kinds = np.eye(len(KINDS))[bank.kind[np.searchsorted(bank.starts, frames, side="right") - 1]]
-    wishes = np.column_stack([speed, np.full(len(frames), np.nan), expert.sampler.manner[frames], kinds])
+    wishes = np.column_stack([speed, expert.sampler.manner[frames], kinds])
     return poses, steps, wishes.astype(np.float32)
 
 

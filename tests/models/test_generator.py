@@ -1,4 +1,3 @@
-from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -6,14 +5,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.activity import speed_of_input
 from models.checkpoint import Checkpoint
-from models.features import DIRECTIONS, HEIGHT, POSE_COUNT, pose_positions, positions_to_features
+from models.features import DIRECTIONS, HEIGHT, POSE_COUNT, positions_to_features
 from models.footing import STANDING_TOE, TOES
-from models.generator import HOMEWARD_RATE, MAX_FACING_RATE, MEMORY, SEAM, DanceState, Generator, Sampling
+from models.generator import HOMEWARD_RATE, MAX_FACING_RATE, SEAM, DanceState, Generator, Sampling
 from models.kinds import DEFAULT_REPERTOIRE, KINDS
-from models.mixture import choose_component, sample_components
-from models.planner import Planner
-from models.skeleton import BONE_LENGTHS, BONE_PARENTS, joint_speed
+from models.mixture import sample_components
+from models.planner import ChunkSampler
+from models.skeleton import BONE_LENGTHS, BONE_PARENTS
 from models.wish import MANNER, PHRASE_COUNT
 from tests.synthetic import swinging_figure
 
@@ -65,7 +65,7 @@ def test_dancing_for_long_costs_no_more_memory(generator: Generator) -> None:
 
 
 def test_the_streamed_plan_is_that_of_the_network_over_the_whole_past(dancer: Checkpoint) -> None:
-    generator = Generator(dancer, Sampling(temperature=0.0, pull=0.0, emphasis=0.0))
+    generator = Generator(dancer, Sampling(temperature=0.0, emphasis=0.0))
     first = generator.start(1)
     states = [first, *danced(generator, first, 50)]
     frames = torch.cat([generator.space.inputs(*map(torch.from_numpy, (s.pose, s.step))) for s in states[:-1]])
@@ -75,9 +75,9 @@ def test_the_streamed_plan_is_that_of_the_network_over_the_whole_past(dancer: Ch
     with torch.inference_mode():
         mixture, _ = dancer.network(frames[None], labels, wishes)
         last = mixture.last()
-        chosen = choose_component(last.log_weights, torch.from_numpy(states[-1].gumbel))
-        plans = dancer.space.decode(sample_components(last, torch.zeros(1, 16)))
-    np.testing.assert_allclose(states[-1].plans[:, 0], plans[:, int(chosen)].numpy(), atol=1e-4)
+        plans = dancer.space.decode(sample_components(last, torch.zeros(1, 16)))[0].numpy()
+    apart = np.abs(plans - states[-1].plans[:, 0]).max(axis=(1, 2))
+    assert apart.min() < 1e-4, "the plan is none of the components' means"
 
 
 def test_dancers_of_one_batch_do_not_disturb_each_other(generator: Generator) -> None:
@@ -95,7 +95,7 @@ def test_a_prompt_does_not_make_the_shown_pose_jump(dancer: Checkpoint) -> None:
     features = positions_to_features(swinging_figure(30, rate=1.3, phase=2.0))
     prompted = generator.prompt(state, features)
     np.testing.assert_allclose(prompted.positions, state.positions, atol=1e-4)
-    assert np.abs(generator.prompt(state, features, seamless=False).positions - state.positions).max() > 0.05
+    assert np.abs(generator.prompt(state, features, seamless=False).positions - state.positions).max() > 0.02
     after = danced(generator, prompted, SEAM + 1)
     np.testing.assert_array_equal(after[-1].shown_features, after[-1].features)
     shown = np.stack([prompted.positions] + [s.positions for s in after])
@@ -127,7 +127,7 @@ def test_the_dancer_stays_near_the_middle_of_the_stage(dancer: Checkpoint) -> No
     walking[:, 50] = 1.0  # a metre a second forwards, outwards
     farthest, features = 0.0, state.pose
     for _ in range(300):
-        state, _ = generator._travel(state, features, walking[:, 49:])
+        state = generator._travel(state, features, walking[:, 49:])
         farthest = max(farthest, float(np.linalg.norm(state.place)))
     assert farthest < 2.5
 
@@ -160,9 +160,10 @@ def test_no_phrase_is_danced_twice_at_one_tempo(generator: Generator) -> None:
         generator.start(2), whim=np.array([[-1.0], [1.0]]) * np.eye(1, PHRASE_COUNT), rank=np.full(2, 0.9)
     )
     weights = np.stack([HAPPY, HAPPY])
-    (slow, fast), wishes = generator.wish_of(state, weights, 1.0)
+    wishes = generator.wish_of(state, weights, 1.0)
+    slow, fast = speed_of_input(wishes[:, 0])
     assert fast / slow == pytest.approx(np.exp(2 * generator.sampling.tempo))
-    assert (wishes[0, 2:] == wishes[1, 2:]).all() and wishes[0, 0] < wishes[1, 0]
+    assert (wishes[0, 1:] == wishes[1, 1:]).all() and wishes[0, 0] < wishes[1, 0]
 
 
 def test_where_phrases_are_scarce_the_dancer_invents_more(dancer: Checkpoint) -> None:
@@ -177,7 +178,7 @@ def test_where_phrases_are_scarce_the_dancer_invents_more(dancer: Checkpoint) ->
     between = generator._temperature(1.0, weights.mean(axis=0, keepdims=True), state.kind[:1])
     assert between.item() == pytest.approx((usual + happy) / 2)
     other = replace(state, whim=-state.whim)
-    wishes = (generator.wish_of(one, weights, 1.0)[1][:, MANNER] for one in (state, other))
+    wishes = (generator.wish_of(one, weights, 1.0)[:, MANNER] for one in (state, other))
     apart = np.abs(np.subtract(*wishes)).mean(axis=1) / np.abs(2 * state.whim[:, 1:]).mean(axis=1)
     assert apart[0] == pytest.approx(generator.sampling.whim) and apart[1] > apart[0] + 0.2
 
@@ -186,13 +187,15 @@ def test_the_network_hears_an_emotion_further_from_the_mean_of_all(
     dancer: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = []
-    usual = Planner.forward
+    usual = ChunkSampler.forward
 
-    def listening(self: Planner, pose: Tensor, step: Tensor, label_weights: Tensor, *given: Tensor) -> object:
+    def listening(
+        self: ChunkSampler, pose: Tensor, step: Tensor, label_weights: Tensor, *given: Tensor
+    ) -> object:
         heard.append(label_weights[0].numpy().copy())
         return usual(self, pose, step, label_weights, *given)
 
-    monkeypatch.setattr(Planner, "forward", listening)
+    monkeypatch.setattr(ChunkSampler, "forward", listening)
     size = len(dancer.palette)
     happy, all_alike = np.eye(size, dtype=np.float32)[1], np.full(size, 1 / size, dtype=np.float32)
     for emphasis, weights in ((0.0, happy), (0.5, happy), (0.5, all_alike)):
@@ -206,8 +209,8 @@ def test_the_network_hears_an_emotion_further_from_the_mean_of_all(
 
 def test_nobody_is_ever_asked_to_stand(generator: Generator) -> None:
     state = replace(generator.start(1), whim=np.full((1, PHRASE_COUNT), -3.0), rank=np.zeros(1))
-    asked, _ = generator.wish_of(state, np.stack([HAPPY]), 0.1)
-    assert asked.item() == generator.sampling.lowest_speed
+    asked = speed_of_input(generator.wish_of(state, np.stack([HAPPY]), 0.1)[:, 0])
+    assert asked.item() == pytest.approx(generator.sampling.lowest_speed)
 
 
 def test_between_two_emotions_the_phrase_lies_between_theirs(generator: Generator) -> None:
@@ -228,43 +231,6 @@ def test_one_phrase_follows_another_over_the_whole_range_of_the_emotion(dancer: 
     changes = np.abs(np.diff(ranks, axis=0))
     changes = np.minimum(changes, 1 - changes)[changes > 0]
     assert changes.min() > 0.2, "the next phrase was like the last"
-
-
-def test_who_hardly_moves_is_told_to_move_at_once(generator: Generator) -> None:
-    state = replace(generator.start(3), asked=np.full(3, 0.4), moved=np.array([0.0, 0.4, 1.2]))
-    at_once = generator._at_once(state, np.full(3, 0.5))
-    assert at_once[0] == 0.5 and np.isnan(at_once[1:]).all()
-
-
-def test_the_speed_danced_is_that_of_the_body_before_its_legs_hold_it_back(dancer: Checkpoint) -> None:
-    generator = Generator(dancer, Sampling(stage_radius=1e6))
-    states = danced(generator, generator.start(1), 90)
-    planned = [pose_positions(state.features, state.place, state.yaw) for state in states]
-    speed = joint_speed(np.concatenate(planned))
-    mean = states[0].moved
-    for value in speed:
-        mean = mean + (value - mean) / MEMORY
-    np.testing.assert_allclose(states[-1].moved, mean, rtol=1e-3)
-
-
-def test_the_pull_prefers_the_component_that_moves_as_asked(dancer: Checkpoint) -> None:
-    """A mixture whose heaviest component stands still: without the pull the dancer does too."""
-    torch.manual_seed(0)
-    space, config = dancer.space, dancer.network.config
-    still = -space.plan_mean @ (space.basis / space.basis.square().sum(-1, keepdim=True)).T
-    lively = torch.randn(config.target_count)
-    network = deepcopy(dancer.network)
-    with torch.no_grad():
-        network.head.weight.zero_()
-        means = torch.stack([still, lively, -lively])  # one way alone would come to its end
-        scales = torch.full((config.components, config.target_count), -9.0)
-        network.head.bias.copy_(torch.cat([torch.tensor([7.0, 0.0, 0.0]), means.flatten(), scales.flatten()]))
-    restless = replace(dancer, network=network)
-    moved = {}
-    for pull in (0.0, 8.0):
-        generator = Generator(restless, Sampling(pull=pull, temperature=0.0))
-        moved[pull] = float(danced(generator, generator.start(1), 60)[-1].moved.item())
-    assert moved[8.0] > 2 * moved[0.0]
 
 
 def test_the_past_of_a_taller_visitor_stands_on_the_dancers_floor(generator: Generator) -> None:
@@ -293,7 +259,7 @@ def travelled(generator: Generator, state: DanceState, poses: np.ndarray, turnin
     rates = np.array([[0.0, 0.0, turning]], dtype=np.float32)
     yaws = []
     for pose in poses:
-        state, _ = generator._travel(state, pose[None], rates)
+        state = generator._travel(state, pose[None], rates)
         yaws.append(state.yaw[0])
     return np.array(yaws)
 
@@ -378,5 +344,5 @@ def test_each_kind_is_asked_for_in_its_own_phrases(dancer: Checkpoint) -> None:
     phrases[:, WALK, :, 0] = 5.0
     generator = Generator(replace(dancer, phrases=phrases))
     state = replace(generator.start(2), kind=np.array([DANCE, WALK]), whim=np.zeros((2, PHRASE_COUNT)))
-    asked, _ = generator.wish_of(state, np.stack([HAPPY, HAPPY]), 1.0)
+    asked = speed_of_input(generator.wish_of(state, np.stack([HAPPY, HAPPY]), 1.0)[:, 0])
     assert asked[1] == pytest.approx(5.0) and asked[0] < 2.5

@@ -10,7 +10,6 @@ from models.features import HEIGHT, POSE_COUNT
 from models.generator import DanceState, Generator, with_unit_directions
 from models.mixture import Mixture
 from models.motion_space import STEP_COUNT
-from models.planner import Planner
 from models.sampling_rules import (
     COSINE_PERIOD,
     LEFT_ALONE,
@@ -18,13 +17,13 @@ from models.sampling_rules import (
     NEWEST,
     RULES,
     Rule,
-    RuledGenerator,
-    RuledPlanner,
+    RuleSampler,
     at_random,
     drawn,
     most_probable,
     movement_ranked,
     next_most_probable,
+    ruled_generator,
 )
 from models.skeleton import FRAME_RATE
 
@@ -69,21 +68,19 @@ def test_the_variance_is_divided_and_comes_and_goes() -> None:
     assert MEAN.deviation(0.0) == 0.0
 
 
-def test_a_planner_blends_the_plans_as_the_rule_says(dancer: Checkpoint) -> None:
-    planner = Planner(dancer.network, dancer.space, pull=4.0)
+def test_a_sampler_blends_the_plans_as_the_rule_says(dancer: Checkpoint) -> None:
     means = torch.randn(1, 3, dancer.space.target_count)
     mixture = Mixture(LOG_WEIGHTS, means, torch.zeros_like(means))
-    plan = RuledPlanner(planner, rule("most probable")).pick(
-        mixture, torch.full((1,), torch.nan), STILL, torch.zeros(1, dancer.space.target_count)
-    )
+    none = torch.zeros(1, dancer.space.target_count)
+    plan = RuleSampler(dancer.network, dancer.space, rule("most probable")).sample(mixture, STILL, none)
     torch.testing.assert_close(plan, dancer.space.decode(means[:, 1]))
-    blend = RuledPlanner(planner, Rule("half", "", lambda *_: torch.tensor([[0.5, 0.0, 0.5]])))
-    plan = blend.pick(mixture, torch.zeros(1), STILL, torch.zeros(1, dancer.space.target_count))
+    half = Rule("half", "", lambda *_: torch.tensor([[0.5, 0.0, 0.5]]))
+    plan = RuleSampler(dancer.network, dancer.space, half).sample(mixture, STILL, none)
     torch.testing.assert_close(plan, dancer.space.decode(0.5 * (means[:, 0] + means[:, 2])))
 
 
 def danced(dancer: Checkpoint, rule: Rule, seed: int) -> DanceState:
-    generator = RuledGenerator(dancer, rule)
+    generator = ruled_generator(dancer, rule)
     state = generator.start(2, seed)
     for _ in range(6):
         state = generator.step(state, HAPPY)
@@ -103,12 +100,12 @@ def noise_at(
     given = []
     usual = Generator._plan
 
-    def listening(self, state, weights, wish, asked, gumbel, noise):  # type: ignore[no-untyped-def]
+    def listening(self, state, weights, wish, gumbel, noise):  # type: ignore[no-untyped-def]
         given.append((gumbel, noise))
-        return usual(self, state, weights, wish, asked, gumbel, noise)
+        return usual(self, state, weights, wish, gumbel, noise)
 
     monkeypatch.setattr(Generator, "_plan", listening)
-    generator = RuledGenerator(dancer, rule)
+    generator = ruled_generator(dancer, rule)
     state = generator.start(40)
     for tick in ticks:
         state = generator.step(replace(state, tick=tick), HAPPY)
@@ -140,17 +137,17 @@ def test_without_variance_and_choice_there_is_no_chance(dancer: Checkpoint) -> N
 
 
 def test_the_newest_plan_is_danced_alone(dancer: Checkpoint) -> None:
-    generator = RuledGenerator(dancer, replace(NEWEST, alone=True))
+    generator = ruled_generator(dancer, replace(NEWEST, alone=True))
     plans = np.zeros((1, 2, 2, STEP_COUNT), dtype=np.float32)
     plans[0, 0, 0, POSE_COUNT:], plans[0, 1, 1, POSE_COUNT:] = 0.2, 0.6
     pose = generator.start().pose
     assert generator._dance(pose, plans, None, 0.0, 1.0)[1][0] == pytest.approx([0.2] * 3)
-    assert (RuledGenerator(dancer, RULES[0])._dance(pose, plans, None, 0.0, 1.0)[1][0] > 0.3).all()
+    assert (ruled_generator(dancer, RULES[0])._dance(pose, plans, None, 0.0, 1.0)[1][0] > 0.3).all()
 
 
 def test_a_dancer_who_is_left_alone_goes_where_the_network_takes_it(dancer: Checkpoint) -> None:
     state = Generator(dancer).start()
-    led, free = RuledGenerator(dancer, MEAN), RuledGenerator(dancer, LEFT_ALONE)
+    led, free = ruled_generator(dancer, MEAN), ruled_generator(dancer, LEFT_ALONE)
     strange = state.pose + np.random.default_rng(0).normal(0, 0.5, state.pose.shape).astype(np.float32)
     still = np.zeros((1, 1, 1, STEP_COUNT), dtype=np.float32)
     unchanged = with_unit_directions(strange)
@@ -158,5 +155,5 @@ def test_a_dancer_who_is_left_alone_goes_where_the_network_takes_it(dancer: Chec
     assert np.abs(led._dance(strange, still, None, 0.0, 1.0)[0] - unchanged).max() > 0.05
     floating = replace(state, pose=state.pose + np.eye(POSE_COUNT, dtype=np.float32)[HEIGHT])
     rates = np.zeros((1, 3), dtype=np.float32)
-    assert free._travel(floating, floating.pose, rates)[0].pose[0, HEIGHT] == floating.pose[0, HEIGHT]
-    assert led._travel(floating, floating.pose, rates)[0].pose[0, HEIGHT] < floating.pose[0, HEIGHT] - 0.1
+    assert free._travel(floating, floating.pose, rates).pose[0, HEIGHT] == floating.pose[0, HEIGHT]
+    assert led._travel(floating, floating.pose, rates).pose[0, HEIGHT] < floating.pose[0, HEIGHT] - 0.1

@@ -15,7 +15,7 @@ from models.judge import JudgeRecipe
 from models.sampling_rules import RULES
 from models.study import Study, main
 from models.study_results import Row, cell, differences, markdown, read_json, write_json
-from models.systems import HEARD, OWN, PLAIN, SYSTEMS, System, parameter_count
+from models.systems import OWN, PLAIN, SYSTEMS, System, parameter_count
 from models.train import Diverged, train_step
 from tests.synthetic import synthetic_clips
 
@@ -56,7 +56,7 @@ def test_all_systems_have_as_many_parameters_and_steps(budget: Budget) -> None:
 
 def test_the_last_system_is_the_recipe_of_the_budget() -> None:
     assert SYSTEMS[-1].recipe(BUDGETS["full"].recipe, 20) == BUDGETS["full"].recipe
-    assert SYSTEMS[-1].rules == (OWN, PLAIN, HEARD) and SYSTEMS[-1].rehearsal
+    assert SYSTEMS[-1].rules == (OWN, PLAIN) and SYSTEMS[-1].rehearsal
 
 
 def test_systems_have_names_of_their_own_that_can_be_files() -> None:
@@ -107,7 +107,7 @@ def test_one_command_writes_table_and_plots(finished: Path) -> None:
     with (finished / "table.csv").open(newline="", encoding="utf-8") as file:
         rows = {row["system"]: row for row in csv.DictReader(file)}
     rules = [f"mdn: {rule.name}" for rule in RULES[1:]]
-    own = ["default", "default: plain", "default: unpulled"]
+    own = ["default", "default: plain"]
     assert list(rows) == ["real", "mse", "mse: left alone", "mdn", *rules, *own]
     for label, row in rows.items():
         measures = (

@@ -164,4 +164,5 @@ def test_the_only_clip_of_a_content_in_an_emotion_is_never_held_out() -> None:
     clips = clips_of([("1", content, "sad", figure) for content in ("bow", "bow", "bye", "guide")])
     training, held_out = train.with_only_clips(clips, np.array([0, 3]), np.array([1, 2]))
     assert training.tolist() == [0, 2, 3] and held_out.tolist() == [1]
-    assert train.with_only_clips(clips, np.array([0, 1, 2, 3]), np.array([], int))[0].tolist() == [0, 1, 2, 3]
+    nothing_else = np.array([0, 1, 3]), np.array([2])
+    assert [half.tolist() for half in train.with_only_clips(clips, *nothing_else)] == [[0, 1, 3], [2]]
