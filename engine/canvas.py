@@ -15,8 +15,8 @@ SCALES = (1.0, 0.75, 0.5)
 TOO_SLOW, EASY = 0.85, 0.35
 """Shares of the time for one picture above which the scale goes down, and below which it may go up again."""
 
-JUDGED = 90
-"""Pictures over which that is judged."""
+CLASSIFIED = 90
+"""Pictures over which that is classified."""
 
 PATIENCE = 1800
 """Pictures at one scale before a sharper one is tried: half a minute."""
@@ -34,7 +34,7 @@ class AutomaticScale:
         self.scale = 1.0 if fixed is None else fixed
         self._period = period
         self._fixed = fixed is not None
-        self._recent: deque[float] = deque(maxlen=JUDGED)
+        self._recent: deque[float] = deque(maxlen=CLASSIFIED)
         self._pictures = 0
         self._failed_at = 0
 
@@ -42,7 +42,7 @@ class AutomaticScale:
         """Take in how long a picture took; True when the scale has changed."""
         self._recent.append(seconds)
         self._pictures += 1
-        if self._fixed or len(self._recent) < JUDGED:
+        if self._fixed or len(self._recent) < CLASSIFIED:
             return False
         share = statistics.median(self._recent) / self._period
         place = SCALES.index(self.scale)

@@ -123,7 +123,7 @@ class Dance(Room):
             self._generator = self._load()
         self._due = time.perf_counter()
         if self._index:  # opened again after a fault: go on from where the dancer stands
-            self._state = self._generator.sew(self._state, self._fresh(self._seed + self._index))
+            self._state = self._generator.blend(self._state, self._fresh(self._seed + self._index))
             return
         self._resets = controls.resets
         self._emotion_at_start = controls.emotion_changed_at
@@ -141,7 +141,7 @@ class Dance(Room):
         assert controls is not None and self._generator is not None
         if controls.resets != self._resets:
             self._resets = controls.resets
-            self._state = self._generator.sew(self._state, self._fresh(self._seed + controls.resets))
+            self._state = self._generator.blend(self._state, self._fresh(self._seed + controls.resets))
         pose = self._newest_pose()
         visitor = self._listen(pose, controls, started)
         if thought.before is not self._state or thought.is_of_other(controls):
@@ -165,17 +165,17 @@ class Dance(Room):
         asked_at = controls.emotion_changed_at or time.perf_counter()
         self._glide = self._glide.toward(controls.emotion_target, asked_at, controls.glide_s)
         weights = self._glide.weights_at(at)
-        after = self._generator.think(self._state, weights, self._energy(controls), controls.repertoire)
+        after = self._generator.predict(self._state, weights, self._energy(controls), controls.repertoire)
         return _Thought(self._state, controls, weights, after)
 
     def _answer(self, thought: _Thought, visitor: VisitorMovement | None, influence: float) -> DanceState:
         """The frame that was thought of, drawn to the visitor's pose as the dancer's emotion has it."""
         assert self._generator is not None
         if visitor is None:
-            return self._generator.act(thought.after)
+            return self._generator.apply(thought.after)
         toward = answering_pose(visitor, thought.weights, self._generator.checkpoint.restyling)
         tempo = answering_tempo(visitor, influence)
-        return self._generator.act(thought.after, toward, draw_share(visitor, influence), tempo)
+        return self._generator.apply(thought.after, toward, draw_share(visitor, influence), tempo)
 
     def _energy(self, controls: Controls) -> float:
         """How much the dancer moves: as is set, and the more the visitor moves."""
@@ -207,8 +207,8 @@ class Dance(Room):
         assert controls is not None and self._generator is not None
         # a network that is slow just now must not keep the stage still while a dancer gets going unseen
         frames = min(FRAME_RATE, int(longest / max(self._thinking, 1e-3)))
-        return self._generator.warm(
-            self._generator.start(1, seed % 2**63),
+        return self._generator.warm_up(
+            self._generator.initial_state(1, seed % 2**63),
             self._glide.weights_at(time.perf_counter()),
             max(frames, 1),
             longest,
@@ -276,8 +276,8 @@ class Dance(Room):
         self._complaint.warning("%s; beginning anew", what)
         fresh = self._fresh(self._seed + self._index)
         if is_whole(self._state):
-            self._state = self._generator.sew(self._state, fresh)
-        else:  # a seam to what is no body would hand it on for ever
+            self._state = self._generator.blend(self._state, fresh)
+        else:  # a blend_offset to what is no body would hand it on for ever
             place = self._state.place
             self._state = replace(fresh, place=place) if np.isfinite(place).all() else fresh
         self._trouble.ends()
@@ -303,9 +303,9 @@ class Dance(Room):
 
 
 def is_whole(state: DanceState) -> bool:
-    """Whether what a seam takes over from a state is finite."""
+    """Whether what a blend_offset takes over from a state is finite."""
     feet = (state.drift, state.holds)
-    parts = (state.pose, state.step, state.seam, state.place, state.yaw, state.facing, *feet)
+    parts = (state.pose, state.delta, state.blend_offset, state.place, state.yaw, state.facing, *feet)
     return all(np.isfinite(part).all() for part in parts)
 
 

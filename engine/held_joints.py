@@ -7,7 +7,7 @@ when the body moves or turns.
 import numpy as np
 
 from models.features import heading, turn
-from models.seam import turned, turns_between
+from models.inertialization import rotated, rotation_between
 from models.skeleton import (
     BONE_COUNT,
     BONE_LENGTHS,
@@ -115,5 +115,5 @@ def swing(start: FloatArray, end: FloatArray, share: FloatArray) -> FloatArray:
     share = share[:, None]
     start_length, end_length = lengths_of(start), lengths_of(end)
     first, last = unit_vectors(start), unit_vectors(end)
-    direction = np.where(share >= 1.0, last, turned(first, share * turns_between(first, last)))
+    direction = np.where(share >= 1.0, last, rotated(first, share * rotation_between(first, last)))
     return direction * (start_length + share * (end_length - start_length))

@@ -21,7 +21,7 @@ from engine.faults import StartError
 from engine.free_memory import keep_together
 from engine.heartbeat import Heartbeat, tell_systemd, tell_watchdog, watched, when_the_watchdog_leaves
 from engine.mailbox import Mailbox
-from engine.movement_emotion import MovementEmotion, default_movement_judge
+from engine.movement_emotion import MovementEmotion, default_movement_classifier
 from engine.operator import Controls, Operator
 from engine.osc_in import OscIn
 from engine.osc_out import OscOut, OscRates
@@ -77,7 +77,9 @@ class Installation:
         try:
             palette = read_palette(checkpoint)
             # a commercial dancer does not load the non-commercial classifier
-            judge = default_movement_judge() if is_noncommercial(read_card(checkpoint)) else None
+            emotion_classifier = (
+                default_movement_classifier() if is_noncommercial(read_card(checkpoint)) else None
+            )
         except CheckpointError as error:
             raise StartError(f"--checkpoint: {error}") from None
         self.controls: Mailbox[Controls] = Mailbox()
@@ -107,7 +109,13 @@ class Installation:
         )
         self.rooms: list[Room] = [self.dance, *self._visitor_rooms()]
         self.rooms.append(
-            MovementEmotion(self.poses, self.visitor_emotion, self.operator, self.statistics, judge=judge)
+            MovementEmotion(
+                self.poses,
+                self.visitor_emotion,
+                self.operator,
+                self.statistics,
+                emotion_classifier=emotion_classifier,
+            )
         )
         if settings.show is not None:
             show = read_show(settings.show, palette)

@@ -3,7 +3,7 @@
     python -m engine.movement_accuracy --data clips.npz
 
 Held-out clips are put before a pinhole camera, seen as landmarks with the noise and the losses that a detector
-has, and taken through the whole camera path (`engine.visitor_body`); then two-second windows are judged.
+has, and taken through the whole camera path (`engine.visitor_body`); then two-second windows are classified.
 """
 
 import argparse
@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from engine.landmarks import LANDMARK_COUNT, LANDMARKS_OF_JOINT, BodyLandmarks
-from engine.movement_emotion import default_movement_judge
+from engine.movement_emotion import default_movement_classifier
 from engine.visitor_body import VisitorBody
 from models.clips import ClipsError, read_clips, split_clips
+from models.emotion_classifier import LONG, ClassifierError, emotion_of, windows_of
 from models.features import turn
-from models.judge import LONG, JudgeError, emotion_of, windows_of
-from models.movement_judge import LIMBS, read_movement_judge
+from models.movement_classifier import LIMBS, read_movement_classifier
 from models.skeleton import FRAME_RATE, INDEX, JOINTS, FloatArray, mirror_positions
 
 WIDTH, HEIGHT, FOCAL, DISTANCE = 1280, 720, 900.0, 3.5
@@ -68,23 +68,25 @@ def main(arguments: list[str] | None = None) -> int:
     """Print how often it is right, for each emotion."""
     parser = argparse.ArgumentParser(prog="python -m engine.movement_accuracy", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="clips, npz, as models.prepare writes them")
-    parser.add_argument("--judge", type=Path, default=default_movement_judge())
+    parser.add_argument("--classifier", type=Path, default=default_movement_classifier())
     given = parser.parse_args(arguments)
     try:
-        clips, judge = read_clips(given.data), read_movement_judge(given.judge)
-    except (ClipsError, JudgeError) as error:
+        clips, emotion_classifier = read_clips(given.data), read_movement_classifier(given.classifier)
+    except (ClipsError, ClassifierError) as error:
         parser.error(str(error))
     rng = np.random.default_rng(2)
-    right: list[list[bool]] = [[] for _ in judge.emotions]
+    right: list[list[bool]] = [[] for _ in emotion_classifier.emotions]
     for clip in split_clips(clips)[1].tolist():
-        emotion = emotion_of(clips.labels[clip], judge.emotions)
+        emotion = emotion_of(clips.labels[clip], emotion_classifier.emotions)
         if emotion is None or len(clips.clip(clip)) < LONG:
             continue
         for positions in (clips.clip(clip), mirror_positions(clips.clip(clip))):
             windows = windows_of(seen_by_camera(positions, rng), LONG, FRAME_RATE // 2)
-            right[emotion] += (judge.look(windows.astype(np.float32))[0].argmax(axis=1) == emotion).tolist()
+            right[emotion] += (
+                emotion_classifier.look(windows.astype(np.float32))[0].argmax(axis=1) == emotion
+            ).tolist()
     shares = [float(np.mean(some)) if some else float("nan") for some in right]
-    for name, some, share in zip(judge.emotions, right, shares, strict=True):
+    for name, some, share in zip(emotion_classifier.emotions, right, shares, strict=True):
         sys.stdout.write(f"{name:12s} {share:4.0%} of {len(some)} windows\n")
     sys.stdout.write(f"{'mean':12s} {np.nanmean(shares):4.0%}, chance {1 / len(shares):.0%}\n")
     return 0

@@ -26,13 +26,13 @@ from models.skeleton import FRAME_RATE, FloatArray
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from models.judge import Judge
+    from models.emotion_classifier import EmotionClassifier
 
 WINDOW = 2.0
-"""Seconds of movement that are judged."""
-JUDGE_EVERY = 0.25
+"""Seconds of movement that are classified."""
+CLASSIFY_EVERY = 0.25
 FEWEST_POSES = 20
-"""Poses in a window with fewer of which it is not judged."""
+"""Poses in a window with fewer of which it is not classified."""
 MEMORY = 1.5
 """Seconds over which judgements are averaged."""
 MARGIN = 0.15
@@ -49,9 +49,9 @@ WANDER_EVERY, WANDER_GLIDE = 24.0, 8.0
 """Seconds from one emotion of the wander to the next, and of the change between them."""
 
 
-def default_movement_judge() -> Path:
+def default_movement_classifier() -> Path:
     """The classifier that ships, wherever the package was installed."""
-    return Path(str(files("assets"))) / "movement_judge.safetensors"
+    return Path(str(files("assets"))) / "movement_classifier.safetensors"
 
 
 class Leader:
@@ -110,13 +110,13 @@ class MovementEmotion(Room):
         operator: Operator,
         statistics: Statistics,
         *,
-        judge: Path | None,
+        emotion_classifier: Path | None,
     ) -> None:
-        """`judge` is the classifier; without one the emotion wanders while `automatic` is on."""
+        """`classifier` is the classifier; without one the emotion wanders while `automatic` is on."""
         super().__init__(statistics)
         self._poses, self._shown, self._operator = poses, shown, operator
-        self.judge = judge
-        self._judge: Judge | None = None
+        self.emotion_classifier = emotion_classifier
+        self._classifier: EmotionClassifier | None = None
         self._history: deque[Pose] = deque(maxlen=int(2 * WINDOW * 2 * FRAME_RATE))
         self._version = 0
         self._began = time.perf_counter()
@@ -128,30 +128,30 @@ class MovementEmotion(Room):
 
     def open(self) -> None:
         """Read the classifier, if there should be one. Raises PermanentFault if it cannot be read."""
-        if self.judge is None:
+        if self.emotion_classifier is None:
             log.info(
                 "the classifier of movement may not be used commercially: automatic lets the emotion wander"
             )
             return
         try:
             with TORCH_IMPORT:
-                from models.movement_judge import JudgeError, read_movement_judge
+                from models.movement_classifier import ClassifierError, read_movement_classifier
         except ImportError as error:
             raise PermanentFault(str(error)) from None
         try:
-            self._judge = read_movement_judge(self.judge)
-        except JudgeError as error:
-            raise PermanentFault(f"the visitor's movement is not judged: {error}") from None
-        self._to_palette = palette_map(self._judge.emotions, self._operator.palette)
+            self._classifier = read_movement_classifier(self.emotion_classifier)
+        except ClassifierError as error:
+            raise PermanentFault(f"the visitor's movement is not classified: {error}") from None
+        self._to_palette = palette_map(self._classifier.emotions, self._operator.palette)
 
     def step(self) -> None:
-        """Wait for a pose, at most a moment, and judge if it is time."""
-        self._version, pose = self._poses.newer_than(self._version, JUDGE_EVERY)
+        """Wait for a pose, at most a moment, and classifier if it is time."""
+        self._version, pose = self._poses.newer_than(self._version, CLASSIFY_EVERY)
         if pose is not None:
             self.see(pose)
         now = time.perf_counter()
         if now >= self._due:
-            self._due = now + JUDGE_EVERY
+            self._due = now + CLASSIFY_EVERY
             self.weigh(now)
 
     def close(self) -> None:
@@ -168,17 +168,18 @@ class MovementEmotion(Room):
             remember(self._history, pose)
 
     def weigh(self, now: float) -> None:
-        """Judge the movement so far and ask the operator for what it shows, or for what the wander wants."""
-        chances = self._judged()
+        """EmotionClassifier the movement so far and ask the operator for what it shows, or for what the wander
+        wants."""
+        chances = self._classified()
         if chances is None:
             wanted = wander(now - self._began, len(self._operator.palette))
         else:
-            share = 1.0 if self._chances is None else 1 - np.exp(-JUDGE_EVERY / MEMORY)
+            share = 1.0 if self._chances is None else 1 - np.exp(-CLASSIFY_EVERY / MEMORY)
             before = chances if self._chances is None else self._chances
             self._chances = before + share * (chances - before)
             wanted = self._led(self._chances, now)
             self._shown.put(VisitorEmotion(wanted, now))
-        if chances is None and self._judge is not None and self._history and self._weights is not None:
+        if chances is None and self._classifier is not None and self._history and self._weights is not None:
             return  # somebody is there but not seen long enough: what was before stays
         self._approach(wanted, now)
 
@@ -199,19 +200,19 @@ class MovementEmotion(Room):
             self._told = self._weights
         self._operator.follow(self._told)
 
-    def _judged(self) -> FloatArray | None:
+    def _classified(self) -> FloatArray | None:
         """Chances (P,) over the palette, None while too little has been seen."""
-        if self._judge is None or len(self._history) < FEWEST_POSES:
+        if self._classifier is None or len(self._history) < FEWEST_POSES:
             return None
         times = np.array([pose.captured_at for pose in self._history])
         wanted = times[-1] - WINDOW + np.arange(1, int(WINDOW * FRAME_RATE) + 1) / FRAME_RATE
         if wanted[0] < times[0] or (times >= wanted[0]).sum() < FEWEST_POSES:
             return None
-        from models.judge import judge_inputs
+        from models.emotion_classifier import classifier_inputs
 
         stacked = np.stack([pose.positions for pose in self._history if pose.positions is not None])
-        window = judge_inputs(positions_to_features(resample(times, stacked, wanted)))
-        chances = self._judge.look(window[None])[0][0] @ self._to_palette
+        window = classifier_inputs(positions_to_features(resample(times, stacked, wanted)))
+        chances = self._classifier.look(window[None])[0][0] @ self._to_palette
         total = float(chances.sum())
         return chances / total if total > 0 and np.isfinite(total) else None
 
@@ -223,8 +224,8 @@ class MovementEmotion(Room):
 
 
 def palette_map(emotions: tuple[str, ...], palette: Palette) -> FloatArray:
-    """Matrix (judge's emotions, P) from one's names to the other's; a name that is no emotion here counts for
-    nothing."""
+    """Matrix (classifier's emotions, P) from one's names to the other's; a name that is no emotion here counts
+    for nothing."""
     rows = []
     for name in emotions:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 SPIN = 0.0015
 """Seconds before the deadline from which the thread stays awake: a sleep ends up to about this late."""
 
-JUDGED = 60
+CLASSIFIED = 60
 """Pictures of which the longest says how long the next one may take."""
 
 SPARE = 0.0015
@@ -29,7 +29,7 @@ class Pacer:
         self._period = 1.0 / rate
         self._deadline = time.perf_counter()
         self._began: float | None = None
-        self._took: deque[float] = deque([self._period], maxlen=JUDGED)
+        self._took: deque[float] = deque([self._period], maxlen=CLASSIFIED)
 
     @property
     def due(self) -> float:

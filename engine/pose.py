@@ -36,7 +36,7 @@ REST = 1.5
 """Seconds of rest after each detection for each second that detections take longer: on a slow machine a visitor
 is looked for less often, so that the dance and the picture keep their time."""
 LONGEST_REST = 0.2
-JUDGED = 15
+CLASSIFIED = 15
 """Detections whose median says how long they take."""
 NOBODY_AFTER = 1.0
 """Seconds without a frame after which the visitor counts as gone."""
@@ -76,7 +76,7 @@ class PoseRoom(Room):
         self._answered_at = -math.inf
         self._detector: PoseDetector | None = None
         self._followed: int | None = None
-        self._took: deque[float] = deque(maxlen=JUDGED)
+        self._took: deque[float] = deque(maxlen=CLASSIFIED)
         self._looked_for = 0.0
         """seconds that the last look around took"""
         self._last = Pose(present=False, captured_at=time.perf_counter())
@@ -128,7 +128,7 @@ class PoseRoom(Room):
         """Seconds to leave the machine to others after a detection."""
         if not self._last.present and self._last.captured_at - self._seen_at > IDLE_AFTER:
             return IDLE_REST
-        if len(self._took) < JUDGED:
+        if len(self._took) < CLASSIFIED:
             return 0.0
         longer = figures.median(self._took) - QUICK_ENOUGH
         return min(REST * longer + self._looked_for, LONGEST_REST) if longer > 0.0 else 0.0

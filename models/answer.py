@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.features import FEATURE_COUNT, POSE_COUNT, pose_positions, positions_to_features
+from models.features import FEATURE_SIZE, POSE_SIZE, pose_positions, positions_to_features
 from models.skeleton import BONE_PARENTS, INDEX, FloatArray, lengths_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ POSE_TIME_CONSTANT_S = 0.06
 """Of the visitor's pose, so that a camera's noise does not shake the dancer."""
 MAX_DRAW = 0.5
 """Share of the way to the visitor's pose that full influence goes in one frame."""
-UPPER_BODY = np.zeros(POSE_COUNT, dtype=np.float32)
+UPPER_BODY = np.zeros(POSE_SIZE, dtype=np.float32)
 UPPER_BODY[: 3 * (INDEX["left_hip"] - 1)] = 1.0
 """What of a pose (49,) is drawn: trunk, head and arms. The legs go on dancing; drawn too, they do everyday
 acts."""
@@ -81,7 +81,7 @@ class VisitorMovement:
     ) -> "VisitorMovement":
         """What is known after a pose (49,), so many seconds after the last one, whose joints were seen with a
         confidence (17,) from 0 to 1."""
-        seen = np.ones(POSE_COUNT, dtype=np.float32) if confidence is None else seen_features(confidence)
+        seen = np.ones(POSE_SIZE, dtype=np.float32) if confidence is None else seen_features(confidence)
         if before is None:
             return cls(pose, pose, seen, speed, attention)
         share = 1.0 - math.exp(-max(seconds, 0.0) / MEAN_TIME_CONSTANT_S)
@@ -103,7 +103,7 @@ class TrackedMovement:
         share = 1.0 - math.exp(-max(since, 0.0) / POSE_TIME_CONSTANT_S)
         smooth = positions if self._smooth is None else self._smooth + share * (positions - self._smooth)
         self._smooth = smooth
-        pose = positions_to_features(np.stack([smooth, smooth]))[-1, :POSE_COUNT]
+        pose = positions_to_features(np.stack([smooth, smooth]))[-1, :POSE_SIZE]
         self._recent.append((at, pose))
         while len(self._recent) > 2 and at - self._recent[1][0] >= SPEED_WINDOW_S:
             self._recent.popleft()
@@ -141,7 +141,7 @@ def seen_features(confidence: FloatArray) -> FloatArray:
 def joint_speeds(before: FloatArray, after: FloatArray, seconds: float) -> FloatArray:
     """Speeds (17,) in m/s, relative to the pelvis, of the joints of a body of the dancer's size between two
     poses (49,)."""
-    poses = np.pad(np.stack([before, after]).astype(float), ((0, 0), (0, FEATURE_COUNT - POSE_COUNT)))
+    poses = np.pad(np.stack([before, after]).astype(float), ((0, 0), (0, FEATURE_SIZE - POSE_SIZE)))
     one, other = pose_positions(poses, np.zeros((2, 2)), np.zeros(2))
     return lengths_of((other - other[:1]) - (one - one[:1]))[..., 0] / seconds
 
@@ -155,8 +155,8 @@ def answering_context(
     features: FloatArray, visitor: VisitorMovement, weights: FloatArray, restyling: "Restyling"
 ) -> FloatArray:
     """The visitor's last movement, features (T, 52), restyled into emotions of weights (P,)."""
-    pose = restyling.pose(features[:, :POSE_COUNT], visitor.mean, weights, STYLE_SIZE)
-    return np.concatenate([pose, features[:, POSE_COUNT:]], axis=1)
+    pose = restyling.pose(features[:, :POSE_SIZE], visitor.mean, weights, STYLE_SIZE)
+    return np.concatenate([pose, features[:, POSE_SIZE:]], axis=1)
 
 
 def answering_energy(visitor: VisitorMovement, influence: float) -> float:

@@ -44,7 +44,7 @@ def step_times(
     before each step the processor's caches are as cold as they are live.
     """
     weights = emotions(generator, count)
-    state = generator.start(count)
+    state = generator.initial_state(count)
     recent: list[FloatArray] = []
     times = np.empty(steps)
     for step in range(-WARM_UP, steps):
@@ -55,7 +55,7 @@ def step_times(
             state = generator.prompt(state, np.stack(recent, axis=1), seamless=False)
         state = generator.step(state, weights)
         _ = state.positions
-        recent = [*recent[-generator.network.config.span :], state.features]
+        recent = [*recent[-generator.network.config.context_length :], state.features]
         if step >= 0:
             times[step] = (time.perf_counter() - began) * 1000
     return times
@@ -64,7 +64,7 @@ def step_times(
 def time_danced(generator: Generator, minutes: int) -> list[float]:
     """Median milliseconds of a step of one dancer in each of `minutes` minutes of dance."""
     weights = emotions(generator, 1)
-    state: DanceState = generator.start(1)
+    state: DanceState = generator.initial_state(1)
     medians = []
     for _ in tqdm(range(minutes), unit="min", disable=None, desc="time danced"):
         times = np.empty(60 * FRAME_RATE)

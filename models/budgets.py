@@ -6,26 +6,26 @@ as it is.
 
 from dataclasses import dataclass
 
-from models.judge import JudgeRecipe
-from models.recipe import Recipe
+from models.emotion_classifier import ClassifierConfig
+from models.train_config import TrainConfig
 
 
 @dataclass(frozen=True)
 class Budget:
     """What every system gets. `recipe` is the default system's; the others have its steps, batches and size."""
 
-    recipe: Recipe
+    train_config: TrainConfig
     seeds: int
     dances: int
     """of each emotion, half of them after a prompt in another one"""
     seconds: float
     """of each dance"""
-    judge: JudgeRecipe
+    emotion_classifier: ClassifierConfig
 
 
 BUDGETS = {
     "tiny": Budget(
-        Recipe(
+        TrainConfig(
             steps=24,
             batch=4,
             length=32,
@@ -34,20 +34,20 @@ BUDGETS = {
             width=48,
             layers=2,
             heads=2,
-            span=16,
+            context_length=16,
             components=4,
-            rehearsal_from=12,
-            rehearsal_every=8,
+            dagger_from=12,
+            dagger_every=8,
             warm_up=4,
-            average=0.9,
+            ema_decay=0.9,
         ),
         seeds=1,
         dances=2,
         seconds=3.0,
-        judge=JudgeRecipe(steps=60, batch=16, width=16, learning_rate=5e-3),
+        emotion_classifier=ClassifierConfig(steps=60, batch=16, width=16, learning_rate=5e-3),
     ),
     "small": Budget(
-        Recipe(
+        TrainConfig(
             steps=500,
             batch=16,
             length=64,
@@ -56,18 +56,18 @@ BUDGETS = {
             width=64,
             layers=3,
             heads=2,
-            span=32,
+            context_length=32,
             components=8,
-            rehearsal_from=150,
-            rehearsal_every=14,
+            dagger_from=150,
+            dagger_every=14,
             learning_rate=2e-3,
             warm_up=50,
-            average=0.99,
+            ema_decay=0.99,
         ),
         seeds=1,
         dances=2,
         seconds=20.0,
-        judge=JudgeRecipe(steps=500),
+        emotion_classifier=ClassifierConfig(steps=500),
     ),
-    "full": Budget(Recipe(), seeds=3, dances=8, seconds=120.0, judge=JudgeRecipe()),
+    "full": Budget(TrainConfig(), seeds=3, dances=8, seconds=120.0, emotion_classifier=ClassifierConfig()),
 }

@@ -86,7 +86,7 @@ class _Reader:
 
     def __init__(self, path: str, stream: TextIO) -> None:
         self.path, self.line_number = path, 0
-        self._stream = stream
+        self._sample_stream = stream
         self._words: list[str] = []  # of the current line, last word first
 
     def error(self, expected: str, found: str | None = None) -> BvhError:
@@ -131,7 +131,7 @@ class _Reader:
             raise self.error(expected, word) from None
 
     def _next_line(self) -> list[str] | None:
-        line = self._stream.readline(MAX_LINE_LENGTH + 1)
+        line = self._sample_stream.readline(MAX_LINE_LENGTH + 1)
         if not line:
             return None
         self.line_number += 1

@@ -1,8 +1,8 @@
 """Ask for what will be danced: `python -m models.calibrate --data clips.npz --checkpoint dancer.safetensors`.
 
 A dancer that is asked for a speed dances somewhat slower or faster, and in one emotion or kind of movement more
-so than in another: a network moves towards the mean, and calm phrases are left out live. So a dancer that is
-done learning dances for a while, and the phrases of emotions and kinds that are too slow or too fast beside
+so than in another: a network moves towards the mean, and calm exemplars are left out live. So a dancer that is
+done learning dances for a while, and the exemplars of emotions and kinds that are too slow or too fast beside
 those that were learnt from are drawn anew, livelier or calmer by most of what was missing or too much, a few
 times over. The weights stay as they are.
 """
@@ -17,30 +17,30 @@ import numpy as np
 from models.card import CheckpointError
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from models.clips import ClipsError, join_clips, read_clips
+from models.dataset import WindowSampler
 from models.generator import Generator
 from models.kinds import KINDS
-from models.recipe import Recipe
 from models.skeleton import FRAME_RATE, FloatArray, joint_speed
 from models.train import split_data
-from models.windows import WindowSampler
+from models.train_config import TrainConfig
 
 DANCERS = 4
 """Of each emotion and kind."""
 SECONDS = 40
 ROUNDS = 3
 DAMPING = 0.6
-"""The power of what was missing that is made up for in a round: livelier phrases are also shorter of rests, so
-that a dance grows by more than its phrases."""
+"""The power of what was missing that is made up for in a round: livelier exemplars are also shorter of rests,
+so that a dance grows by more than its exemplars."""
 TOLERANCE = 0.15
-"""What a dance may be slower or faster than clips before its phrases are touched: actors differ more."""
+"""What a dance may be slower or faster than clips before its exemplars are touched: actors differ more."""
 MOST = 1.4
-"""The most that phrases are made livelier, and one over the most that they are made calmer."""
+"""The most that exemplars are made livelier, and one over the most that they are made calmer."""
 
 
 def learnt_speeds(sampler: WindowSampler, count: int) -> FloatArray:
     """Mean joint speed (P, kinds) in m/s of what is learnt in each of `count` emotions and in each kind,
     contents covered as windows are drawn; NaN where no clip shows it."""
-    bank = sampler.bank
+    bank = sampler.database
     speeds = np.full((count, len(KINDS)), np.nan)
     for emotion in range(count):
         for kind in range(len(KINDS)):
@@ -56,7 +56,7 @@ def danced_speeds(checkpoint: Checkpoint, seed: int = 0, seconds: int = SECONDS)
     generator, size = Generator(checkpoint), len(checkpoint.palette)
     weights = np.repeat(np.eye(size, dtype=np.float32), len(KINDS) * DANCERS, axis=0)
     repertoire = np.tile(np.repeat(np.eye(len(KINDS)), DANCERS, axis=0), (size, 1))
-    state = generator.warm(generator.start(len(weights), seed), weights, repertoire=repertoire)
+    state = generator.warm_up(generator.initial_state(len(weights), seed), weights, repertoire=repertoire)
     dance = []
     for _ in range(seconds * FRAME_RATE):
         state = generator.step(state, weights, repertoire=repertoire)
@@ -66,7 +66,7 @@ def danced_speeds(checkpoint: Checkpoint, seed: int = 0, seconds: int = SECONDS)
 
 
 def calibrated(checkpoint: Checkpoint, sampler: WindowSampler, wanted: FloatArray, seed: int) -> Checkpoint:
-    """The same dancer with phrases of clips that make it as lively as `wanted` (P, kinds) says, drawn with a
+    """The same dancer with exemplars of clips that make it as lively as `wanted` (P, kinds) says, drawn with a
     seed."""
     livelier = np.ones(wanted.shape)
     for round_ in range(ROUNDS):
@@ -78,9 +78,9 @@ def calibrated(checkpoint: Checkpoint, sampler: WindowSampler, wanted: FloatArra
 
 
 def _drawn(checkpoint: Checkpoint, sampler: WindowSampler, livelier: FloatArray, seed: int) -> Checkpoint:
-    """The same dancer with phrases drawn anew, `livelier` (P, kinds) times as lively."""
-    phrases = sampler.phrases(np.random.default_rng([seed, 3]), len(livelier), livelier=livelier)
-    return replace(checkpoint, phrases=phrases)
+    """The same dancer with exemplars drawn anew, `livelier` (P, kinds) times as lively."""
+    exemplars = sampler.exemplars(np.random.default_rng([seed, 3]), len(livelier), livelier=livelier)
+    return replace(checkpoint, exemplars=exemplars)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,12 +90,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--data", type=Path, nargs="+", required=True, help="clips as written by models.prepare"
     )
     parser.add_argument("--checkpoint", type=Path, required=True, help="the dancer, written over")
-    parser.add_argument("--seed", type=int, default=Recipe().seed)
+    parser.add_argument("--seed", type=int, default=TrainConfig().seed)
     options = parser.parse_args(arguments)
     try:
         clips = join_clips([read_clips(path) for path in options.data])
         before = read_checkpoint(options.checkpoint)
-        sampler = split_data(clips, Recipe()).training
+        sampler = split_data(clips, TrainConfig()).training
         wanted = learnt_speeds(sampler, len(before.palette))
         after = calibrated(before, sampler, wanted, options.seed)
         data = " ".join(path.name for path in options.data)

@@ -13,7 +13,7 @@ from typing import Any
 from models.bounded_files import read_text
 from models.palette import Palette
 
-FORMAT = "emotion-dancer-4"
+FORMAT = "emotion-dancer-5"
 LARGEST_CARD = 2**20
 
 

@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 
 from models.bounded_files import check_tensors
 from models.card import FORMAT, CheckpointError, card_path, read_card, write_card
+from models.conditioning import CONDITIONING_SIZE, EXEMPLAR_SIZE
 from models.kinds import KINDS
-from models.motion_space import INPUT_COUNT, MotionSpace
-from models.network import DanceNetwork, FrameNetwork, NetworkConfig
+from models.motion_space import INPUT_SIZE, MotionSpace
+from models.network import MotionNetwork, MotionTransformer, NetworkConfig
 from models.palette import Palette
 from models.restyling import Restyling
 from models.skeleton import FloatArray
-from models.wish import PHRASE_COUNT, WISH_COUNT
 
 LARGEST_FILE = 512 * 2**20
 
@@ -30,11 +30,11 @@ LARGEST_FILE = 512 * 2**20
 class Checkpoint:
     """A trained dancer. `card` is everything that is known about it, as plain JSON values."""
 
-    network: FrameNetwork
+    network: MotionNetwork
     space: MotionSpace
     palette: Palette
     conditions: tuple[str, ...]
-    phrases: FloatArray  # (P, kinds, 128, 13) shown in each emotion and kind, slowest first, see `models.wish`
+    exemplars: FloatArray  # (P, kinds, 128, 13) shown in each emotion and kind, slowest first
     restyling: Restyling  # of movement that nobody acted in an emotion
     card: dict[str, Any]
 
@@ -51,7 +51,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     tensors = {f"network.{name}": tensor for name, tensor in checkpoint.network.state_dict().items()}
     tensors |= {f"space.{name}": tensor for name, tensor in checkpoint.space.state_dict().items()}
-    tensors["phrases"] = torch.from_numpy(checkpoint.phrases)
+    tensors["exemplars"] = torch.from_numpy(checkpoint.exemplars)
     tensors |= {
         f"restyling.{name}": torch.from_numpy(value) for name, value in vars(checkpoint.restyling).items()
     }
@@ -79,12 +79,12 @@ def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         if conditions[: len(palette.names)] != palette.names or len(conditions) != config.label_count:
             raise ValueError("the conditions do not begin with the palette or do not match label_count")
         _same_sizes(config, tensors)
-        network = DanceNetwork(config)
+        network = MotionTransformer(config)
         _fill(network, "network.", tensors)
         _fill(space, "space.", tensors)
-        if min(space.pose_scale.min(), space.step_scale.min(), space.metres_moved.min()) <= 0:
+        if min(space.pose_scale.min(), space.delta_scale.min(), space.metres_moved.min()) <= 0:
             raise ValueError("its units are not all above zero")
-        phrases = _phrases(tensors, len(palette.names))
+        exemplars = _exemplars(tensors, len(palette.names))
         restyling = _restyling(tensors, len(palette.names))
     except KeyError as error:
         raise CheckpointError(
@@ -97,7 +97,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
         ) from None
     network.to(device).eval()
     space.to(device)
-    return Checkpoint(network, space, palette, conditions, phrases, restyling, card)
+    return Checkpoint(network, space, palette, conditions, exemplars, restyling, card)
 
 
 def _whole(value: Any, low: int, high: int) -> int:
@@ -113,15 +113,17 @@ def _config_from_card(values: Any) -> NetworkConfig:
     known = {field.name for field in fields(NetworkConfig)}
     if unknown := set(values) - known:
         raise ValueError(f"config has unknown entries {sorted(unknown)}")
-    limits = {"layers": 32, "heads": 32, "span": 1024, "components": 128}
+    limits = {"layers": 32, "heads": 32, "context_length": 1024, "components": 128}
     sizes = {
         name: _whole(value, 1, limits.get(name, 2048)) for name, value in values.items() if name != "dropout"
     }
     config = NetworkConfig(**sizes, dropout=float(values.get("dropout", 0.0)))
-    if config.input_count != INPUT_COUNT:
-        raise ValueError(f"input_count is {config.input_count}, this version needs {INPUT_COUNT}")
-    if config.wish_count != WISH_COUNT:
-        raise ValueError(f"wish_count is {config.wish_count}, this version needs {WISH_COUNT}")
+    if config.input_size != INPUT_SIZE:
+        raise ValueError(f"input_size is {config.input_size}, this version needs {INPUT_SIZE}")
+    if config.conditioning_size != CONDITIONING_SIZE:
+        raise ValueError(
+            f"conditioning_size is {config.conditioning_size}, this version needs {CONDITIONING_SIZE}"
+        )
     if config.width % (2 * config.heads):
         raise ValueError("width should be a multiple of twice the heads")
     if (
@@ -152,23 +154,27 @@ def _digest(path: Path) -> str:
 def _same_sizes(config: NetworkConfig, tensors: dict[str, torch.Tensor]) -> None:
     """Whether the file holds the network that its card speaks of, before memory is taken for it."""
     with torch.device("meta"):
-        wanted = {f"network.{name}": value.shape for name, value in DanceNetwork(config).state_dict().items()}
+        wanted = {
+            f"network.{name}": value.shape for name, value in MotionTransformer(config).state_dict().items()
+        }
     for name, shape in wanted.items():
         if name not in tensors or tensors[name].shape != shape:
             raise ValueError(f"the tensor {name} is missing or not of shape {tuple(shape)}")
 
 
-def _phrases(tensors: dict[str, torch.Tensor], palette_count: int) -> FloatArray:
-    """The phrases of each palette entry; they must be there and make sense."""
-    if "phrases" not in tensors:
-        raise ValueError("the tensor phrases is missing")
-    phrases = tensors["phrases"].float().numpy()
-    wanted = (palette_count, len(KINDS), PHRASE_COUNT)
-    if phrases.ndim != 4 or phrases.shape[2] < 1 or (*phrases.shape[:2], phrases.shape[3]) != wanted:
-        raise ValueError(f"phrases should be of {wanted} with at least 1 before the last, not {phrases.shape}")
-    if not np.isfinite(phrases).all() or (phrases[..., 0] < 0).any():
-        raise ValueError("phrases are not made of finite numbers and speeds")
-    return phrases
+def _exemplars(tensors: dict[str, torch.Tensor], palette_count: int) -> FloatArray:
+    """The exemplars of each palette entry; they must be there and make sense."""
+    if "exemplars" not in tensors:
+        raise ValueError("the tensor exemplars is missing")
+    exemplars = tensors["exemplars"].float().numpy()
+    wanted = (palette_count, len(KINDS), EXEMPLAR_SIZE)
+    if exemplars.ndim != 4 or exemplars.shape[2] < 1 or (*exemplars.shape[:2], exemplars.shape[3]) != wanted:
+        raise ValueError(
+            f"exemplars should be of {wanted} with at least 1 before the last, not {exemplars.shape}"
+        )
+    if not np.isfinite(exemplars).all() or (exemplars[..., 0] < 0).any():
+        raise ValueError("exemplars are not made of finite numbers and speeds")
+    return exemplars
 
 
 def _restyling(tensors: dict[str, torch.Tensor], palette_count: int) -> Restyling:

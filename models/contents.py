@@ -25,7 +25,7 @@ NEIGHBOUR = 3
 
 @dataclass(frozen=True, eq=False)
 class NearestContents:
-    """Windows (N, 10 x 51) of 2 s of real clips, each also mirrored, and the content of each (N,)."""
+    """TrainingBatch (N, 10 x 51) of 2 s of real clips, each also mirrored, and the content of each (N,)."""
 
     windows: Tensor
     contents: NDArray[np.str_]
@@ -52,7 +52,7 @@ class NearestContents:
 
 
 def content_windows(positions: FloatArray, hop: int) -> Tensor:
-    """Windows (N, 10 x 51) of 2 s of positions (T, 17, 3), in metres, wherever and whichever way the body
+    """TrainingBatch (N, 10 x 51) of 2 s of positions (T, 17, 3), in metres, wherever and whichever way the body
     stands."""
     poses = torch.from_numpy(facing_poses(positions).reshape(len(positions), -1))
     if len(poses) < WINDOW_FRAMES:

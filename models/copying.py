@@ -21,7 +21,7 @@ CHUNK = 64
 
 @dataclass(frozen=True, eq=False)
 class CopyDetector:
-    """Windows (N, 12 x 51) of 2 s of training clips, six poses a second, and half their squares (N,)."""
+    """TrainingBatch (N, 12 x 51) of 2 s of training clips, six poses a second, and half their squares (N,)."""
 
     windows: Tensor
     half_squares: Tensor
@@ -57,7 +57,7 @@ def _poses(positions: FloatArray) -> Tensor:
 
 
 def _windows(poses: Tensor, hop: int) -> Tensor:
-    """Windows (N, 60, 51) of poses (T, 51)."""
+    """TrainingBatch (N, 60, 51) of poses (T, 51)."""
     if len(poses) < REPEAT_WINDOW:
         return poses.new_empty(0, REPEAT_WINDOW, poses.shape[1])
     return poses.unfold(0, REPEAT_WINDOW, hop).transpose(1, 2)

@@ -10,8 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.clips import Clips
+from models.emotion_classifier import (
+    INPUTS,
+    LONG,
+    ClassifierConfig,
+    EmotionClassifier,
+    classifier_inputs,
+    fit_classifier,
+    windows_of,
+)
 from models.features import features_to_positions, mirror_features, positions_to_features
-from models.judge import INPUTS, LONG, Judge, JudgeRecipe, fit_judge, judge_inputs, windows_of
 from models.kinds import kind_of
 from models.restyling import Restyling
 from models.skeleton import FRAME_RATE, FloatArray
@@ -58,10 +66,10 @@ class DanceWindows:
 
     def frames(self) -> FloatArray:
         """Every frame of the clips once (N, 101)."""
-        return np.concatenate([judge_inputs(versions[0]) for some in self.movements for versions in some])
+        return np.concatenate([classifier_inputs(versions[0]) for some in self.movements for versions in some])
 
     def __call__(self, rng: np.random.Generator, count: int) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Windows (count, 60, 101) and what they are, index in `ANSWERS` (count,)."""
+        """TrainingBatch (count, 60, 101) and what they are, index in `ANSWERS` (count,)."""
         answers = rng.integers(2, size=count)
         windows = np.empty((count, LONG, INPUTS), dtype=np.float32)
         for row, answer in enumerate(answers):
@@ -71,27 +79,31 @@ class DanceWindows:
             movement = versions[int(rng.integers(1, len(versions))) if styled else 0]
             first = int(rng.integers(len(movement) - LONG + 1))
             piece = movement[first : first + LONG]
-            windows[row] = judge_inputs(mirror_features(piece) if rng.random() < 0.5 else piece)
+            windows[row] = classifier_inputs(mirror_features(piece) if rng.random() < 0.5 else piece)
         return windows, answers
 
 
 def train_dance_classifier(
-    clips: Clips, indices: Sequence[int], restyling: Restyling, recipe: JudgeRecipe | None = None
-) -> Judge:
+    clips: Clips, indices: Sequence[int], restyling: Restyling, config: ClassifierConfig | None = None
+) -> EmotionClassifier:
     """Trained on the clips at `indices`; the same each time on one machine. Raises ValueError."""
-    return fit_judge(
-        DanceWindows(clips, indices, restyling), ANSWERS, recipe or JudgeRecipe(), "dance classifier"
+    return fit_classifier(
+        DanceWindows(clips, indices, restyling), ANSWERS, config or ClassifierConfig(), "dance classifier"
     )
 
 
-def dance_share(classifier: Judge, positions: FloatArray) -> float:
+def dance_share(classifier: EmotionClassifier, positions: FloatArray) -> float:
     """Share of windows of 2 s, one a second, of positions (T, 17, 3) that are dance; NaN without any."""
     windows = windows_of(positions, LONG, FRAME_RATE).astype(np.float32)
     return float((classifier.look(windows)[0].argmax(axis=1) == 1).mean()) if len(windows) else float("nan")
 
 
 def classifier_error(
-    classifier: Judge, clips: Clips, indices: Sequence[int], restyling: Restyling, emotions: Sequence[int]
+    classifier: EmotionClassifier,
+    clips: Clips,
+    indices: Sequence[int],
+    restyling: Restyling,
+    emotions: Sequence[int],
 ) -> tuple[float, float]:
     """Shares of windows of held-out acts taken for dance, and of dances taken for acts, restyled into
     emotions."""

@@ -11,23 +11,23 @@ import torch
 from numpy.typing import NDArray
 
 from models import measures
-from models.bars import Bar
 from models.clips import Clips, split_clips
 from models.contents import NearestContents, content_windows, effective_number, precision_recall, shares_of
 from models.copying import CopyDetector
+from models.criteria import Criterion
 from models.dance_classifier import dance_share
+from models.dataset import RESTYLING_SIZE, is_unacted
+from models.emotion_classifier import EmotionClassifier, emotion_of
 from models.emotion_profile import EmotionProfiles
 from models.features import features_to_positions, positions_to_features
-from models.judge import Judge, emotion_of
 from models.kinds import kind_of
-from models.manifold import Manifold
+from models.nearest_poses import NearestPoses
 from models.restyling import Restyling
 from models.rollouts import Rollouts
 from models.skeleton import FRAME_RATE, FloatArray, joint_speed
-from models.windows import RESTYLING_SIZE, is_unacted
 
 COVERAGE_WINDOWS = 400
-"""Windows of each emotion that precision and recall are measured on."""
+"""TrainingBatch of each emotion that precision and recall are measured on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +36,13 @@ class DanceReference:
     where nobody acted it, but for `toe_slide_m_s`, which restyling itself would change."""
 
     emotions: tuple[str, ...]
-    classifier: Judge
+    classifier: EmotionClassifier
     profiles: EmotionProfiles
     dances: NearestContents
     acts: list[NearestContents]
     """of each emotion, as it was acted"""
     copies: CopyDetector
-    manifold: Manifold
+    manifold: NearestPoses
     real: dict[str, FloatArray]
     coverage: list[tuple[FloatArray, FloatArray]]
     """windows of each emotion's dances split in two halves of clips"""
@@ -81,7 +81,7 @@ def styled_dances(clips: Clips, restyling: Restyling) -> list[list[FloatArray]]:
 def build_dance_reference(
     clips: Clips,
     emotions: Sequence[str],
-    classifier: Judge,
+    classifier: EmotionClassifier,
     restyling: Restyling,
     classifier_error: tuple[float, float],
 ) -> DanceReference:
@@ -119,7 +119,7 @@ def build_dance_reference(
         dances,
         acts,
         CopyDetector.of([clips.clip(i) for i in dancing if i in set(training)]),
-        Manifold.of(*movement),
+        NearestPoses.of(*movement),
         real,
         [(_windows(some[::2]), _windows(some[1::2])) for some in styled],
         _effective(dances.contents),
@@ -166,9 +166,9 @@ class DanceReport:
     reference: DanceReference
 
     @property
-    def bars(self) -> list[Bar]:
+    def bars(self) -> list[Criterion]:
         """Each bar with its figure."""
-        return bars_of_dances(self)
+        return dance_criteria(self)
 
     def as_values(self) -> dict[str, Any]:
         """As JSON values."""
@@ -259,7 +259,7 @@ def _shares(known: NearestContents, dances: Sequence[FloatArray]) -> dict[str, f
     return shares_of(np.concatenate([known.nearest(dance) for dance in dances])) if dances else {}
 
 
-def bars_of_dances(report: DanceReport) -> list[Bar]:
+def dance_criteria(report: DanceReport) -> list[Criterion]:
     """The bars of dances, each with its figure; a ratio counts in the emotion in which it is worst."""
     made, real, reference = report.figures, report.real, report.reference
     speed = made["speed_m_s"] / real["speed_m_s"]
@@ -278,73 +278,73 @@ def bars_of_dances(report: DanceReport) -> list[Bar]:
 
     back, longest = float(np.nanmean(made["back_turned"])), float(np.nanmax(made["longest_back_s"]))
     return [
-        Bar(
+        Criterion(
             "dance share",
             "75 % mean, 50 % least",
             mean_and_least(share),
             bool(np.nanmean(share) >= 0.75 and np.nanmin(share) >= 0.5),
         ),
-        Bar(
+        Criterion(
             "emotion profile",
             "named 6 of 7, match 0.70",
             f"{named} of 7, {match:.2f}",
             bool(named >= 6 and match >= 0.7),
         ),
-        Bar(
+        Criterion(
             "speed of real dance",
             "neutral 0.8 to 1.25, mean 0.8 to 1.3",
             f"neutral {speed[0]:.2f}, mean {np.nanmean(speed):.2f}",
             bool(0.8 <= speed[0] <= 1.25 and 0.8 <= np.nanmean(speed) <= 1.3),
         ),
-        Bar(
+        Criterion(
             "contents of acts, of the actors'",
             "0.75 in every emotion",
             mean_and_least(acts, ".2f"),
             bool(np.nanmin(acts) >= 0.75),
         ),
-        Bar(
+        Criterion(
             "contents of dances, of the data's",
             "0.7 in every emotion",
             mean_and_least(dances, ".2f"),
             bool(np.nanmin(dances) >= 0.7),
         ),
-        Bar(
+        Criterion(
             "back turned",
             "15 %, 6 s at most",
             f"{back:.0%}, {longest:.1f} s",
             bool(back <= 0.15 and longest <= 6),
         ),
-        Bar(
+        Criterion(
             "toe slide of dances",
             "1.3 x real dance, 1.5 in every emotion",
             f"{np.nanmean(slide):.2f}, at most {np.nanmax(slide):.2f}",
             bool(np.nanmean(slide) <= 1.3 and np.nanmax(slide) <= 1.5),
         ),
-        Bar(
+        Criterion(
             "jerk of dances at their speed",
             "0.8 to 1.25 of real dance",
             f"{np.nanmean(jerk):.2f}",
             bool(0.8 <= np.nanmean(jerk) <= 1.25),
         ),
-        Bar(
+        Criterion(
             "frozen while dancing",
             "0 s beyond 2 s",
             f"{np.nanmax(made['longest_frozen_s']):.1f} s",
             bool(np.nanmax(made["longest_frozen_s"]) <= 2),
         ),
-        Bar(
+        Criterion(
             "repetition in dances",
             "under 10 %",
             f"{np.nanmean(made['repetition_share']):.1%}",
             bool(_mean(made["repetition_share"]) < 0.1),
         ),
-        Bar(
+        Criterion(
             "copies of training clips",
             "under 5 %",
             f"{np.nanmean(made['copied_share']):.1%}",
             bool(_mean(made["copied_share"]) < 0.05),
         ),
-        Bar(
+        Criterion(
             "rhythm",
             "0.7 of real dances' strength",
             f"{_mean(rhythm):.2f}",

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.clips import Clips
+from models.emotion_classifier import emotion_of
 from models.features import heading, turn
-from models.judge import emotion_of
 from models.skeleton import FRAME_RATE, INDEX, FloatArray, lengths_of
 
 FEATURE_NAMES = (
@@ -107,7 +107,7 @@ class EmotionProfiles:
 
     @classmethod
     def fit(cls, clips: Clips, indices: Sequence[int], emotions: Sequence[str]) -> "EmotionProfiles":
-        """Measured on acted clips: per content that both show, an emotion's mean against neutral's.
+        """Measurements on acted clips: per content that both show, an emotion's mean against neutral's.
 
         Raises ValueError where neutral was acted in no content.
         """

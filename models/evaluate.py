@@ -28,22 +28,22 @@ from models.dance_report import (
     show_dances,
     write_dances,
 )
-from models.evaluation_plots import draw_plots
-from models.generator import Generator
-from models.judge import (
+from models.emotion_classifier import (
     LONG,
     SHORT,
-    Judge,
-    JudgeError,
-    JudgeRecipe,
-    load_judge,
-    save_judge,
-    train_judge,
+    ClassifierConfig,
+    ClassifierError,
+    EmotionClassifier,
+    load_classifier,
+    save_classifier,
+    train_classifier,
     windows_of,
 )
+from models.evaluation_plots import draw_plots
+from models.generator import Generator
 from models.kinds import kind_of, repertoire_of
 from models.reference import Reference, averaged, build_reference, sample_features
-from models.report import LongDance, Measured, Report, show, write
+from models.report import LongDance, Measurements, Report, show, write
 from models.restyling import Restyling
 from models.rollouts import (
     SEEDS,
@@ -63,7 +63,7 @@ from models.visitor_report import show_answer
 ACTS = (0.0, 0.5, 0.5)
 """The repertoire whose variety is measured beside the actors'."""
 LOOK_EVERY = 3
-"""Frames between two looks of the judge after a switch."""
+"""Frames between two looks of the classifier after a switch."""
 LONGEST = 3600.0
 """Seconds that a dance may last."""
 
@@ -72,7 +72,7 @@ def evaluate_rollouts(rollouts: Rollouts, reference: Reference) -> Report:
     """Measure every dance; what an emotion that nobody dances would be is NaN. Raises RolloutsError if their
     palette is not the reference's, or if none keeps one emotion."""
     if rollouts.palette != reference.emotions:
-        raise RolloutsError(f"these dances are of {', '.join(rollouts.palette)}, the judge knows others")
+        raise RolloutsError(f"these dances are of {', '.join(rollouts.palette)}, the classifier knows others")
     if not np.isfinite(rollouts.positions).all():
         raise RolloutsError("a dancer left the finite numbers; the checkpoint is broken or badly trained")
     if rollouts.positions.shape[1] <= LONG:
@@ -95,13 +95,13 @@ def evaluate_rollouts(rollouts: Rollouts, reference: Reference) -> Report:
         reference.looped,
         measured(rollouts, reference, values, steady),
         {name: measured(rollouts, reference, values, chosen) for name, chosen in parts.items()},
-        responses(rollouts, reference.judge),
+        responses(rollouts, reference.emotion_classifier),
     )
 
 
 def measured(
     rollouts: Rollouts, reference: Reference, values: dict[int, dict[str, float]], chosen: NDArray[np.int64]
-) -> Measured:
+) -> Measurements:
     """The chosen dances together, by emotion; `values` holds the measures of each."""
     size = len(reference.emotions)
     generated = {name: np.full(size, np.nan) for name in reference.real}
@@ -116,23 +116,23 @@ def measured(
         lengths = [len(dance) for dance in dances]
         for name, column in generated.items():
             column[emotion] = averaged(name, [values[dance][name] for dance in some], lengths)
-        confusion[emotion] = judged(reference.judge, dances).mean(axis=0)
-        features.append(sample_features(reference.judge, dances, rng))
+        confusion[emotion] = classified(reference.emotion_classifier, dances).mean(axis=0)
+        features.append(sample_features(reference.emotion_classifier, dances, rng))
     distance = reference.distance(np.concatenate(features)) if features else float("nan")
-    return Measured(generated, confusion, distance)
+    return Measurements(generated, confusion, distance)
 
 
-def judged(judge: Judge, dances: Sequence[FloatArray]) -> FloatArray:
-    """Shares (N, P) of the windows of 2 s of each dance that the judge takes for each emotion."""
+def classified(emotion_classifier: EmotionClassifier, dances: Sequence[FloatArray]) -> FloatArray:
+    """Shares (N, P) of the windows of 2 s of each dance that the classifier takes for each emotion."""
     rows = []
     for dance in dances:
-        said = judge.look(windows_of(dance, LONG, FRAME_RATE).astype(np.float32))[0].argmax(axis=1)
-        rows.append(np.bincount(said, minlength=len(judge.emotions)) / max(len(said), 1))
+        said = emotion_classifier.look(windows_of(dance, LONG, FRAME_RATE).astype(np.float32))[0].argmax(axis=1)
+        rows.append(np.bincount(said, minlength=len(emotion_classifier.emotions)) / max(len(said), 1))
     return np.array(rows)
 
 
-def responses(rollouts: Rollouts, judge: Judge) -> FloatArray:
-    """Seconds from each switch of emotion until the judge, who sees the second before, says the new one.
+def responses(rollouts: Rollouts, emotion_classifier: EmotionClassifier) -> FloatArray:
+    """Seconds from each switch of emotion until the classifier, who sees the second before, says the new one.
 
     A switch that is never recognised counts as the time until the next one.
     """
@@ -141,7 +141,7 @@ def responses(rollouts: Rollouts, judge: Judge) -> FloatArray:
         if not (switches := switches_of(weights)):
             continue
         windows = windows_of(positions, SHORT, LOOK_EVERY).astype(np.float32)
-        said = judge.look(windows)[0].argmax(axis=1)
+        said = emotion_classifier.look(windows)[0].argmax(axis=1)
         ends = np.arange(len(said)) * LOOK_EVERY + SHORT - 1  # the last frame of each window
         for frame, emotion, until in switches:
             right = np.flatnonzero((ends > frame) & (ends <= until) & (said == emotion))
@@ -149,32 +149,34 @@ def responses(rollouts: Rollouts, judge: Judge) -> FloatArray:
     return np.array(times)
 
 
-def find_judge(path: Path, clips: Clips, emotions: Sequence[str], recipe: JudgeRecipe | None = None) -> Judge:
-    """The judge in the file, or a new one, trained and kept there. Raises JudgeError."""
+def find_emotion_classifier(
+    path: Path, clips: Clips, emotions: Sequence[str], train_config: ClassifierConfig | None = None
+) -> EmotionClassifier:
+    """The classifier in the file, or a new one, trained and kept there. Raises ClassifierError."""
     if path.exists():
-        return load_judge(path, emotions)
-    recipe = recipe or JudgeRecipe()
-    judge = train_judge(clips, split_clips(clips)[0].tolist(), emotions, recipe)
-    save_judge(path, judge, recipe)
-    return judge
+        return load_classifier(path, emotions)
+    train_config = train_config or ClassifierConfig()
+    emotion_classifier = train_classifier(clips, split_clips(clips)[0].tolist(), emotions, train_config)
+    save_classifier(path, emotion_classifier, train_config)
+    return emotion_classifier
 
 
 def find_dance_reference(path: Path, clips: Clips, emotions: Sequence[str]) -> DanceReference | None:
     """Real dances to measure against, with the classifier in the file or a new one that is kept there; None
-    where the clips hold no dances or nothing acted to compare emotions with. Raises JudgeError."""
+    where the clips hold no dances or nothing acted to compare emotions with. Raises ClassifierError."""
     training, held_out = (half.tolist() for half in split_clips(clips))
     if not any(kind_of(content) == "dance" for content in clips.contents):
         return None
     restyling = Restyling.fit(clips, training, emotions)
     try:
         if path.exists():
-            classifier = load_judge(path, ANSWERS)
+            classifier = load_classifier(path, ANSWERS)
         else:
             classifier = train_dance_classifier(clips, training, restyling)
-            save_judge(path, classifier, JudgeRecipe())
+            save_classifier(path, classifier, ClassifierConfig())
         error = classifier_error(classifier, clips, held_out, restyling, range(0, len(emotions), 3))
         return build_dance_reference(clips, emotions, classifier, restyling, error)
-    except JudgeError:
+    except ClassifierError:
         raise
     except ValueError as error:
         print(f"models.evaluate: dances are not measured: {error}", file=sys.stderr)
@@ -185,7 +187,7 @@ def long_dances(generator: Generator, minutes: float) -> LongDance:
     """Let one dancer of each emotion dance for long, and see whether the last minute is like the first."""
     size = len(generator.checkpoint.palette)
     weights = np.eye(size, dtype=np.float32)
-    state = generator.start(size, seed=3)
+    state = generator.initial_state(size, seed=3)
     frames = round(minutes * 60 * FRAME_RATE)
     minute = 60 * FRAME_RATE
     speed, heights = np.empty((frames, size)), np.empty((frames, size))
@@ -208,7 +210,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rollouts", type=Path, metavar="FILE.npz", help="dances that are there already")
     parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE.npz", help="real clips")
     parser.add_argument("--out", type=Path, default=Path("report"), metavar="FOLDER")
-    parser.add_argument("--judge", type=Path, metavar="FILE", help="default: judge.safetensors in --out")
+    parser.add_argument(
+        "--classifier", type=Path, metavar="FILE", help="default: classifier.safetensors in --out"
+    )
     parser.add_argument("--seconds", type=float, default=120.0, metavar="S", help="of each dance")
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="dances of each emotion")
     parser.add_argument("--visitor", action="store_true", help="also how it answers a visitor")
@@ -226,7 +230,9 @@ def evaluate(options: argparse.Namespace) -> Report:
     rollouts = read_rollouts(options.rollouts) if options.rollouts else None
     generator = None if rollouts else Generator(read_checkpoint(options.checkpoint))
     emotions = rollouts.palette if rollouts else generator.checkpoint.palette.names  # type: ignore[union-attr]
-    judge = find_judge(options.judge or options.out / "judge.safetensors", clips, emotions)
+    emotion_classifier = find_emotion_classifier(
+        options.classifier or options.out / "classifier.safetensors", clips, emotions
+    )
     dances = acts = rollouts
     if generator is not None:
         prompts = prompts_for(clips, split_clips(clips)[1].tolist(), emotions)
@@ -239,7 +245,7 @@ def evaluate(options: argparse.Namespace) -> Report:
             save_rollouts(options.out / f"{name}.npz", some)
     assert rollouts is not None and dances is not None and acts is not None
     dance_reference = find_dance_reference(options.out / "dance_classifier.safetensors", clips, emotions)
-    reference = build_reference(clips, emotions, judge)
+    reference = build_reference(clips, emotions, emotion_classifier)
     report = evaluate_rollouts(rollouts, reference)
     if options.long and generator is not None:
         report = replace(report, long=long_dances(generator, options.long))
@@ -261,7 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     try:
         evaluate(parse_arguments(arguments))
-    except (CheckpointError, ClipsError, RolloutsError, JudgeError, OSError) as error:
+    except (CheckpointError, ClipsError, RolloutsError, ClassifierError, OSError) as error:
         print(f"models.evaluate: {error}", file=sys.stderr)
         return 2
     return 0

@@ -59,13 +59,13 @@ def histograms(rollouts: Rollouts, reference: Reference) -> Figure:
 
 
 def confusion(report: Report) -> Figure:
-    """What the judge said of each emotion."""
+    """What the classifier said of each emotion."""
     figure = Figure(figsize=(7, 6), layout="constrained")
     axis = figure.add_subplot()
     axis.imshow(report.everything.confusion, vmin=0, vmax=1, cmap="Blues")
     axis.set_xticks(range(len(report.emotions)), report.emotions, rotation=45)
     axis.set_yticks(range(len(report.emotions)), report.emotions)
-    axis.set_xlabel("judged")
+    axis.set_xlabel("classified")
     axis.set_ylabel("asked for")
     for (row, column), share in np.ndenumerate(report.everything.confusion):
         axis.text(

@@ -25,8 +25,8 @@ DIRECTIONS = slice(0, BONE_COUNT * 3)
 HEIGHT = DIRECTIONS.stop
 PLANAR_VELOCITY = slice(HEIGHT + 1, HEIGHT + 3)
 YAW_RATE = HEIGHT + 3
-FEATURE_COUNT = HEIGHT + 4
-POSE_COUNT = HEIGHT + 1
+FEATURE_SIZE = HEIGHT + 4
+POSE_SIZE = HEIGHT + 1
 """Features that say what the pose is; the rest say how the body travels."""
 
 

@@ -80,13 +80,13 @@ def dance(
     """Positions (N, T, 17, 3) of N dancers under weights (N, T, P) and a repertoire (3,), from prompts (T', 52)
     or from standing."""
     count, frames = weights.shape[:2]
-    state = generator.start(count, seed)
+    state = generator.initial_state(count, seed)
     if prompts:
         shortest = min(len(prompt) for prompt in prompts)
         chosen = [prompts[i % len(prompts)][-shortest:] for i in range(count)]
         state = generator.prompt(state, np.stack(chosen), seamless=False)
     else:
-        state = generator.warm(state, weights[:, 0], repertoire=repertoire)
+        state = generator.warm_up(state, weights[:, 0], repertoire=repertoire)
     positions = np.empty((count, frames, JOINT_COUNT, 3), dtype=np.float32)
     for frame in tqdm(range(frames), unit="frame", disable=None):
         state = generator.step(state, weights[:, frame], energy, repertoire=repertoire)

@@ -17,37 +17,46 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.activity import activity_input
-from models.bodies import Bodies
 from models.checkpoint import Checkpoint
+from models.chunk_sampler import ChunkSampler, traced
+from models.conditioning import CONDITIONING_SIZE, EXEMPLAR_SIZE
+from models.exemplar_selection import sparsity
 from models.features import (
     DIRECTIONS,
-    FEATURE_COUNT,
+    FEATURE_SIZE,
     HEIGHT,
     PLANAR_VELOCITY,
-    POSE_COUNT,
+    POSE_SIZE,
     YAW_RATE,
     advance,
     pose_positions,
     turn_back,
 )
-from models.footing import FOLLOWING, STANDING_TOE, TOES, held, planted, rise, slide
+from models.foot_contact import (
+    ROOT_CORRECTION_RATE,
+    TOE_CONTACT_HEIGHT,
+    TOES,
+    floor_correction,
+    foot_lock_offsets,
+    foot_skate,
+    leg_ik,
+)
+from models.inertialization import inertialization_offset, inertialized
 from models.kinds import DEFAULT_REPERTOIRE, KINDS
-from models.motion_space import STEP_COUNT, steps_of, unit_directions
+from models.motion_space import DELTA_SIZE, frame_deltas, unit_directions
 from models.network import Cache
-from models.planner import ChunkSampler, traced
-from models.seam import seam_between, sewn
+from models.pose_prior import PosePrior
 from models.skeleton import BONE_COUNT, FRAME_RATE, FloatArray, unit_vectors
-from models.telling import scarcity
-from models.wish import PHRASE_COUNT, WISH_COUNT
+from models.speed_encoding import encode_speed
 
 TEMPERATURE_RANGE = (0.5, 1.2)
 """What energy may make of the temperature."""
-RANKS = (0.15, 0.975)
-"""The calmest and the liveliest phrases that are asked for, as ranks among those of an emotion: below are rests
-between two movements, beyond single leaps."""
-GOLDEN = 0.618
-"""By how much the rank goes on from one phrase to the next, from 1 back to 0: each is far from the last few."""
+EXEMPLAR_QUANTILES = (0.15, 0.975)
+"""The calmest and the liveliest exemplars that are asked for, as ranks among those of an emotion: below are
+rests between two movements, beyond single leaps."""
+QUANTILE_STEP = 0.618
+"""By how much the exemplar_quantile goes on from one exemplar to the next, from 1 back to 0: each is far from
+the last few."""
 FACING_TIME_CONSTANT_S = 2.0
 """Of the running mean of the heading that is led to the audience: a spin is over by then."""
 FACING_GAIN, MAX_FACING_RATE = 1.2, 1.8
@@ -58,7 +67,7 @@ FACING_SPEED = 0.25
 feet."""
 HOMEWARD_RATE = 0.08
 """Share of the way to the middle of the stage that a dancer who moves drifts in a second."""
-SEAM = 20
+BLEND_FRAMES = 20
 """Frames over which a jump of context fades."""
 
 
@@ -71,21 +80,22 @@ class Sampling:
     noise_persistence: float = 0.6
     """correlation of the Gaussians' noise from frame to frame: plans that were made one after the other are
     averaged, and with independent noise the mean moves at half the speed of what was learnt"""
-    overlap: float = 0.8
+    ensemble_decay: float = 0.8
     """weight of each plan relative to the next newer one when their steps are averaged"""
-    emphasis: float = 0.55
+    emotion_guidance: float = 0.55
     """how much further than in training the emotion that the network hears lies from the mean of all: in the
     spirit of guidance (Ho & Salimans 2022, arXiv:2207.12598), which extrapolates what comes out, at no cost"""
-    bout: float = 4.0
-    """mean seconds for which one phrase is asked, as long as actors keep to one"""
-    whim: float = 0.2
-    """deviations by which the manner asked for differs from that of the phrase: an actor never does it twice"""
-    invention: float = 0.46
-    """by how much whim, and by which share temperature, grows in emotions that few phrases are known of: what
-    is known would soon be danced again"""
-    tempo: float = 0.12
-    """deviations of the logarithm of the speed asked for, by which it differs from that of the phrase"""
-    lowest_speed: float = 0.18
+    exemplar_seconds: float = 4.0
+    """mean seconds for which one exemplar is asked, as long as actors keep to one"""
+    descriptor_noise: float = 0.2
+    """deviations by which the descriptor asked for differs from that of the exemplar: an actor never does it
+    twice"""
+    sparsity_boost: float = 0.46
+    """by how much descriptor_noise, and by which share temperature, grows in emotions that few exemplars are
+    known of: what is known would soon be danced again"""
+    speed_noise: float = 0.12
+    """deviations of the logarithm of the speed asked for, by which it differs from that of the exemplar"""
+    min_speed: float = 0.18
     """m/s, the calmest that the dancer is ever asked to be: actors may stand between two clips, it may not"""
     stage_radius: float = 2.5
     """metres from the middle of the stage where the dancer is being turned back; it begins at half of that"""
@@ -96,22 +106,28 @@ class DanceState:
     """Everything that the next frame depends on, for B dancers; never changed in place."""
 
     pose: FloatArray  # (B, 49)
-    step: FloatArray  # (B, 52) that led to it
+    delta: FloatArray  # (B, 52) that led to it
     cache: Cache  # of the frames before it
     plans: FloatArray  # (B, horizon, horizon, 52): plans[:, a] was made a frames ago, from its first step on
     noise: FloatArray  # (B, Z) standard normal, off the mean of the component
     kind: NDArray[np.int64]  # (B,) of movement, index in `models.kinds.KINDS`
-    rank: FloatArray  # (B,) from 0 to 1, of the phrase that is asked for among those of its emotion and kind
-    whim: FloatArray  # (B, 13) standard normal, by which its speed and its manner differ from the phrase's
-    wish: FloatArray  # (B, A) that the frame was danced with, see `models.wish`
-    seam: FloatArray  # (B, 52) what leads from the danced pose to the shown one, after a jump of context
-    seam_age: int  # frames since
+    exemplar_quantile: (
+        FloatArray  # (B,) from 0 to 1, of the exemplar that is asked for among those of its emotion and kind
+    )
+    descriptor_noise: (
+        FloatArray  # (B, 13) standard normal, by which its speed and its descriptor differ from the exemplar's
+    )
+    conditioning: FloatArray  # (B, A) that the frame was danced with, see `models.conditioning`
+    blend_offset: (
+        FloatArray  # (B, 52) what leads from the danced pose to the shown one, after a jump of context
+    )
+    blend_age: int  # frames since
     place: FloatArray  # (B, 2) metres, x and z of the pelvis
     yaw: FloatArray  # (B,) radians
     facing: (
         FloatArray  # (B, 2) running mean of the heading as (sine, cosine) of the yaw; the audience is at (0, 1)
     )
-    drift: FloatArray  # (B, 2) metres a frame by which the pelvis follows its feet, see `models.footing`
+    drift: FloatArray  # (B, 2) metres a frame by which the pelvis follows its feet, see `models.foot_contact`
     holds: FloatArray  # (B, 2, 2) metres by which the legs hold the feet back
     seed: int
     tick: int
@@ -119,26 +135,26 @@ class DanceState:
     @property
     def features(self) -> FloatArray:
         """The present frame (B, 52) as in `models.features`."""
-        return np.concatenate([self.pose, self.step[:, POSE_COUNT:]], axis=-1)
+        return np.concatenate([self.pose, self.delta[:, POSE_SIZE:]], axis=-1)
 
     @property
-    def shown_features(self) -> FloatArray:
+    def blended_features(self) -> FloatArray:
         """The frame (B, 52) to show: a jump of context fades from the old pose to the new one."""
-        if self.seam_age >= SEAM:
+        if self.blend_age >= BLEND_FRAMES:
             return self.features
-        fade = 0.5 + 0.5 * np.cos(np.pi * self.seam_age / SEAM)
-        return sewn(self.features, self.seam, fade)
+        fade = 0.5 + 0.5 * np.cos(np.pi * self.blend_age / BLEND_FRAMES)
+        return inertialized(self.features, self.blend_offset, fade)
 
     @property
     def positions(self) -> FloatArray:
         """The present frame as joint positions (B, 17, 3) float32 in metres on the stage."""
-        shown = self.danced
-        if self.seam_age < SEAM:
-            shown = pose_positions(self.shown_features.astype(float), self.place, self.yaw)
-        return planted(shown, self.holds).astype(np.float32)
+        shown = self.unplanted_positions
+        if self.blend_age < BLEND_FRAMES:
+            shown = pose_positions(self.blended_features.astype(float), self.place, self.yaw)
+        return leg_ik(shown, self.holds).astype(np.float32)
 
     @cached_property
-    def danced(self) -> FloatArray:
+    def unplanted_positions(self) -> FloatArray:
         """Joint positions (B, 17, 3) of the danced pose, whose feet may slide: the next frame begins there."""
         return pose_positions(self.features.astype(float), self.place, self.yaw)
 
@@ -151,7 +167,7 @@ def on_the_floor(features: FloatArray) -> FloatArray:
     flat = np.zeros(features.shape[:-1])
     toes = pose_positions(features, np.zeros((*flat.shape, 2)), flat)[..., TOES, 1]
     moved = features.copy()
-    moved[..., HEIGHT] += STANDING_TOE - toes.min(axis=(-1, -2), keepdims=True)[..., 0]
+    moved[..., HEIGHT] += TOE_CONTACT_HEIGHT - toes.min(axis=(-1, -2), keepdims=True)[..., 0]
     return moved
 
 
@@ -184,30 +200,30 @@ class Generator:
         self.sampling = sampling or Sampling()
         self.network, self.space = checkpoint.network, checkpoint.space
         self.device = next(self.network.parameters()).device
-        self._bodies = Bodies.of(self.space)
+        self._pose_prior = PosePrior.of(self.space)
         kinds = range(len(KINDS))
-        self._scarcity = np.stack(
-            [scarcity(checkpoint.phrases[:, kind]) for kind in kinds], axis=1
+        self._sparsity = np.stack(
+            [sparsity(checkpoint.exemplars[:, kind]) for kind in kinds], axis=1
         )  # (P, kinds)
         self._samplers: dict[int, Any] = {}  # compiled, by the number of dancers
 
-    def start(self, count: int = 1, seed: int = 0) -> DanceState:
+    def initial_state(self, count: int = 1, seed: int = 0) -> DanceState:
         """`count` dancers standing in the middle of the stage, about to begin."""
         horizon = self.space.horizon
         pose = with_unit_directions(self.space.pose_mean[None].cpu().numpy())
         rng = self._random(seed, -1)
         return DanceState(
             pose=pose.repeat(count, axis=0),
-            step=np.zeros((count, STEP_COUNT), dtype=np.float32),
+            delta=np.zeros((count, DELTA_SIZE), dtype=np.float32),
             cache=self.network.empty_cache(count),
-            plans=np.zeros((count, 0, horizon, STEP_COUNT), dtype=np.float32),
+            plans=np.zeros((count, 0, horizon, DELTA_SIZE), dtype=np.float32),
             noise=self._white(rng, count),
             kind=np.full(count, int(np.argmax(DEFAULT_REPERTOIRE))),
-            rank=rng.random(count),
-            whim=rng.standard_normal((count, PHRASE_COUNT)),
-            wish=np.full((count, WISH_COUNT), np.nan),
-            seam=np.zeros((count, FEATURE_COUNT), dtype=np.float32),
-            seam_age=SEAM,
+            exemplar_quantile=rng.random(count),
+            descriptor_noise=rng.standard_normal((count, EXEMPLAR_SIZE)),
+            conditioning=np.full((count, CONDITIONING_SIZE), np.nan),
+            blend_offset=np.zeros((count, FEATURE_SIZE), dtype=np.float32),
+            blend_age=BLEND_FRAMES,
             place=np.zeros((count, 2)),
             yaw=np.zeros(count),
             facing=np.tile([0.0, 1.0], (count, 1)),
@@ -217,7 +233,7 @@ class Generator:
             tick=0,
         )
 
-    def warm(
+    def warm_up(
         self,
         state: DanceState,
         emotion_weights: FloatArray,
@@ -246,33 +262,33 @@ class Generator:
         features = on_the_floor(np.asarray(features, dtype=np.float32))
         past = torch.as_tensor(features, device=self.device)
         past = past.expand(len(state.pose), *past.shape[-2:])
-        past = unit_directions(past[:, -self.network.config.span - 1 :])
-        steps = steps_of(past)
-        poses = past[:, 1:, :POSE_COUNT]
+        past = unit_directions(past[:, -self.network.config.context_length - 1 :])
+        steps = frame_deltas(past)
+        poses = past[:, 1:, :POSE_SIZE]
         count, length = len(poses), poses.shape[1] - 1  # the last frame is the first that `step` takes in
         cache = self.network.empty_cache(count)
         if length > 0:
             labels = torch.zeros(count, length, self.network.config.label_count, device=self.device)
-            wishes = torch.full((count, length, WISH_COUNT), torch.nan, device=self.device)
-            _, cache = self.network(self.space.inputs(poses[:, :-1], steps[:, :-1]), labels, wishes)
+            conditioning = torch.full((count, length, CONDITIONING_SIZE), torch.nan, device=self.device)
+            _, cache = self.network(self.space.inputs(poses[:, :-1], steps[:, :-1]), labels, conditioning)
         prompted = replace(
             state,
             pose=poses[:, -1].cpu().numpy(),
-            step=steps[:, -1].cpu().numpy(),
+            delta=steps[:, -1].cpu().numpy(),
             cache=cache,
             plans=state.plans[:, :0],
-            seam_age=SEAM,
+            blend_age=BLEND_FRAMES,
         )
-        return self.sew(state, prompted) if seamless else prompted
+        return self.blend(state, prompted) if seamless else prompted
 
     @staticmethod
-    def sew(before: DanceState, after: DanceState) -> DanceState:
+    def blend(before: DanceState, after: DanceState) -> DanceState:
         """`after`, standing where `before` stood and shown as if it grew out of it."""
-        seam = seam_between(before.shown_features, after.features)
+        blend_offset = inertialization_offset(before.blended_features, after.features)
         return replace(
             after,
-            seam=seam,
-            seam_age=0,
+            blend_offset=blend_offset,
+            blend_age=0,
             place=before.place,
             yaw=before.yaw,
             facing=before.facing,
@@ -298,9 +314,9 @@ class Generator:
         pose whose bone directions draw the dancer, in each frame by a share `influence` of the difference, one
         for all or one each (49,); tempo is how much quicker than planned it dances.
         """
-        return self.act(self.think(state, emotion_weights, energy, repertoire), toward, influence, tempo)
+        return self.apply(self.predict(state, emotion_weights, energy, repertoire), toward, influence, tempo)
 
-    def think(
+    def predict(
         self,
         state: DanceState,
         emotion_weights: FloatArray | Sequence[float],
@@ -312,24 +328,30 @@ class Generator:
             np.asarray(emotion_weights, dtype=np.float32), (len(state.pose), len(self.checkpoint.palette))
         )
         rng = self._random(state.seed, state.tick)
-        noise, kind, rank, whim = self._wander(state, rng, np.asarray(repertoire, dtype=np.float64))
-        wish = self.wish_of(replace(state, kind=kind, rank=rank, whim=whim), weights, energy)
+        noise, kind, exemplar_quantile, descriptor_noise = self._draw_noise(
+            state, rng, np.asarray(repertoire, dtype=np.float64)
+        )
+        conditioning = self.conditioning_for(
+            replace(state, kind=kind, exemplar_quantile=exemplar_quantile, descriptor_noise=descriptor_noise),
+            weights,
+            energy,
+        )
         hot = self._temperature(energy, weights, kind) * self.sampler.deviation(state.tick / FRAME_RATE)
-        plan, cache = self._plan(state, weights, wish, self._gumbel(rng, len(noise)), hot * noise)
+        plan, cache = self._plan(state, weights, conditioning, self._gumbel(rng, len(noise)), hot * noise)
         return replace(
             state,
             cache=cache,
             plans=np.concatenate([plan[:, None], state.plans], axis=1)[:, : self.space.horizon],
             noise=noise,
             kind=kind,
-            rank=rank,
-            whim=whim,
-            wish=wish,
-            seam_age=min(state.seam_age + 1, SEAM),
+            exemplar_quantile=exemplar_quantile,
+            descriptor_noise=descriptor_noise,
+            conditioning=conditioning,
+            blend_age=min(state.blend_age + 1, BLEND_FRAMES),
             tick=state.tick + 1,
         )
 
-    def act(
+    def apply(
         self,
         thought: DanceState,
         toward: FloatArray | None = None,
@@ -337,26 +359,26 @@ class Generator:
         tempo: float = 1.0,
     ) -> DanceState:
         """The short half of a step: the body moved as it was thought, at a tempo and drawn as `step` says."""
-        pose, rates = self._dance(thought.pose, thought.plans, toward, influence, tempo)
-        return self._travel(thought, pose, rates)
+        pose, rates = self._ensemble(thought.pose, thought.plans, toward, influence, tempo)
+        return self._integrate_root(thought, pose, rates)
 
-    def wish_of(self, state: DanceState, weights: FloatArray, energy: float) -> FloatArray:
-        """The wish (B, A) with which dancers in this state are asked for emotions of weights (B, P)."""
+    def conditioning_for(self, state: DanceState, weights: FloatArray, energy: float) -> FloatArray:
+        """The conditioning (B, A) with which dancers in this state are asked for emotions of weights (B, P)."""
         if not self.conditioned:
-            return np.full((len(weights), WISH_COUNT), np.nan)
-        asked, manner = self._phrase(weights, state.kind, state.rank, energy)
-        asked = asked * np.exp(self.sampling.tempo * state.whim[:, 0])
-        activity = activity_input(np.maximum(asked, self.sampling.lowest_speed))
-        whim = self.sampling.whim + self._invention(weights, state.kind)
-        manner = manner + whim[:, None] * state.whim[:, 1:]
-        return np.concatenate([activity[:, None], manner, np.eye(len(KINDS))[state.kind]], axis=-1)
+            return np.full((len(weights), CONDITIONING_SIZE), np.nan)
+        asked, descriptor = self._exemplar(weights, state.kind, state.exemplar_quantile, energy)
+        asked = asked * np.exp(self.sampling.speed_noise * state.descriptor_noise[:, 0])
+        activity = encode_speed(np.maximum(asked, self.sampling.min_speed))
+        descriptor_noise = self.sampling.descriptor_noise + self._sparsity_boost(weights, state.kind)
+        descriptor = descriptor + descriptor_noise[:, None] * state.descriptor_noise[:, 1:]
+        return np.concatenate([activity[:, None], descriptor, np.eye(len(KINDS))[state.kind]], axis=-1)
 
     @torch.inference_mode()
     def _plan(
         self,
         state: DanceState,
         weights: FloatArray,
-        wish: FloatArray,
+        conditioning: FloatArray,
         gumbel: FloatArray,
         noise: FloatArray,
     ) -> tuple[FloatArray, Cache]:
@@ -364,8 +386,8 @@ class Generator:
         count = len(state.pose)
         labels = np.zeros((count, self.network.config.label_count), dtype=np.float32)
         away = weights - 1.0 / weights.shape[1]
-        labels[:, : weights.shape[1]] = weights + self.sampling.emphasis * away
-        given = (state.pose, state.step, labels, wish, gumbel, noise)
+        labels[:, : weights.shape[1]] = weights + self.sampling.emotion_guidance * away
+        given = (state.pose, state.delta, labels, conditioning, gumbel, noise)
         tensors = [torch.from_numpy(np.ascontiguousarray(part, np.float32)).to(self.device) for part in given]
         if count not in self._samplers:
             inputs = (*tensors, *state.cache)
@@ -375,16 +397,16 @@ class Generator:
 
     def _temperature(self, energy: float, weights: FloatArray, kind: NDArray[np.int64]) -> FloatArray:
         """The share of each Gaussian's deviation that is used in this frame, (B, 1)."""
-        hot = self.sampling.temperature * (1.0 + self._invention(weights, kind)[:, None])
+        hot = self.sampling.temperature * (1.0 + self._sparsity_boost(weights, kind)[:, None])
         return hot * np.float32(np.clip(np.sqrt(energy), *TEMPERATURE_RANGE))
 
-    def _invention(self, weights: FloatArray, kind: NDArray[np.int64]) -> FloatArray:
-        """By which share temperature grows, and by how much whim, (B,), in emotions of weights (B, P) and kinds
-        (B,) of movement."""
-        scarce = np.take_along_axis(weights @ self._scarcity, kind[:, None], axis=1)[:, 0]
-        return np.asarray(self.sampling.invention * scarce, dtype=np.float32)
+    def _sparsity_boost(self, weights: FloatArray, kind: NDArray[np.int64]) -> FloatArray:
+        """By which share temperature grows, and by how much descriptor_noise, (B,), in emotions of weights (B,
+        P) and kinds (B,) of movement."""
+        sparse = np.take_along_axis(weights @ self._sparsity, kind[:, None], axis=1)[:, 0]
+        return np.asarray(self.sampling.sparsity_boost * sparse, dtype=np.float32)
 
-    def _dance(
+    def _ensemble(
         self,
         pose: FloatArray,
         plans: FloatArray,
@@ -395,54 +417,54 @@ class Generator:
         """The next pose (B, 49) and rates (B, 3): the plans' mean opinion at a tempo, drawn towards
         `toward`."""
         ages = np.arange(plans.shape[1])
-        share = self.sampling.overlap**ages
+        share = self.sampling.ensemble_decay**ages
         share = (share / share.sum()).astype(np.float32)
         step = tempo * (plans[:, ages, ages] * share[:, None]).sum(axis=1)  # planned a frames ago for now
-        moved = pose + step[:, :POSE_COUNT]
+        moved = pose + step[:, :POSE_SIZE]
         if toward is not None and np.any(np.asarray(influence) > 0):
             difference = np.asarray(toward, dtype=np.float32) - moved
             difference[..., HEIGHT] = 0.0  # the height stays the dancer's own: bodies differ
             moved = moved + influence * difference
         if self.post_processing:
-            moved = self._bodies.led_back(moved)
-        return with_unit_directions(moved), step[:, POSE_COUNT:]
+            moved = self._pose_prior.project(moved)
+        return with_unit_directions(moved), step[:, POSE_SIZE:]
 
-    def _travel(self, state: DanceState, pose: FloatArray, rates: FloatArray) -> DanceState:
+    def _integrate_root(self, state: DanceState, pose: FloatArray, rates: FloatArray) -> DanceState:
         """The body moved on the stage, its feet on the floor and turned back at the edge.
 
         Whatever moved the body is written into the step, so that the network knows what it did.
         """
-        before = state.danced
+        before = state.unplanted_positions
         features = np.concatenate([pose, rates], axis=-1)
         place, yaw = advance(features, state.place, state.yaw)
         after = pose_positions(features, place, yaw)
-        drift, holds, raised = self._on_its_feet(state, before, after)
+        drift, holds, raised = self._ground_feet(state, before, after)
         features[:, HEIGHT] += raised
         place = place - drift - self._homeward(state.place, before, after)
         sideways, forward = np.moveaxis(turn_back(place - state.place, state.yaw), -1, 0)
         features[:, PLANAR_VELOCITY] = np.stack([sideways, forward], axis=-1) * FRAME_RATE
         change = (after[:, 1:] - after[:, :1]) - (before[:, 1:] - before[:, :1])
         speed = np.linalg.norm(change, axis=-1).mean(axis=-1) * FRAME_RATE
-        yaw = yaw + self._bend(state.place, place) + self._face(state.facing, speed)
+        yaw = yaw + self._steer(state.place, place) + self._face(state.facing, speed)
         looking = np.stack([np.sin(yaw), np.cos(yaw)], axis=-1)
         facing = state.facing + (looking - state.facing) / (FRAME_RATE * FACING_TIME_CONSTANT_S)
         features[:, YAW_RATE] = (yaw - state.yaw) * FRAME_RATE
-        danced = features[:, :POSE_COUNT]
-        step = np.concatenate([danced - state.pose, features[:, POSE_COUNT:]], axis=-1)
-        moved = replace(state, pose=danced, step=step, place=place, yaw=yaw, facing=facing)
+        danced = features[:, :POSE_SIZE]
+        step = np.concatenate([danced - state.pose, features[:, POSE_SIZE:]], axis=-1)
+        moved = replace(state, pose=danced, delta=step, place=place, yaw=yaw, facing=facing)
         return replace(moved, drift=drift, holds=holds)
 
-    def _on_its_feet(
+    def _ground_feet(
         self, state: DanceState, before: FloatArray, after: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """How the pelvis drifts (B, 2) and the legs hold (B, 2, 2) between two frames of joint positions, and
         by how many metres (B,) the body is raised."""
         if not self.post_processing:
             return np.zeros_like(state.drift), np.zeros_like(state.holds), np.zeros(len(after))
-        drift = state.drift + FOLLOWING * (slide(before, after) - state.drift)
-        return drift, held(before, after, -drift, state.holds), rise(after)
+        drift = state.drift + ROOT_CORRECTION_RATE * (foot_skate(before, after) - state.drift)
+        return drift, foot_lock_offsets(before, after, -drift, state.holds), floor_correction(after)
 
-    def _bend(self, before: FloatArray, place: FloatArray) -> FloatArray:
+    def _steer(self, before: FloatArray, place: FloatArray) -> FloatArray:
         """Radians (B,) by which the heading bends inwards near the edge of the stage.
 
         The network does not know which way it faces, so this costs nothing.
@@ -473,10 +495,11 @@ class Generator:
         turned: FloatArray = rate * np.clip(speed / FACING_SPEED, 0.0, 1.0) / FRAME_RATE
         return turned
 
-    def _wander(
+    def _draw_noise(
         self, state: DanceState, rng: np.random.Generator, repertoire: FloatArray
     ) -> tuple[NDArray, ...]:
-        """The kinds of chance: noise that persists; a kind, a phrase and a whim that are kept for a bout."""
+        """The kinds of chance: noise that persists; a kind, an exemplar and a descriptor_noise that are kept
+        for a bout."""
         count = len(state.pose)
         kept = self.sampling.noise_persistence
         noise = kept * state.noise + math.sqrt(1.0 - kept**2) * self._white(rng, count)
@@ -484,21 +507,27 @@ class Generator:
             np.broadcast_to(repertoire / repertoire.sum(axis=-1, keepdims=True), (count, len(KINDS))), axis=1
         )
         unwanted = np.take_along_axis(np.diff(shares, prepend=0.0), state.kind[:, None], axis=1)[:, 0] <= 0.0
-        ends = (rng.random(count) < 1.0 / (FRAME_RATE * self.sampling.bout)) | unwanted
+        ends = (rng.random(count) < 1.0 / (FRAME_RATE * self.sampling.exemplar_seconds)) | unwanted
         drawn = (rng.random((count, 1)) * shares[:, -1:] >= shares).sum(axis=1)
         kind = np.where(ends, np.minimum(drawn, len(KINDS) - 1), state.kind)
-        rank = np.where(ends, (state.rank + GOLDEN + rng.uniform(-0.1, 0.1, count)) % 1.0, state.rank)
-        whim = np.where(ends[:, None], rng.standard_normal(state.whim.shape), state.whim)
-        return noise, kind, rank, whim
+        exemplar_quantile = np.where(
+            ends,
+            (state.exemplar_quantile + QUANTILE_STEP + rng.uniform(-0.1, 0.1, count)) % 1.0,
+            state.exemplar_quantile,
+        )
+        descriptor_noise = np.where(
+            ends[:, None], rng.standard_normal(state.descriptor_noise.shape), state.descriptor_noise
+        )
+        return noise, kind, exemplar_quantile, descriptor_noise
 
-    def _phrase(
-        self, weights: FloatArray, kind: NDArray[np.int64], rank: FloatArray, energy: float
+    def _exemplar(
+        self, weights: FloatArray, kind: NDArray[np.int64], exemplar_quantile: FloatArray, energy: float
     ) -> tuple[FloatArray, FloatArray]:
-        """The speed in m/s (B,) to dance the coming second at, and the manner (B, 12): of phrases of one kind
-        and the same rank of all emotions, the mean by their weights."""
-        phrases = self.checkpoint.phrases
-        among = RANKS[0] + (RANKS[1] - RANKS[0]) * rank
-        chosen = phrases[:, kind, (among * phrases.shape[2]).astype(int)]  # (P, B, 13)
+        """The speed in m/s (B,) to dance the coming second at, and the descriptor (B, 12): of exemplars of one
+        kind and the same exemplar_quantile of all emotions, the mean by their weights."""
+        exemplars = self.checkpoint.exemplars
+        among = EXEMPLAR_QUANTILES[0] + (EXEMPLAR_QUANTILES[1] - EXEMPLAR_QUANTILES[0]) * exemplar_quantile
+        chosen = exemplars[:, kind, (among * exemplars.shape[2]).astype(int)]  # (P, B, 13)
         wanted = np.einsum("bp,pbw->bw", weights, chosen)
         return energy * wanted[:, 0], wanted[:, 1:]
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from models.mixture import Mixture
-from models.network import Cache, FrameNetwork, NetworkConfig
+from models.network import Cache, MotionNetwork, NetworkConfig
 
 
-class LstmNetwork(FrameNetwork):
+class LstmNetwork(MotionNetwork):
     """`layers` LSTMs of `width`; the heads and the span of the configuration mean nothing to it.
 
     Its cache is one state of all of the past: `keys` are the hidden states (layers, B, C), `values` the cells.
@@ -28,20 +28,20 @@ class LstmNetwork(FrameNetwork):
         self,
         frames: Tensor,
         label_weights: Tensor,
-        wish: Tensor,
+        conditioning: Tensor,
         cache: Cache | None = None,
-        answered: slice = slice(None),
+        output_frames: slice = slice(None),
     ) -> tuple[Mixture, Cache]:
-        """As `FrameNetwork.forward`."""
-        x = self.frame_in(frames) + self.condition(label_weights, wish)  # (B, T, C)
+        """As `MotionNetwork.forward`."""
+        x = self.frame_in(frames) + self.condition(label_weights, conditioning)  # (B, T, C)
         past = cache or self.empty_cache(len(frames))
         # In bfloat16 a state that is added to for minutes would lose what is small.
         with torch.autocast(x.device.type, enabled=False):
             x, (hidden, cells) = self.lstm(x.float(), (past.keys, past.values))
-        return self.mixture(x[:, answered]), Cache(hidden, cells, past.known)
+        return self.mixture(x[:, output_frames]), Cache(hidden, cells, past.valid)
 
     def empty_cache(self, count: int) -> Cache:
-        """As `FrameNetwork.empty_cache`."""
+        """As `MotionNetwork.empty_cache`."""
         device = self.label_embedding.device
         state = torch.zeros(self.config.layers, count, self.config.width, device=device)
         return Cache(state, state.clone(), torch.ones(1, dtype=torch.bool, device=device))

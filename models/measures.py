@@ -1,7 +1,8 @@
-"""What can be measured of movement without a judge: pure functions of positions (T, 17, 3), metres at 30 fps.
+"""What can be measured of movement without a classifier: pure functions of positions (T, 17, 3), metres at 30
+fps.
 
 Each says what it measures and in which unit; which values are good is said by real motion, beside which they
-are shown. The floor is y = 0; the ball of a standing foot is at `models.footing.STANDING_TOE`.
+are shown. The floor is y = 0; the ball of a standing foot is at `models.foot_contact.TOE_CONTACT_HEIGHT`.
 """
 
 from dataclasses import dataclass
@@ -10,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.features import heading, pose_positions, positions_to_features
-from models.footing import STANDING_TOE, TOES
+from models.foot_contact import TOE_CONTACT_HEIGHT, TOES
 from models.skeleton import BONE_PARENTS, FRAME_RATE, FloatArray, joint_speed
 
 FROZEN_SPEED = 0.04
 """Metres a second of mean joint speed relative to the pelvis under which a second counts as frozen."""
 FROZEN_WINDOW, FROZEN_HOP = FRAME_RATE, FRAME_RATE // 2
-CONTACT_HEIGHT = STANDING_TOE + 0.02
+CONTACT_HEIGHT = TOE_CONTACT_HEIGHT + 0.02
 """Metres under which the ball of a foot is on its floor."""
 QUICK = 5.0
 """Hz above which movement of a body is mostly trembling."""
@@ -77,7 +78,7 @@ def toe_slide(positions: FloatArray) -> float:
 
 def penetration(positions: FloatArray) -> float:
     """Mean depth in metres of the lower foot's ball under where it stands."""
-    return float(np.maximum(STANDING_TOE - positions[:, TOES, 1].min(axis=1), 0.0).mean())
+    return float(np.maximum(TOE_CONTACT_HEIGHT - positions[:, TOES, 1].min(axis=1), 0.0).mean())
 
 
 def joint_speeds(positions: FloatArray) -> FloatArray:
@@ -134,7 +135,7 @@ class Plausible:
 
     @classmethod
     def of(cls, clips: list[FloatArray]) -> "Plausible":
-        """Measured on real clips."""
+        """Measurements on real clips."""
         speed = np.concatenate([joint_speeds(clip) for clip in clips])
         height = np.concatenate([clip[:, 0, 1] for clip in clips])
         low, high = np.percentile(height, [0.1, 99.9])

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.features import FEATURE_COUNT, POSE_COUNT
+from models.features import FEATURE_SIZE, POSE_SIZE
 from models.skeleton import (
     BONE_COUNT,
     BONE_LENGTHS,
@@ -22,8 +22,8 @@ from models.skeleton import (
     FloatArray,
 )
 
-STEP_COUNT = FEATURE_COUNT
-INPUT_COUNT = POSE_COUNT + STEP_COUNT
+DELTA_SIZE = FEATURE_SIZE
+INPUT_SIZE = POSE_SIZE + DELTA_SIZE
 
 LEAST_REACH = 0.2
 """Metres that the shortest bones count as: with their real lengths a plan keeps half of what feet do."""
@@ -74,10 +74,10 @@ def _levers() -> FloatArray:
 LEVERS = _levers()
 
 
-def steps_of(features: Tensor) -> Tensor:
+def frame_deltas(features: Tensor) -> Tensor:
     """Steps (..., T - 1, 52) that lead to frames 1 .. T - 1 of features (..., T, 52)."""
-    change = features[..., 1:, :POSE_COUNT] - features[..., :-1, :POSE_COUNT]
-    return torch.cat([change, features[..., 1:, POSE_COUNT:]], dim=-1)
+    change = features[..., 1:, :POSE_SIZE] - features[..., :-1, :POSE_SIZE]
+    return torch.cat([change, features[..., 1:, POSE_SIZE:]], dim=-1)
 
 
 def unit_directions(pose: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class MotionSpace(nn.Module):
 
     pose_mean: Tensor
     pose_scale: Tensor
-    step_scale: Tensor
+    delta_scale: Tensor
     metres_moved: Tensor
     levers: Tensor
     plan_mean: Tensor
@@ -104,20 +104,20 @@ class MotionSpace(nn.Module):
     def __init__(self, horizon: int, target_count: int) -> None:
         super().__init__()
         self.horizon, self.target_count = horizon, target_count
-        self.register_buffer("pose_mean", torch.zeros(POSE_COUNT))
-        self.register_buffer("pose_scale", torch.ones(POSE_COUNT))
-        self.register_buffer("step_scale", torch.ones(STEP_COUNT))
+        self.register_buffer("pose_mean", torch.zeros(POSE_SIZE))
+        self.register_buffer("pose_scale", torch.ones(POSE_SIZE))
+        self.register_buffer("delta_scale", torch.ones(DELTA_SIZE))
         self.register_buffer("metres_moved", torch.from_numpy(METRES_MOVED))
         self.register_buffer("levers", torch.from_numpy(LEVERS), persistent=False)
-        self.register_buffer("plan_mean", torch.zeros(horizon * STEP_COUNT))
-        self.register_buffer("basis", torch.zeros(target_count, horizon * STEP_COUNT))  # rows: one deviation
-        self.register_buffer("body_mean", torch.zeros(POSE_COUNT))
-        self.register_buffer("body_axes", torch.eye(POSE_COUNT))  # columns: principal axes of real poses
-        self.register_buffer("body_spread", torch.ones(POSE_COUNT))  # deviation of real poses along each
+        self.register_buffer("plan_mean", torch.zeros(horizon * DELTA_SIZE))
+        self.register_buffer("basis", torch.zeros(target_count, horizon * DELTA_SIZE))  # rows: one deviation
+        self.register_buffer("body_mean", torch.zeros(POSE_SIZE))
+        self.register_buffer("body_axes", torch.eye(POSE_SIZE))  # columns: principal axes of real poses
+        self.register_buffer("body_spread", torch.ones(POSE_SIZE))  # deviation of real poses along each
 
     def inputs(self, pose: Tensor, step: Tensor) -> Tensor:
         """What the network sees (..., 101) of a pose (..., 49) and the step (..., 52) that led to it."""
-        return torch.cat([(pose - self.pose_mean) / self.pose_scale, step / self.step_scale], dim=-1)
+        return torch.cat([(pose - self.pose_mean) / self.pose_scale, step / self.delta_scale], dim=-1)
 
     def encode(self, steps: Tensor) -> Tensor:
         """Whitened coordinates (..., Z) of the coming steps (..., horizon, 52)."""
@@ -127,7 +127,7 @@ class MotionSpace(nn.Module):
     def decode(self, coordinates: Tensor) -> Tensor:
         """Steps (..., horizon, 52) of whitened coordinates (..., Z)."""
         flat = coordinates @ self.basis + self.plan_mean
-        return flat.unflatten(-1, (self.horizon, STEP_COUNT)) / self.metres_moved
+        return flat.unflatten(-1, (self.horizon, DELTA_SIZE)) / self.metres_moved
 
     def speed(self, steps: Tensor) -> Tensor:
         """Mean joint speed in m/s (...) of steps (..., horizon, 52): `skeleton.joint_speed` but for the turns
@@ -145,7 +145,7 @@ class MotionSpace(nn.Module):
         self.body_spread.copy_(torch.from_numpy(np.sqrt(np.maximum(spreads, 0.0))))
         self.pose_mean.copy_(torch.from_numpy(poses.mean(axis=0)))
         self.pose_scale.copy_(torch.from_numpy(group_scale(poses - poses.mean(axis=0), floor=0.05)))
-        self.step_scale.copy_(torch.from_numpy(group_scale(plans.reshape(-1, STEP_COUNT), floor=1e-3)))
+        self.delta_scale.copy_(torch.from_numpy(group_scale(plans.reshape(-1, DELTA_SIZE), floor=1e-3)))
         flat = (plans * METRES_MOVED).reshape(len(plans), -1)
         mean = flat.mean(axis=0)
         variances, vectors = np.linalg.eigh(np.cov(flat - mean, rowvar=False))

@@ -9,23 +9,23 @@ from torch.nn import functional
 from models import losses
 from models.mixture import Mixture, negative_log_likelihood
 from models.motion_space import MotionSpace
-from models.network import FrameNetwork
+from models.network import MotionNetwork
 from models.skeleton import FRAME_RATE
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """All that an objective may look at: what the network says of the frames of a batch, and what came.
 
-    T counts the frames that are answered: every other one of a window, see `train.train_step`.
+    T counts the frames that are output_frames: every other one of a window, see `train.train_step`.
     """
 
-    network: FrameNetwork
+    network: MotionNetwork
     space: MotionSpace
     mixture: Mixture  # (B, T, K)
     target: Tensor  # (B, T, Z) the plans in whitened coordinates
-    conditions: Tensor  # (B, T) index of the label, -1 where none is said
-    done: float
+    conditions: Tensor  # (B, T) index of the label, -1 where none is predicted
+    progress: float
     """share of the training that is over"""
 
     @property
@@ -44,27 +44,27 @@ class Answer:
         return [parameter for parameter in self.network.parameters() if parameter.dim() > 1]
 
 
-Objective = Callable[[Answer], Tensor]
+Objective = Callable[[Prediction], Tensor]
 
 
-def likelihood(answer: Answer) -> Tensor:
+def likelihood(answer: Prediction) -> Tensor:
     """Mean negative log-likelihood in nats a dimension: the mixture-density network alone (Bishop 1994)."""
     return negative_log_likelihood(answer.mixture, answer.target).mean() / answer.target.shape[-1]
 
 
-def regression(answer: Answer) -> Tensor:
+def regression(answer: Prediction) -> Tensor:
     """Mean squared error."""
     return losses.squared_error(answer.prediction, answer.target)
 
 
-def absolute_regression(answer: Answer) -> Tensor:
+def absolute_regression(answer: Prediction) -> Tensor:
     """Mean absolute error."""
     return losses.absolute_error(answer.prediction, answer.target)
 
 
-def regression_then_likelihood(answer: Answer) -> Tensor:
+def regression_then_likelihood(answer: Prediction) -> Tensor:
     """Mean squared error, and the likelihood by and by."""
-    return regression(answer) + losses.mixture_share(answer.done) * likelihood(answer)
+    return regression(answer) + losses.mixture_share(answer.progress) * likelihood(answer)
 
 
 def with_weight_penalty(penalty: Callable[[Iterable[Tensor]], Tensor], strength: float) -> Objective:
@@ -77,7 +77,7 @@ def with_movement_penalty(penalty: Callable[[Tensor], Tensor], strength: float) 
     return lambda answer: regression(answer) + strength * penalty(answer.deltas)
 
 
-class Recognisable(nn.Module):
+class WithEmotionHead(nn.Module):
     """An objective, and that the emotion can be told from the movement which the network predicts.
 
     The emotion head is a small convolution over time that sees the predicted coordinates and nothing else: from
@@ -90,7 +90,7 @@ class Recognisable(nn.Module):
         self.movement_in = nn.Conv1d(target_count, 32, 9, padding=4)
         self.to_logits = nn.Conv1d(32, label_count, 1)
 
-    def forward(self, answer: Answer) -> Tensor:
+    def forward(self, answer: Prediction) -> Tensor:
         seen = functional.gelu(self.movement_in(answer.prediction.transpose(1, 2)))  # (B, 32, T)
         logits = self.to_logits(seen).transpose(1, 2)
         return self.objective(answer) + self.strength * losses.emotion_error(logits, answer.conditions)

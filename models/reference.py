@@ -1,4 +1,4 @@
-"""What generated dances are measured against: real clips, measured in the same way, and a judge."""
+"""What generated dances are measured against: real clips, measured in the same way, and a classifier."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from models import measures
 from models.clips import Clips, split_clips
 from models.copying import CopyDetector
-from models.judge import LONG, SHORT, Judge, emotion_of, frechet, windows_of
-from models.manifold import Manifold
+from models.emotion_classifier import LONG, SHORT, EmotionClassifier, emotion_of, frechet, windows_of
+from models.nearest_poses import NearestPoses
 from models.skeleton import FRAME_RATE, FloatArray, joint_speed
 
 FEATURE_WINDOWS = 160
-"""Windows of each emotion that enter a Fréchet distance: it grows as samples shrink, so all are alike."""
+"""TrainingBatch of each emotion that enter a Fréchet distance: it grows as samples shrink, so all are alike."""
 SPLITS = 5
 """Ways to split real clips in two for the distance of real from real."""
 STREAM = 120 * FRAME_RATE
@@ -34,17 +34,18 @@ class Reference:
     """Real motion as the measures see it. `real` holds measure -> (P,) values, one an emotion."""
 
     emotions: tuple[str, ...]
-    judge: Judge
+    emotion_classifier: EmotionClassifier
     plausible: measures.Plausible
-    manifold: Manifold
+    manifold: NearestPoses
     copies: CopyDetector
     real: dict[str, FloatArray]
     looped: float
     """share of windows that repeat in a real clip that is played in a loop"""
-    judged: dict[int, FloatArray]
-    """window length -> (P, P) shares: row the real emotion of held-out clips, column what the judge said"""
+    classified: dict[int, FloatArray]
+    """window length -> (P, P) shares: row the real emotion of held-out clips, column what the classifier
+    said"""
     halves: list[tuple[FloatArray, FloatArray]]
-    """the judge's features of the real clips split in two, as many of each emotion, in several ways"""
+    """the classifier's features of the real clips split in two, as many of each emotion, in several ways"""
     speeds: list[FloatArray]
     """of each emotion the joint speed of every real frame, m/s"""
 
@@ -59,7 +60,8 @@ class Reference:
         return float(np.mean([frechet(*pair) for pair in self.halves]))
 
     def distance(self, features: FloatArray) -> float:
-        """Fréchet distance of the judge's features (N, 64) of dances from real: from each half, the mean."""
+        """Fréchet distance of the classifier's features (N, 64) of dances from real: from each half, the
+        mean."""
         return float(np.mean([frechet(features, half) for pair in self.halves for half in pair]))
 
 
@@ -75,7 +77,7 @@ def averaged(name: str, values: ArrayLike, lengths: ArrayLike) -> float:
 
 
 def measures_with(
-    plausible: measures.Plausible, manifold: Manifold, copies: CopyDetector
+    plausible: measures.Plausible, manifold: NearestPoses, copies: CopyDetector
 ) -> dict[str, Measure]:
     """Name, with its unit, -> function of positions (T, 17, 3)."""
     return {
@@ -96,13 +98,13 @@ def measures_with(
     }
 
 
-def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Reference:
-    """Measure the real clips. The judge must be trained on the training half of `split_clips` alone."""
+def build_reference(clips: Clips, emotions: Sequence[str], emotion_classifier: EmotionClassifier) -> Reference:
+    """Measure the real clips. The classifier must be trained on the training half of `split_clips` alone."""
     training, held_out = (half.tolist() for half in split_clips(clips))
     shown = np.array([-1 if (e := emotion_of(label, emotions)) is None else e for label in clips.labels])
     everything = [clips.clip(i) for i in np.flatnonzero(shown >= 0).tolist()]
     plausible = measures.Plausible.of(everything)
-    manifold = Manifold.of([clips.clip(i) for i in training], [clips.clip(i) for i in held_out])
+    manifold = NearestPoses.of([clips.clip(i) for i in training], [clips.clip(i) for i in held_out])
     copies = CopyDetector.of([clips.clip(i) for i in training])
     taken = measures_with(plausible, manifold, copies)
     columns: dict[str, list[float]] = {name: [] for name in taken}
@@ -120,14 +122,14 @@ def build_reference(clips: Clips, emotions: Sequence[str], judge: Judge) -> Refe
         speeds.append(np.concatenate([joint_speed(clip) for clip in real]))
     return Reference(
         tuple(emotions),
-        judge,
+        emotion_classifier,
         plausible,
         manifold,
         copies,
         {name: np.array(values) for name, values in columns.items()},
         looped_share(everything),
-        {length: confusion_of(judge, clips, shown, held_out, length) for length in (LONG, SHORT)},
-        [_halves(judge, clips, shown, rng) for _ in range(SPLITS)],
+        {length: confusion_of(emotion_classifier, clips, shown, held_out, length) for length in (LONG, SHORT)},
+        [_halves(emotion_classifier, clips, shown, rng) for _ in range(SPLITS)],
         speeds,
     )
 
@@ -139,36 +141,42 @@ def looped_share(clips: Sequence[FloatArray]) -> float:
 
 
 def confusion_of(
-    judge: Judge, clips: Clips, shown: NDArray[np.int64], indices: Sequence[int], length: int
+    emotion_classifier: EmotionClassifier,
+    clips: Clips,
+    shown: NDArray[np.int64],
+    indices: Sequence[int],
+    length: int,
 ) -> FloatArray:
     """Shares (P, P) of the windows of `length` frames of the clips: row what they show, column what is said."""
-    size = len(judge.emotions)
+    size = len(emotion_classifier.emotions)
     counts = np.zeros((size, size))
     for i in indices:
         windows = windows_of(clips.clip(i), length, FRAME_RATE // 2)
         if shown[i] >= 0 and len(windows):
-            said = judge.look(windows.astype(np.float32))[0].argmax(axis=1)
+            said = emotion_classifier.look(windows.astype(np.float32))[0].argmax(axis=1)
             np.add.at(counts, (shown[i], said), 1)
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-def sample_features(judge: Judge, dances: Sequence[FloatArray], rng: np.random.Generator) -> FloatArray:
-    """The judge's features (FEATURE_WINDOWS, 64) of windows drawn evenly from dances of one emotion."""
+def sample_features(
+    emotion_classifier: EmotionClassifier, dances: Sequence[FloatArray], rng: np.random.Generator
+) -> FloatArray:
+    """The classifier's features (FEATURE_WINDOWS, 64) of windows drawn evenly from dances of one emotion."""
     windows = [windows_of(dance, LONG, 5) for dance in dances if len(dance) >= LONG]
     together = np.concatenate(windows).astype(np.float32)
     chosen = rng.choice(len(together), FEATURE_WINDOWS, replace=len(together) < FEATURE_WINDOWS)
-    return judge.look(together[chosen])[1]
+    return emotion_classifier.look(together[chosen])[1]
 
 
 def _halves(
-    judge: Judge, clips: Clips, shown: NDArray[np.int64], rng: np.random.Generator
+    emotion_classifier: EmotionClassifier, clips: Clips, shown: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Features of every other clip of each emotion, in random order, and of the rest."""
     halves: tuple[list[FloatArray], list[FloatArray]] = ([], [])
-    for emotion in range(len(judge.emotions)):
+    for emotion in range(len(emotion_classifier.emotions)):
         long = [i for i in np.flatnonzero(shown == emotion).tolist() if len(clips.clip(i)) >= LONG]
         order = rng.permutation(long).tolist()
         for half, features in enumerate(halves):
             chosen = [clips.clip(i) for i in order[half::2]] or [clips.clip(i) for i in order]
-            features.append(sample_features(judge, chosen, rng))
+            features.append(sample_features(emotion_classifier, chosen, rng))
     return np.concatenate(halves[0]), np.concatenate(halves[1])

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from models.bars import Bar, bars_of
+from models.criteria import Criterion, check_criteria
 from models.reference import Reference
 from models.skeleton import FRAME_RATE, FloatArray
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class Measurements:
     """Some dances, measured. `generated`: measure -> (P,) values, NaN for emotions that nobody danced."""
 
     generated: dict[str, FloatArray]
-    confusion: FloatArray  # (P, P) shares: row the emotion asked for, column what the judge said
+    confusion: FloatArray  # (P, P) shares: row the emotion asked for, column what the classifier said
     frechet: float
 
 
@@ -51,15 +51,15 @@ class Report:
     """Fréchet distance of real from real"""
     looped: float
     """share of windows that repeat in a looped clip"""
-    everything: Measured
-    parts: dict[str, Measured]
+    everything: Measurements
+    parts: dict[str, Measurements]
     responses: FloatArray  # seconds, one a switch
     long: LongDance | None = None
 
     @property
-    def bars(self) -> list[Bar]:
+    def bars(self) -> list[Criterion]:
         """Each bar with its figure, over all dances."""
-        return bars_of(self, self.everything)
+        return check_criteria(self, self.everything)
 
     def as_values(self) -> dict[str, Any]:
         """As JSON values."""
@@ -72,7 +72,7 @@ class Report:
             "bars": [bar.as_values() for bar in self.bars],
         }
 
-    def _measured_values(self, measured: Measured) -> dict[str, Any]:
+    def _measured_values(self, measured: Measurements) -> dict[str, Any]:
         return {
             "measures": {
                 name: {
@@ -93,10 +93,10 @@ def _number(value: float) -> float | None:
 
 def show(report: Report, reference: Reference) -> None:
     """Print the table and the verdicts."""
-    for length, table in reference.judged.items():
+    for length, table in reference.classified.items():
         each = ", ".join(f"{e} {v:.0%}" for e, v in zip(report.emotions, np.diag(table), strict=True))
         accuracy = np.diag(table).mean()
-        print(f"judge on held-out real windows of {length / FRAME_RATE:g} s: {accuracy:.0%} ({each})")
+        print(f"classifier on held-out real windows of {length / FRAME_RATE:g} s: {accuracy:.0%} ({each})")
     print(f"{'generated / real':20s}" + "".join(f"{emotion:>17s}" for emotion in report.emotions))
     for name, values in report.everything.generated.items():
         pairs = zip(values, report.real[name], strict=True)
@@ -108,7 +108,7 @@ def show(report: Report, reference: Reference) -> None:
     print("\n".join(str(bar) for bar in report.bars))
     for name, part in report.parts.items():
         print(f"of these, prompted with movement in {name} emotion:")
-        print("\n".join(f"  {bar}" for bar in bars_of(report, part)))
+        print("\n".join(f"  {bar}" for bar in check_criteria(report, part)))
 
 
 def _pair(generated: float, real: float) -> str:
@@ -118,7 +118,7 @@ def _pair(generated: float, real: float) -> str:
 def write(report: Report, reference: Reference, folder: Path) -> None:
     """report.json and report.csv."""
     values = report.as_values()
-    values["judge"] = {str(length): table.tolist() for length, table in reference.judged.items()}
+    values["classifier"] = {str(length): table.tolist() for length, table in reference.classified.items()}
     (folder / "report.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     with (folder / "report.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -127,7 +127,7 @@ def write(report: Report, reference: Reference, folder: Path) -> None:
             for name, row in part["measures"].items():
                 for emotion, pair in row.items():
                     table.writerow([prompt, name, emotion, pair["generated"], pair["real"]])
-            skill = np.diag(reference.judged[max(reference.judged)])
+            skill = np.diag(reference.classified[max(reference.classified)])
             for (emotion, share), real in zip(part["recognised"].items(), skill, strict=True):
                 table.writerow([prompt, "recognised_share", emotion, share, _number(real)])
             distance = part["frechet"]

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.clips import Clips
+from models.emotion_classifier import emotion_of
 from models.emotion_profile import ACTED_SET, FEATURE_NAMES, MIN_FRAMES, EmotionProfiles
 from models.features import (
     DIRECTIONS,
-    POSE_COUNT,
+    POSE_SIZE,
     features_to_positions,
     mirror_features,
     positions_to_features,
 )
-from models.judge import emotion_of
 from models.skeleton import BONE_COUNT, FloatArray, joint_speed, unit_vectors
 
 DEVIATION_FLOOR = 0.03
@@ -49,13 +49,13 @@ class Restyling:
     @classmethod
     def none(cls, count: int) -> "Restyling":
         """The one that changes nothing."""
-        zeros = np.zeros((count, POSE_COUNT), dtype=np.float32)
+        zeros = np.zeros((count, POSE_SIZE), dtype=np.float32)
         ones, none = np.ones(count, dtype=np.float32), np.zeros(count, dtype=np.float32)
         return cls(zeros, np.ones_like(zeros), ones, none)
 
     @classmethod
     def fit(cls, clips: Clips, indices: Sequence[int], emotions: Sequence[str]) -> "Restyling":
-        """Measured on acted clips against the first emotion's of the same content, mirror images included;
+        """Measurements on acted clips against the first emotion's of the same content, mirror images included;
         where there are none, nothing changes."""
         means, deviations, speeds = _statistics(clips, indices, emotions)
         result = cls.none(len(emotions))
@@ -100,8 +100,8 @@ class Restyling:
         tempo = float(np.clip(self.tempo[emotion], *TEMPO_LIMITS))
         played = _replayed(features, tempo, float(self.accent[emotion]))
         weights = np.eye(len(self.tempo), dtype=np.float32)[emotion]
-        pose = played[:, :POSE_COUNT]
-        played[:, :POSE_COUNT] = self.pose(pose, pose.mean(axis=0), weights, size)
+        pose = played[:, :POSE_SIZE]
+        played[:, :POSE_SIZE] = self.pose(pose, pose.mean(axis=0), weights, size)
         return played
 
 
@@ -117,7 +117,7 @@ def _replayed(features: FloatArray, tempo: float, accent: float) -> FloatArray:
     first = np.minimum(at.astype(np.int64), len(features) - 2)
     share = (at - first)[:, None]
     played = (1 - share) * features[first] + share * features[first + 1]
-    played[:, POSE_COUNT:] *= np.interp(at, np.arange(len(rate)), rate)[:, None]
+    played[:, POSE_SIZE:] *= np.interp(at, np.arange(len(rate)), rate)[:, None]
     return played.astype(np.float32)
 
 
@@ -141,7 +141,7 @@ def _statistics(
         features = positions_to_features(clips.clip(i))
         content = clips.contents[i]
         found[emotion].setdefault(content, []).extend(
-            [features[:, :POSE_COUNT], mirror_features(features)[:, :POSE_COUNT]]
+            [features[:, :POSE_SIZE], mirror_features(features)[:, :POSE_SIZE]]
         )
         speeds[emotion].setdefault(content, []).append(float(joint_speed(clips.clip(i)).mean()))
     means = [{c: np.mean([p.mean(axis=0) for p in some], axis=0) for c, some in own.items()} for own in found]

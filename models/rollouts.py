@@ -10,15 +10,15 @@ from tqdm import tqdm
 
 from models.bounded_files import has_array, open_npz, read_array, read_floats, read_names
 from models.clips import Clips
+from models.emotion_classifier import emotion_of
 from models.features import positions_to_features
 from models.generator import DanceState, Generator
 from models.glide import DEFAULT_GLIDE, EmotionGlide
-from models.judge import emotion_of
 from models.kinds import DEFAULT_REPERTOIRE
 from models.palette import MOST_ENTRIES
 from models.skeleton import FRAME_RATE, JOINT_COUNT, JOINTS, FloatArray
 
-PROMPT = 2 * FRAME_RATE
+PROMPT_FRAMES = 2 * FRAME_RATE
 SEEDS = 8
 SWITCH_EVERY = 5.0
 """Seconds."""
@@ -74,9 +74,9 @@ def prompts_for(clips: Clips, indices: Sequence[int], palette: Sequence[str]) ->
     prompts: list[list[FloatArray]] = [[] for _ in palette]
     for i in indices:
         emotion = emotion_of(clips.labels[i], palette)
-        if emotion is not None and len(clips.clip(i)) >= PROMPT:
-            middle = (len(clips.clip(i)) - PROMPT) // 2
-            prompts[emotion].append(positions_to_features(clips.clip(i)[middle : middle + PROMPT]))
+        if emotion is not None and len(clips.clip(i)) >= PROMPT_FRAMES:
+            middle = (len(clips.clip(i)) - PROMPT_FRAMES) // 2
+            prompts[emotion].append(positions_to_features(clips.clip(i)[middle : middle + PROMPT_FRAMES]))
     if missing := [name for name, some in zip(palette, prompts, strict=True) if not some]:
         raise RolloutsError(f"no clip of two seconds shows {missing[0]} to prompt with")
     return prompts
@@ -110,7 +110,7 @@ def dance_all(
     steady = steady_dances(generator, prompts, seconds, seeds, rng, repertoire=repertoire)
     frames, size = steady.emotion_weights.shape[1:]
     switching = switching_weights(size, frames, rng)
-    start = generator.warm(generator.start(size, seed=2), switching[:, 0], repertoire=repertoire)
+    start = generator.warm_up(generator.initial_state(size, seed=2), switching[:, 0], repertoire=repertoire)
     switched = danced(generator, start, switching, "switching dances", repertoire)
     return Rollouts(
         np.concatenate([steady.positions, switched]),
@@ -140,7 +140,7 @@ def steady_dances(
     shown = np.where(mismatched, (emotions + rng.integers(1, size, len(emotions))) % size, emotions)
     movement = [prompts[emotion][int(rng.integers(len(prompts[emotion])))] for emotion in shown]
     start = generator.prompt(
-        generator.start(len(emotions), seed=dance_seed), np.stack(movement), seamless=False
+        generator.initial_state(len(emotions), seed=dance_seed), np.stack(movement), seamless=False
     )
     weights = np.repeat(np.eye(size, dtype=np.float32)[emotions][:, None], frames, axis=1)
     return Rollouts(

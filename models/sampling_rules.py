@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.checkpoint import Checkpoint
+from models.chunk_sampler import ChunkSampler
 from models.generator import Generator, Sampling
 from models.mixture import Mixture, choose_component, sample_components
 from models.motion_space import MotionSpace
-from models.network import FrameNetwork
-from models.planner import ChunkSampler
+from models.network import MotionNetwork
 
 COSINE_PERIOD = 4.0
 """Seconds in which the variance falls from all of it to nothing and rises again."""
@@ -71,7 +71,7 @@ class Rule:
     """dances the newest plan, and not the mean of those that overlap"""
     alone: bool = False
     """the pose is neither led back to what bodies do nor its feet put on the floor"""
-    emphasis: float = 0.0
+    emotion_guidance: float = 0.0
     """see `Sampling`"""
 
     def deviation(self, seconds: float) -> float:
@@ -101,14 +101,14 @@ RULES = (
     Rule("variance / 100", "drawn, a hundredth of the variance", variance_divided_by=100.0),
     Rule("no variance", "drawn, none of the variance", variance_divided_by=np.inf),
     Rule("cosine variance", "drawn, the variance falls to nothing and returns every 4 s", cosine=True),
-    Rule("emphasised", "drawn, the emotion emphasised as live", emphasis=Sampling.emphasis),
+    Rule("emphasised", "drawn, the emotion emphasised as live", emotion_guidance=Sampling.emotion_guidance),
 )
 
 
 class RuleSampler(ChunkSampler):
     """Blends samples of all components as a rule says."""
 
-    def __init__(self, network: FrameNetwork, space: MotionSpace, rule: Rule) -> None:
+    def __init__(self, network: MotionNetwork, space: MotionSpace, rule: Rule) -> None:
         super().__init__(network, space)
         self.rule = rule
 
@@ -127,9 +127,9 @@ def ruled_generator(checkpoint: Checkpoint, rule: Rule) -> Generator:
         checkpoint,
         Sampling(
             noise_persistence=0.0,
-            overlap=0.0 if rule.newest else Sampling.overlap,
-            emphasis=rule.emphasis,
-            invention=0.0,
+            ensemble_decay=0.0 if rule.newest else Sampling.ensemble_decay,
+            emotion_guidance=rule.emotion_guidance,
+            sparsity_boost=0.0,
         ),
         sampler=RuleSampler(checkpoint.network, checkpoint.space, rule),
         compiled=False,

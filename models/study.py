@@ -26,12 +26,12 @@ from tqdm import tqdm
 from models.budgets import BUDGETS, Budget
 from models.checkpoint import Checkpoint
 from models.clips import Clips, read_clips, split_clips
-from models.evaluate import evaluate_rollouts, find_judge
-from models.footing import FARTHEST_HELD, FOLLOWING, TAKING_HOLD
+from models.dataset import condition_names
+from models.evaluate import evaluate_rollouts, find_emotion_classifier
+from models.foot_contact import LOCK_STRENGTH, MAX_FOOT_OFFSET, ROOT_CORRECTION_RATE
 from models.generator import Sampling
 from models.kinds import repertoire_of
 from models.palette import DEFAULT_PALETTE
-from models.recipe import Recipe
 from models.reference import Reference, build_reference
 from models.rollouts import prompts_for, steady_dances
 from models.skeleton import FloatArray
@@ -57,13 +57,13 @@ from models.train import (
     TrainingData,
     fit_space,
     git_revision,
-    new_rehearsal,
+    new_dagger_buffer,
     new_trainee,
     pick_device,
     split_data,
     steps,
 )
-from models.windows import condition_names
+from models.train_config import TrainConfig
 
 REPERTOIRE = "gesture"
 """What is danced to be measured, as in `models.evaluate` beside acted clips."""
@@ -83,19 +83,21 @@ class Study:
     @cached_property
     def data(self) -> TrainingData:
         """The windows to train on."""
-        return split_data(self.clips, self.budget.recipe)
+        return split_data(self.clips, self.budget.train_config)
 
     @cached_property
     def data_with_rest(self) -> TrainingData:
         """The same with the rest at the ends of clips."""
-        return split_data(self.clips, self.budget.recipe, keep_rest=True)
+        return split_data(self.clips, self.budget.train_config, keep_rest=True)
 
     @cached_property
     def reference(self) -> Reference:
-        """Real motion, and the judge, who is trained first if need be."""
+        """Real motion, and the classifier, who is trained first if need be."""
         emotions = DEFAULT_PALETTE.names
-        judge = find_judge(self.judge_file, self.clips, emotions, self.budget.judge)
-        return build_reference(self.clips, emotions, judge)
+        emotion_classifier = find_emotion_classifier(
+            self.classifier_file, self.clips, emotions, self.budget.emotion_classifier
+        )
+        return build_reference(self.clips, emotions, emotion_classifier)
 
     @cached_property
     def prompts(self) -> list[list[FloatArray]]:
@@ -103,8 +105,8 @@ class Study:
         return prompts_for(self.clips, split_clips(self.clips)[1].tolist(), DEFAULT_PALETTE.names)
 
     @property
-    def judge_file(self) -> Path:
-        """Its name is not that of an evaluation's judge, which has another recipe."""
+    def classifier_file(self) -> Path:
+        """Its name is not that of an evaluation's classifier, which has another recipe."""
         return self.out / "study_judge.safetensors"
 
     @cached_property
@@ -119,13 +121,13 @@ class Study:
         digest = hashlib.sha256(self.clips.positions.tobytes())
         texts = (*self.clips.names, *self.clips.labels, *self.clips.contents)
         digest.update("\n".join(texts).encode("utf-8", "surrogatepass"))
-        feet = [FOLLOWING, FARTHEST_HELD, TAKING_HOLD]
+        feet = [ROOT_CORRECTION_RATE, MAX_FOOT_OFFSET, LOCK_STRENGTH]
         dance = {**asdict(Sampling()), "feet": feet, "repertoire": REPERTOIRE}
         return {**budget, "data": digest.hexdigest()[:16], "dance": dance, "measures": list(COLUMNS)}
 
-    def recipe(self, system: System, seed: int) -> Recipe:
+    def train_config(self, system: System, seed: int) -> TrainConfig:
         """What a system is trained with."""
-        return replace(system.recipe(self.budget.recipe, self.label_count), seed=seed)
+        return replace(system.train_config(self.budget.train_config, self.label_count), seed=seed)
 
     def file(self, system: System, seed: int) -> Path:
         """Where its result is kept."""
@@ -134,14 +136,14 @@ class Study:
     def result(self, system: System, seed: int) -> Any:
         """What is kept of it, None if it is not finished. Raises StudyError if it was made in another way."""
         path = self.file(system, seed)
-        made_with = self.described(system, self.recipe(system, seed))
+        made_with = self.described(system, self.train_config(system, seed))
         return read_json(path, made_with=made_with) if path.exists() else None
 
     @staticmethod
-    def described(system: System, recipe: Recipe) -> dict[str, Any]:
+    def described(system: System, train_config: TrainConfig) -> dict[str, Any]:
         """The settings of a system that its result depends on."""
         rules = {rule.name: rule.idea for rule in system.rules}
-        return {"idea": system.idea, "rules": rules, "recipe": asdict(recipe)}
+        return {"idea": system.idea, "rules": rules, "train_config": asdict(train_config)}
 
     def begin(self) -> None:
         """Note what the folder is for, or see that it is for this; measure real motion. Raises StudyError."""
@@ -151,33 +153,35 @@ class Study:
             return
         if (self.out / "results").exists():
             raise StudyError(f"{path}: missing beside results; give another --out, or delete the results")
-        self.judge_file.unlink(missing_ok=True)  # of a study that was stopped here
+        self.classifier_file.unlink(missing_ok=True)  # of a study that was stopped here
         figures = real_figures(self.reference)
         speed = known_mean(self.reference.real["speed_m_s"])
         write_json(path, {"made_with": self.made_with, "figures": figures, "speed_m_s": speed})
 
-    def train(self, system: System, recipe: Recipe) -> Checkpoint:
+    def train(self, system: System, train_config: TrainConfig) -> Checkpoint:
         """The trained dancer. Raises Diverged."""
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(train_config.seed)
         seen = self.data_with_rest if system.rest else self.data
         sampler = seen.training.like(
-            horizon=recipe.horizon, largest_error=recipe.largest_error, wishes=system.wishes
+            horizon=train_config.horizon, input_noise=train_config.input_noise, conditioned=system.conditioned
         )
-        space, _ = fit_space(recipe, sampler)
+        space, _ = fit_space(train_config, sampler)
         space.to(self.device)
-        trainee = new_trainee(recipe, self.label_count, self.device, system.kind)
-        objective = system.objective_for(recipe, self.label_count)
+        training_state = new_trainee(train_config, self.label_count, self.device, system.kind)
+        objective = system.objective_for(train_config, self.label_count)
         if isinstance(objective, nn.Module):
             objective.to(self.device)
-            trainee.optimizer.add_param_group({"params": list(objective.parameters()), "weight_decay": 0.0})
+            training_state.optimizer.add_param_group(
+                {"params": list(objective.parameters()), "weight_decay": 0.0}
+            )
         data = replace(seen, training=sampler)
-        rehearsal = new_rehearsal(recipe, data, space, trainee, 0) if system.rehearsal else None
-        losses = steps(trainee, trainee.network, space, sampler, recipe, rehearsal, objective)
-        for _ in tqdm(losses, total=recipe.steps, desc=system.name, leave=False, disable=None):
+        dagger = new_dagger_buffer(train_config, data, space, training_state, 0) if system.dagger else None
+        losses = steps(training_state, training_state.network, space, sampler, train_config, dagger, objective)
+        for _ in tqdm(losses, total=train_config.steps, desc=system.name, leave=False, disable=None):
             pass
-        phrases = seen.training.phrases(np.random.default_rng([recipe.seed, 3]), len(DEFAULT_PALETTE))
+        exemplars = seen.training.exemplars(np.random.default_rng([train_config.seed, 3]), len(DEFAULT_PALETTE))
         return Checkpoint(
-            trainee.average, space, DEFAULT_PALETTE, self.data.conditions, phrases, seen.restyling, {}
+            training_state.average, space, DEFAULT_PALETTE, self.data.conditions, exemplars, seen.restyling, {}
         )
 
     def measure(self, system: System, checkpoint: Checkpoint, seed: int) -> list[dict[str, Any]]:
@@ -206,10 +210,10 @@ class Study:
 
     def finish(self, system: System, seed: int) -> None:
         """Train and measure a system, and keep what came out; one that diverges has no figures."""
-        recipe = self.recipe(system, seed)
+        train_config = self.train_config(system, seed)
         began = time.monotonic()
         try:
-            checkpoint = self.train(system, recipe)
+            checkpoint = self.train(system, train_config)
             trained = time.monotonic() - began
             rows = self.measure(system, checkpoint, seed)
             count = sum(parameter.numel() for parameter in checkpoint.network.parameters())
@@ -217,7 +221,7 @@ class Study:
             trained, count = time.monotonic() - began, 0
             rows = [{"rule": rule.name, "figures": {}, "speed_m_s": []} for rule in system.rules]
         result = {
-            "made_with": self.described(system, recipe),
+            "made_with": self.described(system, train_config),
             "parameters": count,
             "training_s": trained,
             "git_revision": self.revision,
@@ -248,9 +252,10 @@ class Study:
         rows = self.rows(systems)
         results = [self.result(system, seed) for system in systems for seed in seeds_of(self.budget)]
         revisions = ", ".join(sorted({result["git_revision"] for result in results}))
-        recipe, budget = self.budget.recipe, self.budget
+        train_config, budget = self.budget.train_config, self.budget
         about = (
-            f"Budget {name}: {recipe.steps} steps of {recipe.batch} windows of {recipe.length} frames, "
+            f"Budget {name}: {train_config.steps} steps of {train_config.batch} windows of "
+            f"{train_config.length} frames, "
             f"{budget.dances} dances of {budget.seconds:g} s of each emotion, {budget.seeds} seed(s); "
             f"± is the standard deviation between seeds. Torch {torch.__version__}, {platform.system()} "
             f"{platform.machine()}, {self.device.type}, revision {revisions}."
@@ -308,14 +313,14 @@ def study(options: argparse.Namespace) -> None:
     if options.steps is not None:
         if options.steps < 1:
             raise StudyError(f"--steps should be 1 or more, not {options.steps}")
-        budget = replace(budget, recipe=replace(budget.recipe, steps=options.steps))
+        budget = replace(budget, train_config=replace(budget.train_config, steps=options.steps))
     if options.threads < 0:
         raise StudyError(f"--threads should be 0 or more, not {options.threads}")
     if options.threads:
         torch.set_num_threads(options.threads)
     whole = Study(read_or_make(options), budget, options.out, pick_device(options.device))
     if world > 1:
-        # The first process trains the judge meanwhile, and the last one may have long to go.
+        # The first process trains the classifier meanwhile, and the last one may have long to go.
         distributed.init_process_group("gloo", timeout=timedelta(days=2))
     if rank == 0:
         whole.begin()

@@ -42,7 +42,7 @@ def dynamics(rows: Sequence[Row]) -> Figure:
 
 
 def coupling(rows: Sequence[Row]) -> Figure:
-    """How often the judge says the emotion asked for, after a prompt in that emotion and in another one.
+    """How often the classifier says the emotion asked for, after a prompt in that emotion and in another one.
 
     The dashed line is what it says of real clips, the dotted one chance among eight.
     """

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from models.bounded_files import read_text
-from models.judge import LONG
+from models.emotion_classifier import LONG
 from models.measures import running_mean
 from models.reference import Reference
-from models.report import Measured, Report
+from models.report import Measurements, Report
 from models.rollouts import Rollouts
 from models.skeleton import FRAME_RATE, joint_speed
 
@@ -99,7 +99,7 @@ def figures_of(report: Report) -> Figures:
     return figures
 
 
-def _figures(measured: Measured, report: Report) -> Figures:
+def _figures(measured: Measurements, report: Report) -> Figures:
     made, real = measured.generated, report.real
 
     def ratio(measure: str) -> float:
@@ -120,7 +120,7 @@ def _figures(measured: Measured, report: Report) -> Figures:
 
 
 def real_figures(reference: Reference) -> Figures:
-    """The same of real clips; the judge's of clips that it was not trained on."""
+    """The same of real clips; the classifier's of clips that it was not trained on."""
     real = reference.real
     return {
         "speed_ratio": 1.0,
@@ -128,7 +128,7 @@ def real_figures(reference: Reference) -> Figures:
         "longest_frozen_s": float(np.nanmax(real["longest_frozen_s"])),
         "jerk_ratio": 1.0,
         "trembling_ratio": 1.0,
-        "recognised_share": known_mean(np.diag(reference.judged[LONG])),
+        "recognised_share": known_mean(np.diag(reference.classified[LONG])),
         "frechet_ratio": 1.0,
         "off_manifold_share": known_mean(real["off_manifold_share"]),
         "repetition_share": known_mean(real["repetition_share"]),

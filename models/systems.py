@@ -13,10 +13,10 @@ from models import losses
 from models.checkpoint import Checkpoint
 from models.generator import Generator, Sampling
 from models.lstm import LstmNetwork
-from models.network import DanceNetwork, FrameNetwork
+from models.network import MotionNetwork, MotionTransformer
 from models.objectives import (
     Objective,
-    Recognisable,
+    WithEmotionHead,
     absolute_regression,
     likelihood,
     regression,
@@ -24,14 +24,14 @@ from models.objectives import (
     with_movement_penalty,
     with_weight_penalty,
 )
-from models.recipe import Recipe
 from models.sampling_rules import DRAWN, LEFT_ALONE, MEAN, NEWEST, RULES, Rule, ruled_generator
 from models.train import config_of
+from models.train_config import TrainConfig
 
 NEXT_FRAME_COUNT = 36
 """Principal components of the step to the next frame that are kept, one for each thing a body can do in it: two
 turns of each of 16 bones, rise, travel in two directions, and turn."""
-OWN = Rule("own", "as live: the emotion emphasised, and more noise where few phrases are known")
+OWN = Rule("own", "as live: the emotion emphasised, and more noise where few exemplars are known")
 PLAIN = Rule("plain", "as live, but the emotion is heard as in training, and as much noise in all emotions")
 
 
@@ -42,47 +42,51 @@ class System:
     name: str
     idea: str
     objective: Objective
-    kind: type[FrameNetwork] = DanceNetwork
+    kind: type[MotionNetwork] = MotionTransformer
     mixture: bool = False
     """several components, or one"""
     ahead: bool = False
     """plans many frames ahead, from poses that have strayed, or one frame from real ones"""
-    wishes: bool = False
-    """hears how much and in what manner to move"""
-    rehearsal: bool = False
+    conditioned: bool = False
+    """hears how much and in what descriptor to move"""
+    dagger: bool = False
     rest: bool = False
     """learns from clips with the rest at their ends, which is cut for all others"""
     emotion_head: float = 0.0
     """weight of an auxiliary loss: the emotion is to be told from the predicted movement"""
     rules: tuple[Rule, ...] = (MEAN,)
 
-    def recipe(self, default: Recipe, label_count: int) -> Recipe:
+    def train_config(self, default: TrainConfig, label_count: int) -> TrainConfig:
         """The recipe of this system at the budget of the default one, as wide as takes as many parameters."""
-        recipe = default if self.mixture else replace(default, components=1)
+        train_config = default if self.mixture else replace(default, components=1)
         if not self.ahead:
             kept = min(NEXT_FRAME_COUNT, default.target_count)
-            recipe = replace(recipe, horizon=1, target_count=kept, largest_error=0.0, weight_decay=0.0)
-        wanted = parameter_count(DanceNetwork, default, label_count)
+            train_config = replace(
+                train_config, horizon=1, target_count=kept, input_noise=0.0, weight_decay=0.0
+            )
+        wanted = parameter_count(MotionTransformer, default, label_count)
 
         def size(width: int) -> int:
-            return parameter_count(self.kind, replace(recipe, width=width), label_count)
+            return parameter_count(self.kind, replace(train_config, width=width), label_count)
 
         widths = list(range(2 * default.heads, 4 * default.width, 2 * default.heads))
         above = bisect_left(widths, wanted, lo=1, key=size)
-        return replace(recipe, width=min(widths[above - 1 : above + 1], key=lambda w: abs(size(w) - wanted)))
+        return replace(
+            train_config, width=min(widths[above - 1 : above + 1], key=lambda w: abs(size(w) - wanted))
+        )
 
-    def objective_for(self, recipe: Recipe, label_count: int) -> Objective:
+    def objective_for(self, train_config: TrainConfig, label_count: int) -> Objective:
         """The objective, with an emotion head if there is one."""
         if not self.emotion_head:
             return self.objective
-        return Recognisable(self.objective, self.emotion_head, recipe.target_count, label_count)
+        return WithEmotionHead(self.objective, self.emotion_head, train_config.target_count, label_count)
 
     def generator(self, checkpoint: Checkpoint, rule: Rule) -> Generator:
         """The dancer, following a rule of this system."""
         if rule is OWN:
             return Generator(checkpoint, compiled=False)
         if rule is PLAIN:
-            return Generator(checkpoint, Sampling(emphasis=0.0, invention=0.0), compiled=False)
+            return Generator(checkpoint, Sampling(emotion_guidance=0.0, sparsity_boost=0.0), compiled=False)
         return ruled_generator(checkpoint, rule)
 
     def label(self, rule: Rule) -> str:
@@ -90,10 +94,10 @@ class System:
         return self.name if rule is self.rules[0] else f"{self.name}: {rule.name}"
 
 
-def parameter_count(kind: type[FrameNetwork], recipe: Recipe, label_count: int) -> int:
+def parameter_count(kind: type[MotionNetwork], train_config: TrainConfig, label_count: int) -> int:
     """Numbers that training changes."""
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in kind(config_of(recipe, label_count)).parameters())
+        return sum(parameter.numel() for parameter in kind(config_of(train_config, label_count)).parameters())
 
 
 def _weights_l1(strength: float) -> System:
@@ -173,22 +177,22 @@ SYSTEMS = (
         rules=(DRAWN, NEWEST),
     ),
     System(
-        "wishes",
-        "ahead, and it hears how much and in what manner to move",
+        "conditioned",
+        "ahead, and it hears how much and in what descriptor to move",
         likelihood,
         mixture=True,
         ahead=True,
-        wishes=True,
+        conditioned=True,
         rules=(OWN, PLAIN),
     ),
     System(
         "default",
-        "wishes, and it learns from its own dances: this project's recipe",
+        "conditioned, and it learns from its own dances: this project's recipe",
         likelihood,
         mixture=True,
         ahead=True,
-        wishes=True,
-        rehearsal=True,
+        conditioned=True,
+        dagger=True,
         rules=(OWN, PLAIN),
     ),
 )

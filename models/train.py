@@ -28,48 +28,48 @@ from tqdm import tqdm
 from models.card import CheckpointError, is_noncommercial, read_card
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from models.clips import PALETTE_LABELS, Clips, ClipsError, join_clips, read_clips, split_clips
-from models.expert import Expert
+from models.conditioning import CONDITIONING_SIZE
+from models.dagger import PROMPT_FRAMES, DaggerBuffer
+from models.dataset import TrainingBatch, WindowSampler, build_database, concatenated, condition_names
 from models.features import positions_to_features
 from models.kinds import kind_of
 from models.literature import from_literature
-from models.manner import Manners
-from models.motion_space import INPUT_COUNT, MotionSpace
-from models.network import DanceNetwork, FrameNetwork, NetworkConfig
-from models.objectives import Answer, Objective, likelihood
+from models.motion_descriptor import DescriptorSpace
+from models.motion_matching import MotionMatcher
+from models.motion_space import INPUT_SIZE, MotionSpace
+from models.network import MotionNetwork, MotionTransformer, NetworkConfig
+from models.objectives import Objective, Prediction, likelihood
 from models.palette import DEFAULT_PALETTE
-from models.progress import Trainee, resume, save_progress
-from models.recipe import Recipe
-from models.rehearsal import PROMPT, Rehearsal
 from models.restyling import Restyling
 from models.skeleton import FloatArray
-from models.windows import Windows, WindowSampler, build_bank, condition_names, joined
-from models.wish import WISH_COUNT
+from models.train_config import TrainConfig
+from models.training_state import TrainingState, resume, save_progress
 
 LICENCE = "CC BY-NC 4.0"
 """Of what is trained, unless said otherwise: that of the acted data."""
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
+def learning_rate(train_config: TrainConfig, step: int) -> float:
     """Linear warm-up, then half a cosine down to a twentieth."""
-    if step < recipe.warm_up:
-        return recipe.learning_rate * (step + 1) / recipe.warm_up
-    done = (step - recipe.warm_up) / max(recipe.steps - recipe.warm_up, 1)
-    return recipe.learning_rate * (0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))))
+    if step < train_config.warm_up:
+        return train_config.learning_rate * (step + 1) / train_config.warm_up
+    done = (step - train_config.warm_up) / max(train_config.steps - train_config.warm_up, 1)
+    return train_config.learning_rate * (0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))))
 
 
 def loss_of(
     network: torch.nn.Module,
     space: MotionSpace,
-    windows: Windows,
+    windows: TrainingBatch,
     device: torch.device,
-    answered: slice,
+    output_frames: slice,
     objective: Objective = likelihood,
     done: float = 1.0,
 ) -> Tensor:
-    """What the objective says of the plans of the `answered` frames, after a share `done` of the steps."""
-    poses, steps, wishes, plans = (
+    """What the objective says of the plans of the `output_frames` frames, after a share `done` of the steps."""
+    poses, steps, conditioning, plans = (
         torch.from_numpy(array).to(device, non_blocking=True)
-        for array in (windows.poses, windows.steps, windows.wishes, windows.plans)
+        for array in (windows.poses, windows.steps, windows.conditioning, windows.plans)
     )
     conditions = torch.from_numpy(windows.conditions).to(device)
     inner = unwrapped(network)
@@ -77,25 +77,25 @@ def loss_of(
     labels = torch.nn.functional.one_hot(conditions.clamp(min=0), count) * (conditions >= 0).unsqueeze(-1)
     # On a CPU without instructions for it bfloat16 is a hundred times slower than float32, so only on a GPU.
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-        mixture, _ = network(space.inputs(poses, steps), labels.float(), wishes, None, answered)
-    target = space.encode(plans[:, answered])
-    return objective(Answer(inner, space, mixture, target, conditions[:, answered], done))
+        mixture, _ = network(space.inputs(poses, steps), labels.float(), conditioning, None, output_frames)
+    target = space.encode(plans[:, output_frames])
+    return objective(Prediction(inner, space, mixture, target, conditions[:, output_frames], done))
 
 
-def unwrapped(network: torch.nn.Module) -> FrameNetwork:
+def unwrapped(network: torch.nn.Module) -> MotionNetwork:
     """The network itself, wrapped for several GPUs or not."""
     inner = network.module if isinstance(network, DistributedDataParallel) else network
-    assert isinstance(inner, FrameNetwork)
+    assert isinstance(inner, MotionNetwork)
     return inner
 
 
-def fit_space(recipe: Recipe, sampler: WindowSampler) -> tuple[MotionSpace, float]:
+def fit_space(train_config: TrainConfig, sampler: WindowSampler) -> tuple[MotionSpace, float]:
     """Measure the units on windows that no training step sees again."""
-    rng = np.random.default_rng([recipe.seed, 0])
+    rng = np.random.default_rng([train_config.seed, 0])
     windows = sampler.draw(rng, 384)
-    real = sampler.like(horizon=recipe.horizon, largest_error=0.0, wishes=True)
-    bodies = real.draw(np.random.default_rng([recipe.seed, 5]), 384).poses
-    space = MotionSpace(recipe.horizon, recipe.target_count)
+    real = sampler.like(horizon=train_config.horizon, input_noise=0.0, conditioned=True)
+    bodies = real.draw(np.random.default_rng([train_config.seed, 5]), 384).poses
+    space = MotionSpace(train_config.horizon, train_config.target_count)
     plans = windows.plans[:, ::4].reshape(-1, *windows.plans.shape[2:])
     poses, bodies = (part.reshape(-1, part.shape[-1]) for part in (windows.poses, bodies))
     kept = space.fit(poses, plans, bodies)
@@ -107,42 +107,48 @@ class Diverged(ValueError):
 
 
 def train_step(
-    trainee: Trainee,
+    training_state: TrainingState,
     wrapped: torch.nn.Module,
     space: MotionSpace,
-    windows: Windows,
-    recipe: Recipe,
+    windows: TrainingBatch,
+    train_config: TrainConfig,
     objective: Objective = likelihood,
 ) -> float:
     """One step of AdamW and of the running mean; returns the loss. Raises Diverged."""
-    device = next(trainee.network.parameters()).device
-    for group in trainee.optimizer.param_groups:
-        group["lr"] = learning_rate(recipe, trainee.step)
+    device = next(training_state.network.parameters()).device
+    for group in training_state.optimizer.param_groups:
+        group["lr"] = learning_rate(train_config, training_state.step)
     # Plans of neighbouring frames say nearly the same: every other one, in turn, halves the cost of the head.
-    answered, done = slice(trainee.step % 2, None, 2), trainee.step / recipe.steps
-    loss = loss_of(wrapped, space, windows, device, answered, objective, done)
-    trainee.optimizer.zero_grad(set_to_none=True)
+    output_frames, done = slice(training_state.step % 2, None, 2), training_state.step / train_config.steps
+    loss = loss_of(wrapped, space, windows, device, output_frames, objective, done)
+    training_state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(trainee.network.parameters(), 1.0)
-    trainee.optimizer.step()
-    decay = min(recipe.average, (trainee.step + 1) / (trainee.step + 10))
+    torch.nn.utils.clip_grad_norm_(training_state.network.parameters(), 1.0)
+    training_state.optimizer.step()
+    decay = min(train_config.ema_decay, (training_state.step + 1) / (training_state.step + 10))
     with torch.no_grad():
-        for mean, new in zip(trainee.average.parameters(), trainee.network.parameters(), strict=True):
+        for mean, new in zip(
+            training_state.average.parameters(), training_state.network.parameters(), strict=True
+        ):
             mean.lerp_(new, 1 - decay)
-    trainee.step += 1
+    training_state.step += 1
     if not math.isfinite(value := float(loss.detach())):
-        raise Diverged(f"the loss is {value} at step {trainee.step}; lower --learning-rate")
+        raise Diverged(f"the loss is {value} at step {training_state.step}; lower --learning-rate")
     return value
 
 
 @torch.no_grad()
 def validation_loss(
-    network: FrameNetwork, space: MotionSpace, sampler: WindowSampler, recipe: Recipe, batches: int = 8
+    network: MotionNetwork,
+    space: MotionSpace,
+    sampler: WindowSampler,
+    train_config: TrainConfig,
+    batches: int = 8,
 ) -> float:
     """Mean loss on windows of held-out clips, the same windows each time."""
     device = next(network.parameters()).device
-    rng = np.random.default_rng([recipe.seed, 1])
-    draws = [sampler.draw(rng, recipe.batch) for _ in range(batches)]
+    rng = np.random.default_rng([train_config.seed, 1])
+    draws = [sampler.draw(rng, train_config.batch) for _ in range(batches)]
     losses = [float(loss_of(network, space, windows, device, slice(None, None, 2))) for windows in draws]
     return sum(losses) / len(losses)
 
@@ -157,9 +163,9 @@ def git_revision() -> str:
         return "unknown"
 
 
-def command_line(options: argparse.Namespace, recipe: Recipe) -> str:
+def command_line(options: argparse.Namespace, train_config: TrainConfig) -> str:
     """The command that makes this checkpoint again, without the folders of this machine."""
-    changed = {k: v for k, v in asdict(recipe).items() if v != getattr(Recipe(), k)}
+    changed = {k: v for k, v in asdict(train_config).items() if v != getattr(TrainConfig(), k)}
     extra = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed.items())
     start = f" --start {options.start.name}" if options.start else ""
     data = " ".join(path.name for path in options.data)
@@ -189,7 +195,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads, 0 for all")
     parser.add_argument("--save-every", type=int, default=1000, metavar="STEPS")
     parser.add_argument("--licence", default=LICENCE, help="licence of what is trained on this data")
-    for name, value in asdict(Recipe()).items():
+    for name, value in asdict(TrainConfig()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, metavar="X")
     return parser.parse_args(arguments)
 
@@ -200,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.save_every < 1:
             raise ValueError(f"--save-every is {options.save_every}; expected at least 1")
-        train(options, Recipe(**{name: getattr(options, name) for name in asdict(Recipe())}))
+        train(options, TrainConfig(**{name: getattr(options, name) for name in asdict(TrainConfig())}))
     except (CheckpointError, ClipsError, ValueError, OSError, RuntimeError, AssertionError) as error:
         # torch says with an AssertionError that it knows no CUDA
         print(f"models.train: {' '.join(str(error).split())}", file=sys.stderr)
@@ -234,8 +240,8 @@ def with_only_clips(
     return np.sort(np.concatenate([training, held_out[only]])), held_out[~only]
 
 
-def split_data(clips: Clips, recipe: Recipe, *, keep_rest: bool = False) -> TrainingData:
-    """Windows of the clips to train on and of those held out; `keep_rest` is that of `build_bank`.
+def split_data(clips: Clips, train_config: TrainConfig, *, keep_rest: bool = False) -> TrainingData:
+    """TrainingBatch of the clips to train on and of those held out; `keep_rest` is that of `build_database`.
 
     Raises ValueError.
     """
@@ -250,58 +256,66 @@ def split_data(clips: Clips, recipe: Recipe, *, keep_rest: bool = False) -> Trai
             file=sys.stderr,
         )
 
-    def sampler(indices: NDArray[np.int64], manners: Manners | None = None) -> WindowSampler:
-        """Windows of some of the clips, their manners in the given units or in their own."""
+    def sampler(indices: NDArray[np.int64], descriptor_space: DescriptorSpace | None = None) -> WindowSampler:
+        """TrainingBatch of some of the clips, their descriptor_space in the given units or in their own."""
         return WindowSampler(
-            build_bank(clips, indices.tolist(), names, restyling, keep_rest=keep_rest),
+            build_database(clips, indices.tolist(), names, restyling, keep_rest=keep_rest),
             len(DEFAULT_PALETTE.names),
-            length=recipe.length,
-            horizon=recipe.horizon,
-            largest_error=recipe.largest_error,
-            manners=manners,
+            length=train_config.length,
+            horizon=train_config.horizon,
+            input_noise=train_config.input_noise,
+            descriptor_space=descriptor_space,
         )
 
     training = sampler(split[0])
-    held_out = sampler(split[1], training.manners)
+    held_out = sampler(split[1], training.descriptor_space)
     long = [
-        clips.clip(i) for i in split[0].tolist() if len(clips.clip(i)) >= PROMPT and kind_of(clips.contents[i])
+        clips.clip(i)
+        for i in split[0].tolist()
+        if len(clips.clip(i)) >= PROMPT_FRAMES and kind_of(clips.contents[i])
     ]
-    prompts = [positions_to_features(clip[:PROMPT]) for clip in long]
+    prompts = [positions_to_features(clip[:PROMPT_FRAMES]) for clip in long]
     return TrainingData(names, training, held_out, restyling, prompts, (len(split[0]), len(split[1])))
 
 
-def config_of(recipe: Recipe, label_count: int) -> NetworkConfig:
+def config_of(train_config: TrainConfig, label_count: int) -> NetworkConfig:
     """The sizes of the network that a recipe trains."""
     return NetworkConfig(
-        input_count=INPUT_COUNT,
-        wish_count=WISH_COUNT,
-        target_count=recipe.target_count,
+        input_size=INPUT_SIZE,
+        conditioning_size=CONDITIONING_SIZE,
+        target_count=train_config.target_count,
         label_count=label_count,
-        width=recipe.width,
-        layers=recipe.layers,
-        heads=recipe.heads,
-        span=recipe.span,
-        components=recipe.components,
-        dropout=recipe.dropout,
+        width=train_config.width,
+        layers=train_config.layers,
+        heads=train_config.heads,
+        context_length=train_config.context_length,
+        components=train_config.components,
+        dropout=train_config.dropout,
     )
 
 
 def new_trainee(
-    recipe: Recipe, label_count: int, device: torch.device, kind: type[FrameNetwork] = DanceNetwork
-) -> Trainee:
+    train_config: TrainConfig,
+    label_count: int,
+    device: torch.device,
+    kind: type[MotionNetwork] = MotionTransformer,
+) -> TrainingState:
     """A network that knows nothing yet, and its optimizer. Weight decay is for matrices alone."""
-    config = config_of(recipe, label_count)
+    config = config_of(train_config, label_count)
     network, average = kind(config).to(device), kind(config).to(device)
     average.load_state_dict(network.state_dict())
     average.eval()
     matrices = [p for p in network.parameters() if p.dim() > 1]
     vectors = [p for p in network.parameters() if p.dim() <= 1]
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
-        lr=recipe.learning_rate,
+        [
+            {"params": matrices, "weight_decay": train_config.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
+        lr=train_config.learning_rate,
         betas=(0.9, 0.98),
     )
-    return Trainee(network, average, optimizer)
+    return TrainingState(network, average, optimizer)
 
 
 def progress_file(options: argparse.Namespace) -> Path:
@@ -309,22 +323,24 @@ def progress_file(options: argparse.Namespace) -> Path:
     return Path(options.out.with_suffix(".progress"))
 
 
-def begin(options: argparse.Namespace, recipe: Recipe, trainee: Trainee, space: MotionSpace) -> None:
+def begin(
+    options: argparse.Namespace, train_config: TrainConfig, training_state: TrainingState, space: MotionSpace
+) -> None:
     """Start from a checkpoint, or go on where a run stopped, if that was asked for. Raises CheckpointError."""
     if options.start:
         if is_noncommercial(read_card(options.start)) and not is_noncommercial({"licence": options.licence}):
             raise CheckpointError(f"{options.start} may not be used commercially, nor may what begins with it")
-        start_from(options.start, trainee, space)
+        start_from(options.start, training_state, space)
     if options.resume and progress_file(options).exists():
-        resume(progress_file(options), trainee, recipe)
+        resume(progress_file(options), training_state, train_config)
 
 
-def start_from(path: Path, trainee: Trainee, space: MotionSpace) -> None:
+def start_from(path: Path, training_state: TrainingState, space: MotionSpace) -> None:
     """Begin with the weights and the units of a checkpoint. Raises CheckpointError, ValueError."""
     before = read_checkpoint(path)
-    if before.network.config != trainee.network.config or before.space.horizon != space.horizon:
+    if before.network.config != training_state.network.config or before.space.horizon != space.horizon:
         raise CheckpointError(f"{path}: its network has other sizes than this recipe; give the same ones")
-    for module in (trainee.network, trainee.average):
+    for module in (training_state.network, training_state.average):
         module.load_state_dict(before.network.state_dict())
     space.load_state_dict(before.space.state_dict())
 
@@ -336,7 +352,7 @@ def story_of(card: dict[str, Any]) -> dict[str, Any]:
         "licence",
         "command",
         "git_revision",
-        "recipe",
+        "train_config",
         "seconds",
         "machine",
         "torch",
@@ -345,49 +361,54 @@ def story_of(card: dict[str, Any]) -> dict[str, Any]:
     return {name: card[name] for name in told if name in card}
 
 
-def new_rehearsal(
-    recipe: Recipe, data: TrainingData, space: MotionSpace, trainee: Trainee, rank: int
-) -> Rehearsal:
+def new_dagger_buffer(
+    train_config: TrainConfig, data: TrainingData, space: MotionSpace, training_state: TrainingState, rank: int
+) -> DaggerBuffer:
     """A company that dances with the running mean of the weights, prompted with clips that are trained on."""
-    rng = np.random.default_rng([recipe.seed, 4, rank])
-    phrases = data.training.phrases(rng, len(DEFAULT_PALETTE))
-    dancer = Checkpoint(trainee.average, space, DEFAULT_PALETTE, data.conditions, phrases, data.restyling, {})
-    return Rehearsal(dancer, Expert(data.training), data.prompts, rng, recipe.length)
+    rng = np.random.default_rng([train_config.seed, 4, rank])
+    exemplars = data.training.exemplars(rng, len(DEFAULT_PALETTE))
+    dancer = Checkpoint(
+        training_state.average, space, DEFAULT_PALETTE, data.conditions, exemplars, data.restyling, {}
+    )
+    return DaggerBuffer(dancer, MotionMatcher(data.training), data.prompts, rng, train_config.length)
 
 
 def steps(
-    trainee: Trainee,
+    training_state: TrainingState,
     wrapped: torch.nn.Module,
     space: MotionSpace,
     sampler: WindowSampler,
-    recipe: Recipe,
-    rehearsal: Rehearsal | None = None,
+    train_config: TrainConfig,
+    dagger: DaggerBuffer | None = None,
     objective: Objective = likelihood,
     rank: int = 0,
 ) -> Iterator[float]:
     """Train to the end of the recipe, windows drawn one step ahead; gives the loss of each step."""
 
-    def draw(step: int) -> Windows:
-        rng = np.random.default_rng([recipe.seed, 2, rank, step])
-        if rehearsal is None or not rehearsal.begun:
-            return sampler.draw(rng, recipe.batch)
+    def draw(step: int) -> TrainingBatch:
+        rng = np.random.default_rng([train_config.seed, 2, rank, step])
+        if dagger is None or not dagger.ready:
+            return sampler.draw(rng, train_config.batch)
         # What is real is never left out altogether.
-        own = min(round(recipe.rehearsal_share * recipe.batch), recipe.batch - 1)
-        windows = sampler.draw(rng, recipe.batch - own)
-        return joined(windows, rehearsal.draw(rng, own)) if own else windows
+        own = min(round(train_config.dagger_share * train_config.batch), train_config.batch - 1)
+        windows = sampler.draw(rng, train_config.batch - own)
+        return concatenated(windows, dagger.draw(rng, own)) if own else windows
 
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(draw, trainee.step)
-        while trainee.step < recipe.steps:
+        coming = ahead.submit(draw, training_state.step)
+        while training_state.step < train_config.steps:
             windows = coming.result()
-            due = trainee.step >= recipe.rehearsal_from and trainee.step % recipe.rehearsal_every == 0
-            if rehearsal is not None and due:
-                rehearsal.dance()
-            coming = ahead.submit(draw, trainee.step + 1)
-            yield train_step(trainee, wrapped, space, windows, recipe, objective)
+            due = (
+                training_state.step >= train_config.dagger_from
+                and training_state.step % train_config.dagger_every == 0
+            )
+            if dagger is not None and due:
+                dagger.roll_out()
+            coming = ahead.submit(draw, training_state.step + 1)
+            yield train_step(training_state, wrapped, space, windows, train_config, objective)
 
 
-def train(options: argparse.Namespace, recipe: Recipe) -> None:
+def train(options: argparse.Namespace, train_config: TrainConfig) -> None:
     """The whole run, top to bottom."""
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     device = pick_device(options.device)
@@ -395,41 +416,43 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
         torch.set_num_threads(options.threads)
     if world > 1:
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    torch.manual_seed(recipe.seed)
-    data = split_data(join_clips([read_clips(path) for path in options.data]), recipe)
-    space, kept = fit_space(recipe, data.training)
+    torch.manual_seed(train_config.seed)
+    data = split_data(join_clips([read_clips(path) for path in options.data]), train_config)
+    space, kept = fit_space(train_config, data.training)
     space.to(device)
-    trainee = new_trainee(recipe, len(data.conditions), device)
+    training_state = new_trainee(train_config, len(data.conditions), device)
     revision = git_revision()  # of the code that runs, whatever becomes of the checkout meanwhile
-    begin(options, recipe, trainee, space)
-    wrapped: torch.nn.Module = DistributedDataParallel(trainee.network) if world > 1 else trainee.network
+    begin(options, train_config, training_state, space)
+    wrapped: torch.nn.Module = (
+        DistributedDataParallel(training_state.network) if world > 1 else training_state.network
+    )
     if rank == 0:
         print(
             f"{data.clips[0]} clips to train on, {data.clips[1]} held out, {len(data.conditions)} conditions; "
-            f"{trainee.parameter_count / 1e6:.2f} M parameters on {device}; "
-            f"{recipe.target_count} components keep {kept:.2%} of the variance of the plans"
+            f"{training_state.parameter_count / 1e6:.2f} M parameters on {device}; "
+            f"{train_config.target_count} components keep {kept:.2%} of the variance of the plans"
         )
 
-    rehearsal = new_rehearsal(recipe, data, space, trainee, rank)
+    dagger = new_dagger_buffer(train_config, data, space, training_state, rank)
     losses: deque[float] = deque(maxlen=200)
     history: list[dict[str, float]] = []
-    started, first = time.monotonic(), trainee.step
-    with tqdm(total=recipe.steps, initial=first, disable=rank > 0, unit="step", mininterval=2.0) as bar:
-        for loss in steps(trainee, wrapped, space, data.training, recipe, rehearsal, rank=rank):
+    started, first = time.monotonic(), training_state.step
+    with tqdm(total=train_config.steps, initial=first, disable=rank > 0, unit="step", mininterval=2.0) as bar:
+        for loss in steps(training_state, wrapped, space, data.training, train_config, dagger, rank=rank):
             losses.append(loss)
             bar.update()
-            if trainee.step % 50 == 0:
-                frames = (trainee.step - first) * recipe.batch * recipe.length * world
+            if training_state.step % 50 == 0:
+                frames = (training_state.step - first) * train_config.batch * train_config.length * world
                 rate = frames / (time.monotonic() - started)
                 bar.set_postfix(loss=f"{np.mean(losses):.3f}", frames_per_s=f"{rate:,.0f}")
-            last = trainee.step == recipe.steps
-            if rank == 0 and (last or trainee.step % options.save_every == 0):
-                held = validation_loss(trainee.average, space, data.held_out, recipe)
-                history.append({"step": trainee.step, "loss": float(np.mean(losses)), "held_out": held})
-                bar.write(f"step {trainee.step}: loss {np.mean(losses):.4f}, held out {held:.4f}")
-                save_progress(progress_file(options), trainee, recipe)
+            last = training_state.step == train_config.steps
+            if rank == 0 and (last or training_state.step % options.save_every == 0):
+                held = validation_loss(training_state.average, space, data.held_out, train_config)
+                history.append({"step": training_state.step, "loss": float(np.mean(losses)), "held_out": held})
+                bar.write(f"step {training_state.step}: loss {np.mean(losses):.4f}, held out {held:.4f}")
+                save_progress(progress_file(options), training_state, train_config)
                 seconds = time.monotonic() - started
-                save_checkpoint(options, recipe, data, space, trainee, history, seconds, revision)
+                save_checkpoint(options, train_config, data, space, training_state, history, seconds, revision)
     if rank == 0:
         print(f"wrote {options.out} and its card {options.out.with_suffix('.json').name}")
     if world > 1:
@@ -438,24 +461,24 @@ def train(options: argparse.Namespace, recipe: Recipe) -> None:
 
 def save_checkpoint(
     options: argparse.Namespace,
-    recipe: Recipe,
+    train_config: TrainConfig,
     data: TrainingData,
     space: MotionSpace,
-    trainee: Trainee,
+    training_state: TrainingState,
     history: list[dict[str, float]],
     seconds: float,
     revision: str,
 ) -> None:
     """Write the running mean of the weights, and the card that says where it comes from."""
-    device = next(trainee.network.parameters()).device
+    device = next(training_state.network.parameters()).device
     card = {
         "data": [path.name for path in options.data],
         "licence": options.licence,
         "git_revision": revision,
-        "recipe": asdict(recipe),
-        "command": command_line(options, recipe),
+        "train_config": asdict(train_config),
+        "command": command_line(options, train_config),
         "clips": {"trained_on": data.clips[0], "held_out": data.clips[1]},
-        "parameters": trainee.parameter_count,
+        "parameters": training_state.parameter_count,
         "torch": torch.__version__,
         "machine": f"{platform.system()} {platform.machine()}, {device.type}",
         "seconds": round(seconds),
@@ -463,10 +486,10 @@ def save_checkpoint(
     }
     if options.start:
         card["started_from"] = story_of(read_card(options.start))
-    rng = np.random.default_rng([recipe.seed, 3])
-    phrases = data.training.phrases(rng, len(DEFAULT_PALETTE))
+    rng = np.random.default_rng([train_config.seed, 3])
+    exemplars = data.training.exemplars(rng, len(DEFAULT_PALETTE))
     checkpoint = Checkpoint(
-        trainee.average, space, DEFAULT_PALETTE, data.conditions, phrases, data.restyling, card
+        training_state.average, space, DEFAULT_PALETTE, data.conditions, exemplars, data.restyling, card
     )
     write_checkpoint(options.out, checkpoint)
 

@@ -45,7 +45,7 @@ MIRRORED_BONES = np.array(
 )
 """Trunk, head and arms."""
 
-BARS = {
+CRITERIA = {
     0.6: {
         "mirror": (0.45, np.inf),
         "energy": (0.75, np.inf),
@@ -151,7 +151,7 @@ def danced_before(
     visitor."""
     weights = np.eye(len(generator.checkpoint.palette), dtype=np.float32) if weights is None else weights
     restyling = generator.checkpoint.restyling
-    state = generator.warm(generator.start(len(weights), seed), weights, repertoire=repertoire)
+    state = generator.warm_up(generator.initial_state(len(weights), seed), weights, repertoire=repertoire)
     track, shown = TrackedMovement(), []
     for frame, positions in enumerate(stream.positions):
         if frame % stream.pose_every == 0:
@@ -309,7 +309,7 @@ def show_answer(clips: Clips, generator: Generator, reference: DanceReference) -
     print(f"{'visitor':18s}" + "".join(f"{name:>17s}" for name in names))
     for row, figures in rows.items():
         print(f"{row:18s}" + "".join(f"{figures.get(name, float('nan')):>17.2f}" for name in names))
-    for influence, bars in BARS.items():
+    for influence, bars in CRITERIA.items():
         for line in missed_bars(rows[f"influence {influence:g}"], bars):
             print(f"SHORT  influence {influence:g}: {line}")
     return rows

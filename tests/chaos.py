@@ -52,8 +52,8 @@ real_time, real_flip, real_landmarks, real_think, real_act = (
     time.time,
     pygame.display.flip,
     pose_detector.landmarks_of,
-    Generator.think,
-    Generator.act,
+    Generator.predict,
+    Generator.apply,
 )
 real_capture, real_look_up = cv2.VideoCapture, socket.getaddrinfo
 
@@ -235,8 +235,8 @@ def spoil_network(faults: Faults) -> None:
             object.__setattr__(state, "place", state.place + 20.0)
         return state
 
-    Generator.think = think  # type: ignore[method-assign]
-    Generator.act = act  # type: ignore[method-assign]
+    Generator.predict = think  # type: ignore[method-assign]
+    Generator.apply = act  # type: ignore[method-assign]
 
 
 def spoil_world(faults: Faults, piece: installation.Installation) -> None:
@@ -389,7 +389,7 @@ def _in_use() -> int | None:
 
 
 def _open_files(process: psutil.Process) -> int | None:
-    """Descriptors, or handles on Windows; None where neither can be counted."""
+    """Descriptors, or handles on TrainingBatch; None where neither can be counted."""
     for name in ("num_fds", "num_handles"):
         try:
             return int(getattr(process, name)())

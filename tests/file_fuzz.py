@@ -29,9 +29,9 @@ from models.bvh_writer import write_bvh
 from models.card import CheckpointError, card_path, read_palette
 from models.checkpoint import read_checkpoint, write_checkpoint
 from models.clips import ClipsError, read_clips, write_clips
+from models.emotion_classifier import ClassifierConfig, ClassifierError, EmotionClassifier, save_classifier
 from models.generate import GenerateError, read_prompts
-from models.judge import Judge, JudgeError, JudgeRecipe, save_judge
-from models.movement_judge import read_movement_judge
+from models.movement_classifier import read_movement_classifier
 from models.palette import DEFAULT_PALETTE
 from models.rollouts import Rollouts, RolloutsError, read_rollouts, save_rollouts
 from tests.synthetic import swinging_figure, synthetic_clips, tiny_dancer
@@ -39,7 +39,7 @@ from tests.synthetic import swinging_figure, synthetic_clips, tiny_dancer
 LONGEST_CASE = 30
 """Seconds after which a case hangs: the program ends with the place where it did."""
 MOST_MEMORY = 2**30
-REFUSALS = (CheckpointError, StartError, BvhError, ClipsError, RolloutsError, GenerateError, JudgeError)
+REFUSALS = (CheckpointError, StartError, BvhError, ClipsError, RolloutsError, GenerateError, ClassifierError)
 SHOW = b"""length = 60
 
 [[cue]]
@@ -159,15 +159,24 @@ def kinds(folder: Path) -> list[Kind]:
     write_clips(folder / "clips.npz", synthetic_clips(1, 12))
     write_bvh(folder / "dance.bvh", swinging_figure(6))
     save_rollouts(folder / "rollouts.npz", two_dances())
-    judge, recipe = folder / "judge.safetensors", JudgeRecipe(width=2)
-    save_judge(judge, Judge(DEFAULT_PALETTE.names, recipe.width, recipe.dropout), recipe)
+    emotion_classifier, train_config = folder / "classifier.safetensors", ClassifierConfig(width=2)
+    save_classifier(
+        emotion_classifier,
+        EmotionClassifier(DEFAULT_PALETTE.names, train_config.width, train_config.dropout),
+        train_config,
+    )
     rollouts = (folder / "rollouts.npz").read_bytes()
 
     def card(path: Path) -> object:
         return read_palette(path.with_suffix(".safetensors")), read_checkpoint(path.with_suffix(".safetensors"))
 
     # the card is spoiled in a folder where its tensors stay whole, and the other way round
-    for name, good in (("card", dancer), ("tensors", dancer), ("judge-card", judge), ("judge", judge)):
+    for name, good in (
+        ("card", dancer),
+        ("tensors", dancer),
+        ("classifier-card", emotion_classifier),
+        ("classifier", emotion_classifier),
+    ):
         (folder / name).mkdir()
         (folder / name / good.name).write_bytes(good.read_bytes())
         card_path(folder / name / good.name).write_bytes(card_path(good).read_bytes())
@@ -193,12 +202,17 @@ def kinds(folder: Path) -> list[Kind]:
         Kind("sheet", "spoiled_sheet.npz", rollouts, contact_sheet.read_rollouts),
         Kind("prompt", "spoiled_prompt.npz", rollouts, read_prompts),
         Kind(
-            "judge-card",
-            "judge-card/judge.json",
-            card_path(judge).read_bytes(),
-            lambda path: read_movement_judge(path.with_suffix(".safetensors")),
+            "classifier-card",
+            "classifier-card/classifier.json",
+            card_path(emotion_classifier).read_bytes(),
+            lambda path: read_movement_classifier(path.with_suffix(".safetensors")),
         ),
-        Kind("judge", "judge/judge.safetensors", judge.read_bytes(), read_movement_judge),
+        Kind(
+            "classifier",
+            "classifier/classifier.safetensors",
+            emotion_classifier.read_bytes(),
+            read_movement_classifier,
+        ),
     ]
 
 
@@ -257,7 +271,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.file_fuzz", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="files of each kind (default: 1000)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kind", default=None, help="as in tests.test_file_fuzz: card, tensors, …, judge")
+    parser.add_argument("--kind", default=None, help="as in tests.test_file_fuzz: card, tensors, …, classifier")
     given = parser.parse_args()
     say, process = sys.stdout.write, psutil.Process()
     faulthandler.enable()

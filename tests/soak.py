@@ -138,7 +138,7 @@ class Movement:
     are the longest of both."""
 
     def __init__(self) -> None:
-        self.still, self.step = (0.0, 0.0), (0.0, 0.0)
+        self.still, self.delta = (0.0, 0.0), (0.0, 0.0)
         self._index: object = None
         self._before: np.ndarray | None = None
         self._pose: np.ndarray | None = None
@@ -151,7 +151,7 @@ class Movement:
         positions = np.array([values[address] for address in JOINT_ADDRESSES["dancer"]], dtype=np.float64)
         follows = isinstance(index, int) and isinstance(self._index, int) and index == self._index + 1
         if self._before is not None and follows:
-            self.step = max(self.step, (float(np.linalg.norm(positions - self._before, axis=1).max()), now))
+            self.delta = max(self.delta, (float(np.linalg.norm(positions - self._before, axis=1).max()), now))
         if self._pose is None or not follows or np.linalg.norm(positions - self._pose, axis=1).max() > STILL:
             self._pose, self._moved_at = positions, now
         self.still = max(self.still, (now - self._moved_at, now))
@@ -298,7 +298,7 @@ class Report:
             json.loads(soak.stats.read_text(encoding="utf-8")) if whole else {"faults": []}
         )
         self.missed: list[str] = [] if whole else ["the piece did not come to its end, there are no figures"]
-        self._judge_lives(len([line for line in lines if line["kind"] == "ended"]))
+        self._classifier_lives(len([line for line in lines if line["kind"] == "ended"]))
 
     def rows(self) -> list[tuple[str, str]]:
         """The table; what misses a bar is noted in `missed`."""
@@ -339,7 +339,7 @@ class Report:
             rows.append((kind, str(len(times)), middle, f"{max(known):.2f}" if known else "-"))
         return rows
 
-    def _judge_lives(self, ended: int) -> None:
+    def _classifier_lives(self, ended: int) -> None:
         """Whether each life came to the end that was meant for it, and the last one to that of the run."""
         meant = [*[KILLED] * (self.soak.lives - 1), 0]
         if self.soak.statuses != meant or ended != 1:
@@ -433,7 +433,7 @@ class Report:
         long_enough = (hours[-1] - hours[0]) * 60.0 >= LONG_ENOUGH * (1 - WARM_UP) * 0.9
         if long_enough and slope > STEEPEST:
             self.missed.append(f"memory grows by {slope:.1f} MB an hour")
-        said = f"{slope:+.2f} MB an hour" + ("" if long_enough else ", too short a run to judge by")
+        said = f"{slope:+.2f} MB an hour" + ("" if long_enough else ", too short a run to classifier by")
         return [
             ("memory: after warm-up, end, most", f"{sizes[0]:.0f}, {sizes[-1]:.0f}, {sizes.max():.0f} MB"),
             # a slope alone does not tell growth from coming and going

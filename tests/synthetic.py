@@ -7,20 +7,20 @@ import torch
 
 from models.checkpoint import Checkpoint
 from models.clips import Clips
-from models.motion_space import INPUT_COUNT
-from models.network import DanceNetwork, NetworkConfig
+from models.conditioning import CONDITIONING_SIZE
+from models.dataset import WindowSampler, build_database, condition_names
+from models.motion_space import INPUT_SIZE
+from models.network import MotionTransformer, NetworkConfig
 from models.palette import DEFAULT_PALETTE
-from models.recipe import Recipe
 from models.restyling import Restyling
 from models.skeleton import FloatArray
 from models.synthetic import CONTENTS, swinging_figure, synthetic_clips
 from models.train import fit_space
-from models.windows import WindowSampler, build_bank, condition_names
-from models.wish import WISH_COUNT
+from models.train_config import TrainConfig
 
 __all__ = ["TINY", "clips_of", "swinging_figure", "synthetic_clips", "synthetic_sampler", "tiny_dancer"]
 
-TINY = Recipe(
+TINY = TrainConfig(
     steps=3,
     batch=2,
     length=24,
@@ -29,7 +29,7 @@ TINY = Recipe(
     width=32,
     layers=2,
     heads=2,
-    span=16,
+    context_length=16,
     components=3,
     warm_up=1,
     seed=7,
@@ -45,35 +45,37 @@ def clips_of(parts: Sequence[tuple[str, str, str, FloatArray]]) -> Clips:
 
 
 def synthetic_sampler(
-    recipe: Recipe = TINY, per_label: int = 2, contents: Sequence[str] = CONTENTS
+    train_config: TrainConfig = TINY, per_label: int = 2, contents: Sequence[str] = CONTENTS
 ) -> tuple[WindowSampler, tuple[str, ...]]:
     """A sampler over `synthetic_clips` and the names of its conditions."""
     clips = synthetic_clips(per_label, contents=contents)
     names = condition_names(DEFAULT_PALETTE.names, clips)
-    bank = build_bank(clips, range(len(clips)), names)
-    sampler = WindowSampler(bank, len(DEFAULT_PALETTE), length=recipe.length, horizon=recipe.horizon)
+    database = build_database(clips, range(len(clips)), names)
+    sampler = WindowSampler(
+        database, len(DEFAULT_PALETTE), length=train_config.length, horizon=train_config.horizon
+    )
     return sampler, names
 
 
-def tiny_dancer(recipe: Recipe = TINY) -> Checkpoint:
+def tiny_dancer(train_config: TrainConfig = TINY) -> Checkpoint:
     """An untrained dancer, small and the same every time."""
-    torch.manual_seed(recipe.seed)
-    sampler, names = synthetic_sampler(recipe)
-    space, _ = fit_space(recipe, sampler)
+    torch.manual_seed(train_config.seed)
+    sampler, names = synthetic_sampler(train_config)
+    space, _ = fit_space(train_config, sampler)
     config = NetworkConfig(
-        input_count=INPUT_COUNT,
-        wish_count=WISH_COUNT,
-        target_count=recipe.target_count,
+        input_size=INPUT_SIZE,
+        conditioning_size=CONDITIONING_SIZE,
+        target_count=train_config.target_count,
         label_count=len(names),
-        width=recipe.width,
-        layers=recipe.layers,
-        heads=recipe.heads,
-        span=recipe.span,
-        components=recipe.components,
-        dropout=recipe.dropout,
+        width=train_config.width,
+        layers=train_config.layers,
+        heads=train_config.heads,
+        context_length=train_config.context_length,
+        components=train_config.components,
+        dropout=train_config.dropout,
     )
-    phrases = sampler.phrases(np.random.default_rng(0), len(DEFAULT_PALETTE))
+    exemplars = sampler.exemplars(np.random.default_rng(0), len(DEFAULT_PALETTE))
     card = {"licence": "MIT", "data": ["synthetic"]}
-    network = DanceNetwork(config).eval()
+    network = MotionTransformer(config).eval()
     restyling = Restyling.none(len(DEFAULT_PALETTE))
-    return Checkpoint(network, space, DEFAULT_PALETTE, names, phrases, restyling, card)
+    return Checkpoint(network, space, DEFAULT_PALETTE, names, exemplars, restyling, card)

@@ -29,8 +29,8 @@ def all_kinds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
         ("rollouts", 120),
         ("sheet", 120),
         ("prompt", 120),
-        ("judge-card", 120),
-        ("judge", 120),
+        ("classifier-card", 120),
+        ("classifier", 120),
     ],
 )
 def test_hostile_files_are_loaded_or_refused_in_one_line(

@@ -26,7 +26,7 @@ from models.clips import join_clips, read_clips
 from models.evaluate import find_dance_reference
 from models.palette import DEFAULT_PALETTE
 from models.skeleton import FRAME_RATE, JOINT_COUNT, FloatArray
-from models.visitor_report import BARS, VisitorStream, answer_of, missed_bars, visitor_stream
+from models.visitor_report import CRITERIA, VisitorStream, answer_of, missed_bars, visitor_stream
 
 LONGEST_START_S = 120.0
 SETTLING_S = 3.0
@@ -143,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(f"{name:18s}{value:8.2f}\n")
     # dance share has its bar before everyday acts, arms need a visitor of their own
     elsewhere = ("dance_share", "arms_up_s")
-    bars = {name: bar for name, bar in BARS.get(given.influence, {}).items() if name not in elsewhere}
+    bars = {name: bar for name, bar in CRITERIA.get(given.influence, {}).items() if name not in elsewhere}
     missed = missed_bars(figures, bars)
     sys.stdout.writelines(f"SHORT  {line}\n" for line in missed)
     return 1 if missed else 0

@@ -3,7 +3,7 @@ import pytest
 
 from engine.audience import SHORTEST_BETWEEN_ANSWERS, Audience
 from engine.values import Pose
-from models.features import POSE_COUNT, positions_to_features
+from models.features import POSE_SIZE, positions_to_features
 from tests.synthetic import swinging_figure
 
 
@@ -62,7 +62,7 @@ def test_the_movement_to_answer_ends_in_the_last_pose_of_the_last_second() -> No
     watch(audience, figure[20:], start=20 / 30)
     features, movement = audience.features(), audience.movement()
     assert features is not None and movement is not None
-    np.testing.assert_allclose(movement.pose, features[-1, :POSE_COUNT], atol=0.12)
+    np.testing.assert_allclose(movement.pose, features[-1, :POSE_SIZE], atol=0.12)
     audience.see(Pose(False, 3.0))
     assert audience.movement() is None
 

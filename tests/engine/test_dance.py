@@ -16,7 +16,7 @@ from engine.phase import LATER
 from engine.statistics import Statistics
 from engine.values import DancerFrame, Pose
 from models.answer import VisitorMovement
-from models.features import POSE_COUNT
+from models.features import POSE_SIZE
 from models.generator import DanceState
 from models.kinds import KINDS
 from models.palette import DEFAULT_PALETTE
@@ -199,7 +199,7 @@ def test_a_new_start_does_not_jump(studio: Studio) -> None:
     assert np.linalg.norm(np.diff(positions, axis=0), axis=-1).max() < 0.2
 
 
-@pytest.mark.parametrize("part", ["pose", "step", "holds", "drift", "facing"])
+@pytest.mark.parametrize("part", ["pose", "delta", "holds", "drift", "facing"])
 def test_a_state_that_is_no_body_is_not_handed_on_by_its_seam(studio: Studio, part: str) -> None:
     studio.ticks(3)
     state = studio.dance._state
@@ -225,14 +225,14 @@ def test_a_network_that_leaves_the_range_of_bodies_is_begun_anew(studio: Studio,
     studio.ticks(10)
     generator = studio.dance._generator
     assert generator is not None
-    original = generator.act
+    original = generator.apply
 
     def poisoned(*arguments: object, **options: object) -> DanceState:
-        generator.act = original  # type: ignore[method-assign]
+        generator.apply = original  # type: ignore[method-assign]
         state = original(*arguments, **options)  # type: ignore[arg-type]
-        return replace(state, pose=state.pose * poison, step=np.full_like(state.step, poison))
+        return replace(state, pose=state.pose * poison, delta=np.full_like(state.delta, poison))
 
-    generator.act = poisoned  # type: ignore[method-assign]
+    generator.apply = poisoned  # type: ignore[method-assign]
     shown_before = studio.sent[-1].positions
     studio.ticks(10)
     positions = np.stack([frame.positions for frame in studio.sent])
@@ -241,7 +241,7 @@ def test_a_network_that_leaves_the_range_of_bodies_is_begun_anew(studio: Studio,
     assert [fault["room"] for fault in studio.dance.statistics.faults()] == ["inference"]
 
 
-@pytest.mark.parametrize("part", ["drift", "holds", "step"])
+@pytest.mark.parametrize("part", ["drift", "holds", "delta"])
 def test_a_body_that_cannot_be_danced_on_is_not_taken_up(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
@@ -249,7 +249,7 @@ def test_a_body_that_cannot_be_danced_on_is_not_taken_up(
     studio.ticks(2)
     generator = studio.dance._generator
     assert generator is not None
-    for name in ("act", "prompt"):
+    for name in ("apply", "prompt"):
         usual = getattr(generator, name)
 
         def spoilt(*given: Any, usual: Any = usual, name: str = name) -> DanceState:
@@ -261,7 +261,7 @@ def test_a_body_that_cannot_be_danced_on_is_not_taken_up(
         monkeypatch.setattr(generator, name, spoilt)
         context = studio.dance._state.features[:, None].repeat(30, axis=1)[0] if name == "prompt" else None
         monkeypatch.setattr(studio.dance._audience, "calls", lambda now, context=context: context)
-        visitor = None if context is None else VisitorMovement.after(None, context[-1, :POSE_COUNT], 0.0)
+        visitor = None if context is None else VisitorMovement.after(None, context[-1, :POSE_SIZE], 0.0)
         monkeypatch.setattr(studio.dance._audience, "movement", lambda visitor=visitor: visitor)
         studio.ticks(1)
         assert is_whole(studio.dance._state)
@@ -276,7 +276,7 @@ def test_a_new_start_that_is_spoilt_itself_does_not_move_the_dancer(studio: Stud
     assert generator is not None
     studio.dance._state = replace(studio.dance._state, place=studio.dance._state.place + 2.0)
     studio.ticks(2)
-    act, acted = generator.act, [0]
+    act, acted = generator.apply, [0]
 
     def poisoned(*arguments: object, **options: object) -> DanceState:
         state = act(*arguments, **options)  # type: ignore[arg-type]
@@ -285,7 +285,7 @@ def test_a_new_start_that_is_spoilt_itself_does_not_move_the_dancer(studio: Stud
             return replace(state, pose=state.pose * np.nan)
         return state
 
-    generator.act = poisoned  # type: ignore[method-assign]
+    generator.apply = poisoned  # type: ignore[method-assign]
     if again == "reset":
         studio.operator.reset()
     elif again == "after a fault":
@@ -301,8 +301,8 @@ def test_a_network_that_gives_no_bodies_at_all_is_read_again(
     studio.ticks(2)
     generator = studio.dance._generator
     assert generator is not None
-    warm = generator.warm
-    monkeypatch.setattr(generator, "warm", lambda *given: replace(warm(*given), step=np.full((1, 52), np.inf)))
+    warm = generator.warm_up
+    monkeypatch.setattr(generator, "warm_up", lambda *given: replace(warm(*given), delta=np.full((1, 52), np.inf)))
     studio.operator.reset()
     with pytest.raises(TemporaryFault, match="no bodies"):
         studio.ticks(1)
@@ -368,7 +368,7 @@ def while_waiting(studio: Studio, monkeypatch: pytest.MonkeyPatch, happens: Call
     """Let something happen after the next frame was thought of and before it is danced; counts the thoughts."""
     generator = studio.dance._generator
     assert generator is not None
-    wait, think, thoughts = studio.dance._wait_for_tick, generator.think, [0]
+    wait, think, thoughts = studio.dance._wait_for_tick, generator.predict, [0]
 
     def waited() -> float:
         happens()
@@ -379,7 +379,7 @@ def while_waiting(studio: Studio, monkeypatch: pytest.MonkeyPatch, happens: Call
         return think(*arguments, **options)
 
     monkeypatch.setattr(studio.dance, "_wait_for_tick", waited)
-    monkeypatch.setattr(generator, "think", counted)
+    monkeypatch.setattr(generator, "predict", counted)
     return thoughts
 
 
@@ -464,13 +464,13 @@ def test_a_lively_visitor_is_answered_at_a_quicker_tempo(
 ) -> None:
     studio.ticks(2)
     assert studio.dance._generator is not None
-    act, tempi = studio.dance._generator.act, []
+    act, tempi = studio.dance._generator.apply, []
 
     def heard(thought: DanceState, toward: Any = None, influence: Any = 0.0, tempo: float = 1.0) -> DanceState:
         tempi.append(tempo)
         return act(thought, toward, influence, tempo)
 
-    monkeypatch.setattr(studio.dance._generator, "act", heard)
+    monkeypatch.setattr(studio.dance._generator, "apply", heard)
     for speed in (0.05, 1.0):
         visitor = VisitorMovement.after(None, studio.dance._state.pose[0], 0.0, speed=speed)
         monkeypatch.setattr(studio.dance, "_listen", lambda pose, controls, now, seen=visitor: seen)
@@ -486,13 +486,13 @@ def test_a_lively_visitor_is_answered_with_more_energy_unless_the_dancer_is_solo
     lively = VisitorMovement.after(None, studio.dance._state.pose[0], 0.0, speed=1.0)
     monkeypatch.setattr(studio.dance._audience, "movement", lambda: lively)
     asked = []
-    think = studio.dance._generator.think
+    think = studio.dance._generator.predict
 
     def heard(state: DanceState, weights: Any, energy: float, repertoire: Any) -> DanceState:
         asked.append(energy)
         return think(state, weights, energy, repertoire)
 
-    monkeypatch.setattr(studio.dance._generator, "think", heard)
+    monkeypatch.setattr(studio.dance._generator, "predict", heard)
     studio.ticks(1)
     studio.operator.set_mode("solo")
     studio.ticks(1)

@@ -436,13 +436,13 @@ class Studio:
         """Let the network's next step come out changed."""
         generator = self.dance._generator
         assert generator is not None
-        original = generator.act
+        original = generator.apply
 
         def once(*arguments: Any, **options: Any) -> Any:
-            generator.act = original  # type: ignore[method-assign]
+            generator.apply = original  # type: ignore[method-assign]
             return change(original(*arguments, **options))
 
-        generator.act = once  # type: ignore[method-assign]
+        generator.apply = once  # type: ignore[method-assign]
 
     def largest_jump(self) -> float:
         positions = np.stack([frame.positions for frame in self.sent])

@@ -185,11 +185,11 @@ def test_it_begins_with_the_repertoire_of_the_settings_and_leaves_it_to_the_show
 
 
 @pytest.mark.parametrize(
-    ("licence", "judged"),
+    ("licence", "classified"),
     [("CC BY-NC 4.0", True), ("cc by-nc 4.0", True), ("MIT LICENCE", False), ("NCSA", False), (None, False)],
 )
 def test_a_dancer_that_may_be_sold_is_not_beside_a_classifier_that_may_not(
-    config: Path, checkpoint_file: Path, tmp_path: Path, licence: str | None, judged: bool
+    config: Path, checkpoint_file: Path, tmp_path: Path, licence: str | None, classified: bool
 ) -> None:
     path = tmp_path / "own.safetensors"
     shutil.copyfile(checkpoint_file, path)
@@ -200,7 +200,7 @@ def test_a_dancer_that_may_be_sold_is_not_beside_a_classifier_that_may_not(
     given = ["--config", str(config), "--checkpoint", str(path), "--source", "none", "--headless"]
     rooms = Installation(parse_settings(given)).rooms
     room = next(room for room in rooms if isinstance(room, MovementEmotion))
-    assert (room.judge is not None) == judged
+    assert (room.emotion_classifier is not None) == classified
 
 
 def test_what_is_on_the_screen_can_be_watched(config: Path, checkpoint_file: Path) -> None:

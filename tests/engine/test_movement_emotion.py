@@ -16,15 +16,15 @@ from engine.movement_emotion import (
     WANDER_EVERY,
     Leader,
     MovementEmotion,
-    default_movement_judge,
+    default_movement_classifier,
     palette_map,
     wander,
 )
 from engine.operator import Operator
 from engine.statistics import Statistics
 from engine.values import Pose, VisitorEmotion
-from models.judge import Judge
-from models.movement_judge import as_camera_sees, read_movement_judge
+from models.emotion_classifier import EmotionClassifier
+from models.movement_classifier import read_movement_classifier, simulate_camera
 from models.palette import DEFAULT_PALETTE, Palette
 from models.skeleton import bone_directions
 from tests.synthetic import swinging_figure
@@ -73,12 +73,12 @@ def test_the_wander_stays_nowhere_for_two_visits(count: int) -> None:
 class Room:
     """The room with a clock of its own and without a network."""
 
-    def __init__(self, judge: Judge | None) -> None:
+    def __init__(self, emotion_classifier: EmotionClassifier | None) -> None:
         self.shown: Mailbox[VisitorEmotion | None] = Mailbox()
         self.operator = Operator(DEFAULT_PALETTE, Mailbox())
         self.operator.set_automatic(True)
-        self.room = MovementEmotion(Mailbox(), self.shown, self.operator, Statistics(), judge=None)
-        self.room._judge, self.room._began = judge, 0.0
+        self.room = MovementEmotion(Mailbox(), self.shown, self.operator, Statistics(), emotion_classifier=None)
+        self.room._classifier, self.room._began = emotion_classifier, 0.0
         self.room._to_palette = np.eye(8, dtype=np.float32)
         self.now = 0.0
 
@@ -96,7 +96,7 @@ class Room:
                 self.room.weigh(self.now)
 
 
-class Always(Judge):
+class Always(EmotionClassifier):
     """Sees one emotion in everything."""
 
     def __init__(self, name: str) -> None:
@@ -111,7 +111,7 @@ class Always(Judge):
 def test_what_the_visitor_shows_becomes_the_emotion() -> None:
     room = Room(Always("angry"))
     room.move(1.0)
-    assert room.shown.latest() is None  # not long enough to judge
+    assert room.shown.latest() is None  # not long enough to classifier
     room.move(12.0)
     shown = room.shown.latest()
     assert shown is not None and shown.weights[3] > 0.99
@@ -147,7 +147,7 @@ def test_without_a_classifier_the_piece_goes_on_and_says_why(tmp_path: Path) -> 
         Mailbox(),
         Operator(DEFAULT_PALETTE, Mailbox()),
         Statistics(),
-        judge=tmp_path / "no.safetensors",
+        emotion_classifier=tmp_path / "no.safetensors",
     )
     with pytest.raises(PermanentFault, match=r"no\.safetensors"):
         room.open()
@@ -165,12 +165,12 @@ def test_where_no_classifier_may_be_used_the_room_opens_and_the_emotion_wanders(
 
 
 def test_the_classifier_that_ships_knows_the_palette_and_its_accuracy() -> None:
-    judge = read_movement_judge(default_movement_judge())
-    assert judge.emotions == DEFAULT_PALETTE.names
-    card = json.loads(default_movement_judge().with_suffix(".json").read_text(encoding="utf-8"))
+    emotion_classifier = read_movement_classifier(default_movement_classifier())
+    assert emotion_classifier.emotions == DEFAULT_PALETTE.names
+    card = json.loads(default_movement_classifier().with_suffix(".json").read_text(encoding="utf-8"))
     assert card["licence"] == "CC BY-NC 4.0" and card["right_mean"] > 0.6
     with torch.inference_mode():
-        assert np.isfinite(judge.look(np.zeros((1, 60, 101), dtype=np.float32))[0]).all()
+        assert np.isfinite(emotion_classifier.look(np.zeros((1, 60, 101), dtype=np.float32))[0]).all()
 
 
 def test_names_are_mapped_to_whatever_palette_dances() -> None:
@@ -178,7 +178,7 @@ def test_names_are_mapped_to_whatever_palette_dances() -> None:
     np.testing.assert_array_equal(palette_map(("angry", "proud"), palette), [[1, 0], [0, 0]])
 
 
-@pytest.mark.parametrize("camera", [as_camera_sees, seen_by_camera])
+@pytest.mark.parametrize("camera", [simulate_camera, seen_by_camera])
 def test_a_body_before_the_camera_stands_on_the_floor_and_is_still_the_body(camera) -> None:  # type: ignore[no-untyped-def]
     figure = swinging_figure(60)
     seen = camera(figure, np.random.default_rng(0))

@@ -148,7 +148,7 @@ def test_a_slow_detector_rests_so_that_others_can_work(
         return FakeDetector.found
 
     monkeypatch.setattr(FakeDetector, "detect", detect)
-    for _ in range(pose.JUDGED):
+    for _ in range(pose.CLASSIFIED):
         stage.show(standing())
     assert not any(waits), "one slow picture is chance"
     stage.show(standing())

@@ -174,13 +174,13 @@ def test_the_speed_of_a_pose_is_that_of_a_body_of_one_size_whoever_shows_it() ->
 def test_a_limb_that_is_not_seen_dances_by_itself(dancer: Checkpoint) -> None:
     generator = Generator(dancer)
     weights = dancer.palette.one_hot(0)
-    state = generator.warm(generator.start(1, 0), weights, 5)
-    thought = generator.think(state, weights)
+    state = generator.warm_up(generator.initial_state(1, 0), weights, 5)
+    thought = generator.predict(state, weights)
     toward = np.roll(state.pose[0], 6)
-    alone = generator.act(thought).pose[0]
+    alone = generator.apply(thought).pose[0]
     confidence = np.ones(17, dtype=np.float32)
     confidence[[INDEX["left_elbow"], INDEX["left_wrist"]]] = 0.0
-    drawn = generator.act(thought, toward, MAX_DRAW * seen_features(confidence)).pose[0]
+    drawn = generator.apply(thought, toward, MAX_DRAW * seen_features(confidence)).pose[0]
     moved = np.abs(drawn - alone)[DIRECTIONS].reshape(16, 3).max(axis=1)
     unseen = [INDEX["left_elbow"] - 1, INDEX["left_wrist"] - 1]
     assert moved[unseen].max() < 0.02 < np.delete(moved, unseen).max()

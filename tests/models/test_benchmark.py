@@ -39,7 +39,7 @@ def test_without_a_cache_the_network_goes_over_the_past_at_every_frame(
     monkeypatch.setattr(generator, "prompt", counted)
     assert (benchmark.step_times(generator, 2, 5, cached=False) > 0).all()
     assert len(lengths) == benchmark.WARM_UP + 5 - 2
-    assert max(lengths) == dancer.network.config.span + 1
+    assert max(lengths) == dancer.network.config.context_length + 1
 
 
 def test_a_wrong_argument_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,8 @@ from models import calibrate
 from models.calibrate import MOST, calibrated, danced_speeds, learnt_speeds, main
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from models.clips import write_clips
+from models.dataset import WindowSampler, build_database
 from models.skeleton import joint_speed
-from models.windows import WindowSampler, build_bank
 from tests.synthetic import clips_of, swinging_figure, synthetic_clips, synthetic_sampler
 
 
@@ -28,7 +28,7 @@ def test_a_rare_content_counts_for_its_share_of_what_is_learnt() -> None:
     """One clip beside four of another content: by the root of their lengths it counts a third."""
     slow = [("1", "dance", "normal", swinging_figure(90, rate=0.4)) for _ in range(4)]
     quick = ("1", "salsa", "normal", swinging_figure(90, rate=1.6))
-    bank = build_bank(clips_of([*slow, quick]), range(5), ("neutral",))
+    bank = build_database(clips_of([*slow, quick]), range(5), ("neutral",))
     sampler = WindowSampler(bank, 1, length=24, horizon=4)
     one, other = (joint_speed(clip).mean() for clip in (slow[0][3], quick[3]))
     assert learnt_speeds(sampler, 1)[0, 0] == pytest.approx((2 * one + other) / 3, rel=0.05)
@@ -45,23 +45,23 @@ def test_every_emotion_is_danced_for_a_while_in_every_kind(
 
 def test_what_is_missing_is_asked_for_on_top(dancer: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     sampler, _ = synthetic_sampler(per_label=4, contents=("dance", "wave"))
-    usual = sampler.phrases(np.random.default_rng([5, 3]), 8)[..., 0].mean(axis=2)
-    slower = np.ones((8, 3))  # than its phrases this dancer dances
+    usual = sampler.exemplars(np.random.default_rng([5, 3]), 8)[..., 0].mean(axis=2)
+    slower = np.ones((8, 3))  # than its exemplars this dancer dances
     slower[:, 0] = [1.0, 0.8, 1.25, 1.0, 0.1, 0.95, 1.05, 1.0]
 
     def danced(checkpoint: Checkpoint, seed: int) -> np.ndarray:
-        return slower * checkpoint.phrases[..., 0].mean(axis=2)
+        return slower * checkpoint.exemplars[..., 0].mean(axis=2)
 
     monkeypatch.setattr(calibrate, "danced_speeds", danced)
     wanted = usual.copy()
     wanted[3], wanted[:, 2] = np.nan, np.nan
     tuned = calibrated(dancer, sampler, wanted, seed=5)
     assert tuned.network is dancer.network
-    np.testing.assert_array_equal(tuned.phrases[..., 0].mean(axis=2)[:, 1:], usual[:, 1:])  # of other kinds
-    asked = (tuned.phrases[..., 0].mean(axis=2) / usual)[:, 0]
+    np.testing.assert_array_equal(tuned.exemplars[..., 0].mean(axis=2)[:, 1:], usual[:, 1:])  # of other kinds
+    asked = (tuned.exemplars[..., 0].mean(axis=2) / usual)[:, 0]
     np.testing.assert_array_equal(asked[[0, 3, 5, 6, 7]], 1.0)  # near enough, or nobody knows
     assert 1.04 < asked[1] < 1.3 and 0.75 < asked[2] < 0.96
-    assert 1.04 < asked[4] < 1.05 * MOST  # no phrase of these clips is that lively
+    assert 1.04 < asked[4] < 1.05 * MOST  # no exemplar of these clips is that lively
 
 
 def test_a_checkpoint_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

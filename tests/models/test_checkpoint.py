@@ -19,10 +19,10 @@ from models.card import (
     read_palette,
 )
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from models.conditioning import EXEMPLAR_SIZE, EXEMPLARS
 from models.kinds import KINDS
 from models.palette import DEFAULT_PALETTE
 from models.restyling import Restyling
-from models.wish import PHRASE_COUNT, PHRASES
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def test_what_is_written_is_read_back(dancer: Checkpoint, checkpoint_file: Path)
         torch.testing.assert_close(back.network.state_dict()[name], tensor)
     torch.testing.assert_close(back.space.basis, dancer.space.basis)
     assert back.palette == DEFAULT_PALETTE and back.conditions == dancer.conditions
-    np.testing.assert_array_equal(back.phrases, dancer.phrases)
-    assert back.phrases.shape == (8, len(KINDS), PHRASES, PHRASE_COUNT)
+    np.testing.assert_array_equal(back.exemplars, dancer.exemplars)
+    assert back.exemplars.shape == (8, len(KINDS), EXEMPLARS, EXEMPLAR_SIZE)
     assert back.card["licence"] == "MIT"
 
 
@@ -180,7 +180,7 @@ def test_a_card_that_asks_for_more_memory_than_its_file_holds_is_refused_before_
 
 
 @pytest.mark.parametrize(
-    "phrases",
+    "exemplars",
     [
         np.zeros((8, 3, 0, 13)),
         np.zeros((2, 3, 9, 13)),
@@ -190,13 +190,13 @@ def test_a_card_that_asks_for_more_memory_than_its_file_holds_is_refused_before_
         None,
     ],
 )
-def test_phrases_that_make_no_sense_are_refused(copied: Path, phrases: np.ndarray | None) -> None:
+def test_phrases_that_make_no_sense_are_refused(copied: Path, exemplars: np.ndarray | None) -> None:
     tensors = load_file(copied)
-    del tensors["phrases"]
-    if phrases is not None:
-        tensors["phrases"] = torch.from_numpy(phrases).float()
+    del tensors["exemplars"]
+    if exemplars is not None:
+        tensors["exemplars"] = torch.from_numpy(exemplars).float()
     with_tensors(copied, tensors)
-    assert "phrases" in refused(copied).replace(str(copied), "")
+    assert "exemplars" in refused(copied).replace(str(copied), "")
 
 
 @pytest.mark.parametrize("name", ["shift", "amplitude", "tempo", "accent"])
@@ -243,7 +243,7 @@ def test_a_dancer_that_ships_can_be_read_and_its_card_says_what_it_is(path: Path
     assert checkpoint.palette.names == DEFAULT_PALETTE.names
     assert path.stat().st_size < 30 * 2**20
     assert checkpoint.card["licence"] == licence
-    assert {"data", "git_revision", "recipe", "command", "metrics"} <= set(checkpoint.card)
+    assert {"data", "git_revision", "train_config", "command", "metrics"} <= set(checkpoint.card)
 
 
 def test_nothing_non_commercial_is_in_the_free_dancer() -> None:

@@ -11,15 +11,15 @@ from models.dance_classifier import (
     train_dance_classifier,
 )
 from models.dance_report import DanceReference, build_dance_reference, measure_dances
+from models.emotion_classifier import INPUTS, LONG, ClassifierConfig
 from models.features import features_to_positions, positions_to_features, turn
-from models.judge import INPUTS, LONG, JudgeRecipe
 from models.restyling import Restyling
 from models.rollouts import Rollouts
 from models.skeleton import FloatArray
 from models.synthetic import swinging_figure
 
 EMOTIONS = ("neutral", "happy")
-QUICK = JudgeRecipe(steps=150, batch=24, width=24, learning_rate=3e-3)
+QUICK = ClassifierConfig(steps=150, batch=24, width=24, learning_rate=3e-3)
 
 
 def dancing(frames: int = 130, phase: float = 0.0) -> FloatArray:
@@ -132,7 +132,7 @@ def test_clips_without_dances_are_no_reference() -> None:
     known = clips()
     acts = [i for i in range(len(known)) if not is_dance(known.contents[i])]
     restyling = Restyling.fit(known, acts, EMOTIONS)
-    classifier = train_dance_classifier(known, range(len(known)), restyling, JudgeRecipe(steps=1, width=8))
+    classifier = train_dance_classifier(known, range(len(known)), restyling, ClassifierConfig(steps=1, width=8))
     without = Clips(
         np.concatenate([known.clip(i) for i in acts]),
         np.cumsum([0] + [len(known.clip(i)) for i in acts]),

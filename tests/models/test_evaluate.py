@@ -7,10 +7,16 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from models.bars import Bar
 from models.clips import Clips, split_clips, write_clips
-from models.evaluate import evaluate_rollouts, judged, main, responses
-from models.judge import Judge, JudgeRecipe, save_judge, train_judge, windows_of
+from models.criteria import Criterion
+from models.emotion_classifier import (
+    ClassifierConfig,
+    EmotionClassifier,
+    save_classifier,
+    train_classifier,
+    windows_of,
+)
+from models.evaluate import classified, evaluate_rollouts, main, responses
 from models.palette import DEFAULT_PALETTE
 from models.reference import Reference, build_reference
 from models.report import LongDance, Report
@@ -19,7 +25,7 @@ from models.skeleton import FRAME_RATE, FloatArray
 from tests.synthetic import swinging_figure, synthetic_clips
 
 EMOTIONS = DEFAULT_PALETTE.names
-TINY_JUDGE = JudgeRecipe(steps=30, batch=16, width=8, learning_rate=1e-2, seed=3)
+TINY_CLASSIFIER = ClassifierConfig(steps=30, batch=16, width=8, learning_rate=1e-2, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +34,13 @@ def clips() -> Clips:
 
 
 @pytest.fixture(scope="module")
-def judge(clips: Clips) -> Judge:
-    return train_judge(clips, range(len(clips)), EMOTIONS, TINY_JUDGE)
+def emotion_classifier(clips: Clips) -> EmotionClassifier:
+    return train_classifier(clips, range(len(clips)), EMOTIONS, TINY_CLASSIFIER)
 
 
 @pytest.fixture(scope="module")
-def reference(clips: Clips, judge: Judge) -> Reference:
-    return build_reference(clips, EMOTIONS, judge)
+def reference(clips: Clips, emotion_classifier: EmotionClassifier) -> Reference:
+    return build_reference(clips, EMOTIONS, emotion_classifier)
 
 
 def rollouts_of(clips: Clips) -> Rollouts:
@@ -58,12 +64,12 @@ def report(clips: Clips, reference: Reference) -> Report:
     return evaluate_rollouts(rollouts_of(clips), reference)
 
 
-def bar(report: Report, name: str) -> Bar:
+def bar(report: Report, name: str) -> Criterion:
     return next(bar for bar in report.bars if bar.name == name)
 
 
 class Listener:
-    """A judge that says the second emotion if the left forearm points up on the whole, else the first."""
+    """A classifier that says the second emotion if the left forearm points up on the whole, else the first."""
 
     emotions = EMOTIONS
 
@@ -131,13 +137,13 @@ def test_the_response_is_the_time_until_the_last_second_sounds_new() -> None:
     switch, raised = 60, 75
     rollouts = one_dance(arm_raised_at(raised, 240), switched_at(switch, 240))
     # Half of the second before has to be new: 15 frames after the arm has gone up.
-    (time,) = responses(rollouts, cast(Judge, Listener()))
+    (time,) = responses(rollouts, cast(EmotionClassifier, Listener()))
     assert time == pytest.approx((raised + 15 - switch) / FRAME_RATE, abs=0.15)
 
 
 def test_an_answer_that_never_comes_counts_as_the_whole_time() -> None:
     rollouts = one_dance(arm_raised_at(240, 240), switched_at(60, 240))
-    assert responses(rollouts, cast(Judge, Listener())).tolist() == [6.0]
+    assert responses(rollouts, cast(EmotionClassifier, Listener())).tolist() == [6.0]
 
 
 def test_dances_with_another_emotions_prompt_are_measured_apart(clips: Clips, reference: Reference) -> None:
@@ -174,30 +180,36 @@ def test_a_long_dance_that_leaves_what_bodies_do_diverges(
 
 def test_who_keeps_an_emotion_has_nothing_to_answer() -> None:
     rollouts = one_dance(arm_raised_at(10, 90), switched_at(90, 90))
-    assert len(responses(rollouts, cast(Judge, Listener()))) == 0
+    assert len(responses(rollouts, cast(EmotionClassifier, Listener()))) == 0
 
 
-def test_what_the_judge_says_is_counted_by_windows() -> None:
+def test_what_the_classifier_says_is_counted_by_windows() -> None:
     raised, hanging = arm_raised_at(0, 150), arm_raised_at(150, 150)
-    np.testing.assert_array_equal(judged(cast(Judge, Listener()), [raised, hanging])[:, :2], [[0, 1], [1, 0]])
+    np.testing.assert_array_equal(
+        classified(cast(EmotionClassifier, Listener()), [raised, hanging])[:, :2], [[0, 1], [1, 0]]
+    )
 
 
-def test_held_out_clips_alone_tell_the_judges_skill(clips: Clips, judge: Judge, reference: Reference) -> None:
+def test_held_out_clips_alone_tell_the_classifiers_skill(
+    clips: Clips, emotion_classifier: EmotionClassifier, reference: Reference
+) -> None:
     held_out = [i for i in split_clips(clips)[1].tolist() if clips.styles[i] == "happy"]
     windows = np.concatenate([windows_of(clips.clip(i), 60, 15) for i in held_out])
-    said = judge.look(windows)[0].argmax(axis=1)
-    np.testing.assert_allclose(reference.judged[60][1], np.bincount(said, minlength=8) / len(said), rtol=1e-6)
+    said = emotion_classifier.look(windows)[0].argmax(axis=1)
+    np.testing.assert_allclose(
+        reference.classified[60][1], np.bincount(said, minlength=8) / len(said), rtol=1e-6
+    )
 
 
 @pytest.fixture
-def run(checkpoint_file: Path, clips: Clips, judge: Judge, tmp_path: Path):  # type: ignore[no-untyped-def]
-    data, trained = tmp_path / "clips.npz", tmp_path / "judge.safetensors"
+def run(checkpoint_file: Path, clips: Clips, emotion_classifier: EmotionClassifier, tmp_path: Path):  # type: ignore[no-untyped-def]
+    data, trained = tmp_path / "clips.npz", tmp_path / "classifier.safetensors"
     write_clips(data, clips)
-    save_judge(trained, judge, TINY_JUDGE)
+    save_classifier(trained, emotion_classifier, TINY_CLASSIFIER)
 
     def call(*arguments: str) -> tuple[int, Path]:
         out = tmp_path / "report"
-        always = ["--checkpoint", str(checkpoint_file), "--data", str(data), "--judge", str(trained)]
+        always = ["--checkpoint", str(checkpoint_file), "--data", str(data), "--classifier", str(trained)]
         return main([*always, "--out", str(out), *arguments]), out
 
     return call

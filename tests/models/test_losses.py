@@ -7,12 +7,12 @@ from torch import Tensor
 
 from models import losses
 from models.mixture import Mixture
-from models.motion_space import STEP_COUNT, MotionSpace
-from models.network import FrameNetwork
+from models.motion_space import DELTA_SIZE, MotionSpace
+from models.network import MotionNetwork
 from models.objectives import (
-    Answer,
     Objective,
-    Recognisable,
+    Prediction,
+    WithEmotionHead,
     absolute_regression,
     likelihood,
     regression,
@@ -104,13 +104,13 @@ def test_the_emotion_is_asked_for_only_where_it_is_known() -> None:
     assert losses.emotion_error(logits, torch.full((1, 2), -1)).item() == 0.0
 
 
-def answer(dancer_network: FrameNetwork, mixture: Mixture, target: Tensor, done: float = 1.0) -> Answer:
+def answer(dancer_network: MotionNetwork, mixture: Mixture, target: Tensor, done: float = 1.0) -> Prediction:
     """In a space whose coordinates are the turns of the bones, a deviation each 0.05."""
     space = MotionSpace(1, target.shape[-1])
     space.metres_moved.fill_(1.0)
-    space.basis.copy_(0.05 * torch.eye(STEP_COUNT)[: target.shape[-1]])
+    space.basis.copy_(0.05 * torch.eye(DELTA_SIZE)[: target.shape[-1]])
     conditions = torch.zeros(target.shape[:2], dtype=torch.long)
-    return Answer(dancer_network, space, mixture, target, conditions, done)
+    return Prediction(dancer_network, space, mixture, target, conditions, done)
 
 
 def one_component(means: Tensor) -> Mixture:
@@ -119,26 +119,28 @@ def one_component(means: Tensor) -> Mixture:
 
 
 @pytest.fixture
-def network(dancer: object) -> FrameNetwork:
+def network(dancer: object) -> MotionNetwork:
     return dancer.network  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("objective", [regression, absolute_regression, likelihood, regression_then_likelihood])
-def test_every_fit_pulls_the_prediction_towards_the_target(network: FrameNetwork, objective: Objective) -> None:
+def test_every_fit_pulls_the_prediction_towards_the_target(
+    network: MotionNetwork, objective: Objective
+) -> None:
     target = torch.randn(2, 5, 12, generator=torch.Generator().manual_seed(0))
     prediction = torch.zeros_like(target, requires_grad=True)
     pulled = gradient(objective(answer(network, one_component(prediction), target)), prediction)
     assert ((pulled < 0) == (target > 0)).all()
 
 
-def test_the_likelihood_is_that_of_a_gaussian(network: FrameNetwork) -> None:
+def test_the_likelihood_is_that_of_a_gaussian(network: MotionNetwork) -> None:
     target = torch.full((1, 1, 4), 2.0)
     nats = likelihood(answer(network, one_component(torch.zeros(1, 1, 4)), target))
     assert nats.item() == pytest.approx(2.0 + 0.5 * math.log(2 * math.pi))
 
 
 def test_the_likelihood_lets_one_component_go_where_the_squared_error_pulls_to_the_middle(
-    network: FrameNetwork,
+    network: MotionNetwork,
 ) -> None:
     """Two things could come next, at -1 and at 1, and a component sits on each."""
     target = torch.tensor([[[1.0], [-1.0]]])
@@ -148,7 +150,7 @@ def test_the_likelihood_lets_one_component_go_where_the_squared_error_pulls_to_t
     assert losses.expectation(mixture).abs().max() < 1e-6, "the squared error knows the middle alone"
 
 
-def test_the_schedule_adds_the_likelihood_to_the_squared_error(network: FrameNetwork) -> None:
+def test_the_schedule_adds_the_likelihood_to_the_squared_error(network: MotionNetwork) -> None:
     target = torch.full((1, 1, 4), 2.0)
     mixture = one_component(torch.zeros(1, 1, 4))
     square, nats = 4.0, 2.0 + 0.5 * math.log(2 * math.pi)
@@ -166,7 +168,7 @@ def test_the_schedule_adds_the_likelihood_to_the_squared_error(network: FrameNet
     ],
 )
 def test_a_penalty_on_small_movement_makes_the_predicted_movement_larger(
-    network: FrameNetwork, penalty: Objective
+    network: MotionNetwork, penalty: Objective
 ) -> None:
     torch.manual_seed(0)
     prediction = torch.rand(2, 5, 12, requires_grad=True)
@@ -176,7 +178,7 @@ def test_a_penalty_on_small_movement_makes_the_predicted_movement_larger(
     assert moved.deltas.sum() > before.deltas.sum()
 
 
-def test_a_penalty_on_weights_leaves_biases_alone(network: FrameNetwork) -> None:
+def test_a_penalty_on_weights_leaves_biases_alone(network: MotionNetwork) -> None:
     target = torch.zeros(1, 1, 4)
     seen = answer(network, one_component(target), target)
     penalised = with_weight_penalty(losses.weight_l2, 0.5)(seen)
@@ -187,9 +189,11 @@ def test_a_penalty_on_weights_leaves_biases_alone(network: FrameNetwork) -> None
     network.zero_grad()
 
 
-def test_the_emotion_head_pulls_the_prediction_towards_the_emotion_that_is_named(network: FrameNetwork) -> None:
+def test_the_emotion_head_pulls_the_prediction_towards_the_emotion_that_is_named(
+    network: MotionNetwork,
+) -> None:
     """A head set by hand: the first coordinate speaks for label 0, the second for label 1."""
-    head = Recognisable(regression, 1.0, target_count=2, label_count=2)
+    head = WithEmotionHead(regression, 1.0, target_count=2, label_count=2)
     with torch.no_grad():
         for layer in (head.movement_in, head.to_logits):
             layer.weight.zero_()

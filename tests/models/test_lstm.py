@@ -21,22 +21,22 @@ def lstm(dancer: Checkpoint) -> LstmNetwork:
 def stream(lstm: LstmNetwork, length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     config = lstm.config
-    frames = torch.randn(2, length, config.input_count, generator=generator)
+    frames = torch.randn(2, length, config.input_size, generator=generator)
     labels = torch.rand(2, length, config.label_count, generator=generator)
-    wishes = torch.randn(2, length, config.wish_count, generator=generator)
-    wishes[0, 3:7] = torch.nan
-    return frames, labels, wishes
+    conditioning = torch.randn(2, length, config.conditioning_size, generator=generator)
+    conditioning[0, 3:7] = torch.nan
+    return frames, labels, conditioning
 
 
 @torch.inference_mode()
 @pytest.mark.parametrize("chunk", [1, 5])
 def test_the_stream_equals_the_whole_sequence(lstm: LstmNetwork, chunk: int) -> None:
-    frames, labels, wishes = stream(lstm, 60)
-    whole, _ = lstm(frames, labels, wishes)
+    frames, labels, conditioning = stream(lstm, 60)
+    whole, _ = lstm(frames, labels, conditioning)
     cache: Cache | None = None
     for start in range(0, 60, chunk):
         part = slice(start, start + chunk)
-        mixture, cache = lstm(frames[:, part], labels[:, part], wishes[:, part], cache)
+        mixture, cache = lstm(frames[:, part], labels[:, part], conditioning[:, part], cache)
         for got, expected in zip(mixture, whole, strict=True):
             torch.testing.assert_close(got, expected[:, part], atol=1e-5, rtol=1e-5)
 
@@ -51,10 +51,10 @@ def test_an_empty_cache_is_no_past_and_caches_have_one_size(lstm: LstmNetwork) -
 
 @torch.inference_mode()
 def test_no_frame_sees_the_future(lstm: LstmNetwork) -> None:
-    frames, labels, wishes = stream(lstm, 20)
-    before, _ = lstm(frames, labels, wishes)
+    frames, labels, conditioning = stream(lstm, 20)
+    before, _ = lstm(frames, labels, conditioning)
     frames[:, 12:] += 1.0
-    after, _ = lstm(frames, labels, wishes)
+    after, _ = lstm(frames, labels, conditioning)
     torch.testing.assert_close(after.means[:, :12], before.means[:, :12])
     assert not torch.allclose(after.means[:, 12:], before.means[:, 12:])
 
@@ -68,7 +68,7 @@ def test_only_the_frames_that_are_asked_for_are_answered(lstm: LstmNetwork) -> N
 
 def test_it_dances_where_the_transformer_does(dancer: Checkpoint, lstm: LstmNetwork) -> None:
     generator = Generator(replace(dancer, network=lstm), compiled=False)
-    state = generator.prompt(generator.start(2), positions_to_features(swinging_figure(60)))
+    state = generator.prompt(generator.initial_state(2), positions_to_features(swinging_figure(60)))
     for _ in range(5):
         state = generator.step(state, np.eye(8, dtype=np.float32)[1])
     assert np.isfinite(state.positions).all() and state.tick == 5

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.features import turn
-from models.footing import STANDING_TOE, TOES
+from models.foot_contact import TOE_CONTACT_HEIGHT, TOES
 from models.measures import (
     CONTACT_HEIGHT,
     FROZEN_SPEED,
@@ -34,8 +34,8 @@ def still(frames: int) -> FloatArray:
 def on_the_floor(frames: int) -> FloatArray:
     """A figure that stands, the balls of both feet exactly where those of a standing foot are."""
     positions = still(frames).copy()
-    positions[..., 1] += STANDING_TOE - positions[..., TOES, 1].min()
-    positions[:, TOES, 1] = STANDING_TOE
+    positions[..., 1] += TOE_CONTACT_HEIGHT - positions[..., TOES, 1].min()
+    positions[:, TOES, 1] = TOE_CONTACT_HEIGHT
     return positions
 
 

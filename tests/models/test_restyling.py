@@ -7,7 +7,7 @@ from models.clips import Clips
 from models.features import (
     DIRECTIONS,
     HEIGHT,
-    POSE_COUNT,
+    POSE_SIZE,
     features_to_positions,
     mirror_features,
     positions_to_features,
@@ -51,8 +51,8 @@ def fitted(clips: Clips) -> Restyling:
 def some_restyling() -> Restyling:
     """One that changes everything in happy and in sad, the other way round."""
     rng = np.random.default_rng(0)
-    shift = rng.normal(0, 0.1, POSE_COUNT)
-    amplitude = rng.uniform(0.6, 1.6, POSE_COUNT)
+    shift = rng.normal(0, 0.1, POSE_SIZE)
+    amplitude = rng.uniform(0.6, 1.6, POSE_SIZE)
     both = [
         np.stack(part).astype(np.float32)
         for part in ((0 * shift, shift, -shift), (0 * shift + 1, amplitude, 1 / amplitude))
@@ -121,12 +121,12 @@ def test_left_and_right_are_changed_alike() -> None:
     clips.positions[FRAMES : 2 * FRAMES] = happy
     shift = fitted(clips).shift[HAPPY]
     assert np.abs(shift[FOREARM : FOREARM + 3]).max() > 0.05
-    mirrored = mirror_features(np.concatenate([shift, np.zeros(3)]))[:POSE_COUNT]
+    mirrored = mirror_features(np.concatenate([shift, np.zeros(3)]))[:POSE_SIZE]
     np.testing.assert_allclose(mirrored, shift, atol=1e-5)
 
 
 def poses_and_mean() -> tuple[FloatArray, FloatArray]:
-    poses = positions_to_features(bouncing())[:, :POSE_COUNT]
+    poses = positions_to_features(bouncing())[:, :POSE_SIZE]
     return poses, poses.mean(axis=0)
 
 
@@ -200,7 +200,7 @@ def test_at_another_tempo_a_clip_is_as_much_shorter_and_quicker(tempo: float) ->
     changed = played(features, tempo=tempo)
     assert len(changed) == pytest.approx(FRAMES / tempo, abs=2)
     np.testing.assert_allclose(
-        changed[:, POSE_COUNT:].mean(axis=0), tempo * features[:, POSE_COUNT:].mean(axis=0), atol=0.01
+        changed[:, POSE_SIZE:].mean(axis=0), tempo * features[:, POSE_SIZE:].mean(axis=0), atol=0.01
     )
     assert speed_of(changed).mean() == pytest.approx(tempo * speed_of(features).mean(), rel=0.02)
     # The same way is danced.

@@ -8,7 +8,7 @@ from models.checkpoint import Checkpoint
 from models.generator import Generator
 from models.palette import DEFAULT_PALETTE
 from models.rollouts import (
-    PROMPT,
+    PROMPT_FRAMES,
     SWITCH_EVERY,
     Rollouts,
     RolloutsError,
@@ -69,7 +69,7 @@ def test_prompts_are_two_seconds_of_the_clips_that_are_given() -> None:
     chosen = [i for i, name in enumerate(clips.names) if name.endswith("-1")]
     prompts = prompts_for(clips, chosen, NAMES)
     assert [len(some) for some in prompts] == [2, 1, 1, 1, 1, 1, 2, 2]
-    assert all(prompt.shape == (PROMPT, 52) for some in prompts for prompt in some)
+    assert all(prompt.shape == (PROMPT_FRAMES, 52) for some in prompts for prompt in some)
 
 
 def test_an_emotion_without_movement_to_prompt_with_is_named() -> None:

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from models.checkpoint import Checkpoint
-from models.features import HEIGHT, POSE_COUNT
+from models.features import HEIGHT, POSE_SIZE
 from models.generator import DanceState, Generator, with_unit_directions
 from models.mixture import Mixture
-from models.motion_space import STEP_COUNT
+from models.motion_space import DELTA_SIZE
 from models.sampling_rules import (
     COSINE_PERIOD,
     LEFT_ALONE,
@@ -81,7 +81,7 @@ def test_a_sampler_blends_the_plans_as_the_rule_says(dancer: Checkpoint) -> None
 
 def danced(dancer: Checkpoint, rule: Rule, seed: int) -> DanceState:
     generator = ruled_generator(dancer, rule)
-    state = generator.start(2, seed)
+    state = generator.initial_state(2, seed)
     for _ in range(6):
         state = generator.step(state, HAPPY)
     return state
@@ -90,7 +90,7 @@ def danced(dancer: Checkpoint, rule: Rule, seed: int) -> DanceState:
 @pytest.mark.parametrize("rule", [*RULES, LEFT_ALONE, NEWEST], ids=lambda rule: rule.name)
 def test_a_dancer_follows_every_rule_and_hears_no_wish(dancer: Checkpoint, rule: Rule) -> None:
     state = danced(dancer, rule, seed=1)
-    assert np.isfinite(state.positions).all() and np.isnan(state.wish).all()
+    assert np.isfinite(state.positions).all() and np.isnan(state.conditioning).all()
 
 
 def noise_at(
@@ -100,13 +100,13 @@ def noise_at(
     given = []
     usual = Generator._plan
 
-    def listening(self, state, weights, wish, gumbel, noise):  # type: ignore[no-untyped-def]
+    def listening(self, state, weights, conditioning, gumbel, noise):  # type: ignore[no-untyped-def]
         given.append((gumbel, noise))
-        return usual(self, state, weights, wish, gumbel, noise)
+        return usual(self, state, weights, conditioning, gumbel, noise)
 
     monkeypatch.setattr(Generator, "_plan", listening)
     generator = ruled_generator(dancer, rule)
-    state = generator.start(40)
+    state = generator.initial_state(40)
     for tick in ticks:
         state = generator.step(replace(state, tick=tick), HAPPY)
     return given
@@ -138,22 +138,22 @@ def test_without_variance_and_choice_there_is_no_chance(dancer: Checkpoint) -> N
 
 def test_the_newest_plan_is_danced_alone(dancer: Checkpoint) -> None:
     generator = ruled_generator(dancer, replace(NEWEST, alone=True))
-    plans = np.zeros((1, 2, 2, STEP_COUNT), dtype=np.float32)
-    plans[0, 0, 0, POSE_COUNT:], plans[0, 1, 1, POSE_COUNT:] = 0.2, 0.6
-    pose = generator.start().pose
-    assert generator._dance(pose, plans, None, 0.0, 1.0)[1][0] == pytest.approx([0.2] * 3)
-    assert (ruled_generator(dancer, RULES[0])._dance(pose, plans, None, 0.0, 1.0)[1][0] > 0.3).all()
+    plans = np.zeros((1, 2, 2, DELTA_SIZE), dtype=np.float32)
+    plans[0, 0, 0, POSE_SIZE:], plans[0, 1, 1, POSE_SIZE:] = 0.2, 0.6
+    pose = generator.initial_state().pose
+    assert generator._ensemble(pose, plans, None, 0.0, 1.0)[1][0] == pytest.approx([0.2] * 3)
+    assert (ruled_generator(dancer, RULES[0])._ensemble(pose, plans, None, 0.0, 1.0)[1][0] > 0.3).all()
 
 
 def test_a_dancer_who_is_left_alone_goes_where_the_network_takes_it(dancer: Checkpoint) -> None:
-    state = Generator(dancer).start()
+    state = Generator(dancer).initial_state()
     led, free = ruled_generator(dancer, MEAN), ruled_generator(dancer, LEFT_ALONE)
     strange = state.pose + np.random.default_rng(0).normal(0, 0.5, state.pose.shape).astype(np.float32)
-    still = np.zeros((1, 1, 1, STEP_COUNT), dtype=np.float32)
+    still = np.zeros((1, 1, 1, DELTA_SIZE), dtype=np.float32)
     unchanged = with_unit_directions(strange)
-    np.testing.assert_allclose(free._dance(strange, still, None, 0.0, 1.0)[0], unchanged, atol=1e-6)
-    assert np.abs(led._dance(strange, still, None, 0.0, 1.0)[0] - unchanged).max() > 0.05
-    floating = replace(state, pose=state.pose + np.eye(POSE_COUNT, dtype=np.float32)[HEIGHT])
+    np.testing.assert_allclose(free._ensemble(strange, still, None, 0.0, 1.0)[0], unchanged, atol=1e-6)
+    assert np.abs(led._ensemble(strange, still, None, 0.0, 1.0)[0] - unchanged).max() > 0.05
+    floating = replace(state, pose=state.pose + np.eye(POSE_SIZE, dtype=np.float32)[HEIGHT])
     rates = np.zeros((1, 3), dtype=np.float32)
-    assert free._travel(floating, floating.pose, rates).pose[0, HEIGHT] == floating.pose[0, HEIGHT]
-    assert led._travel(floating, floating.pose, rates).pose[0, HEIGHT] < floating.pose[0, HEIGHT] - 0.1
+    assert free._integrate_root(floating, floating.pose, rates).pose[0, HEIGHT] == floating.pose[0, HEIGHT]
+    assert led._integrate_root(floating, floating.pose, rates).pose[0, HEIGHT] < floating.pose[0, HEIGHT] - 0.1

@@ -11,7 +11,7 @@ import torch
 from models import study as module
 from models.budgets import BUDGETS, Budget
 from models.clips import write_clips
-from models.judge import JudgeRecipe
+from models.emotion_classifier import ClassifierConfig
 from models.sampling_rules import RULES
 from models.study import Study, main
 from models.study_results import Row, cell, differences, markdown, read_json, write_json
@@ -21,9 +21,9 @@ from tests.synthetic import synthetic_clips
 
 BARELY = replace(
     BUDGETS["tiny"],
-    recipe=replace(BUDGETS["tiny"].recipe, steps=3, rehearsal_from=1, rehearsal_every=2),
+    train_config=replace(BUDGETS["tiny"].train_config, steps=3, dagger_from=1, dagger_every=2),
     seconds=2.2,
-    judge=JudgeRecipe(steps=5, batch=8, width=8),
+    emotion_classifier=ClassifierConfig(steps=5, batch=8, width=8),
 )
 SOME = ("mse", "mdn", "default")
 
@@ -35,28 +35,28 @@ def barely() -> Study:
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
 def test_every_system_trains_and_dances(barely: Study, system: System) -> None:
-    checkpoint = barely.train(system, barely.recipe(system, 1))
+    checkpoint = barely.train(system, barely.train_config(system, 1))
     for rule in system.rules:
         generator = system.generator(checkpoint, rule)
-        state = generator.step(generator.start(2), np.eye(8, dtype=np.float32)[1])
+        state = generator.step(generator.initial_state(2), np.eye(8, dtype=np.float32)[1])
         assert np.isfinite(state.positions).all()
-        assert np.isnan(state.wish).all() != system.wishes
+        assert np.isnan(state.conditioning).all() != system.conditioned
 
 
 @pytest.mark.parametrize("budget", BUDGETS.values(), ids=BUDGETS)
 def test_all_systems_have_as_many_parameters_and_steps(budget: Budget) -> None:
     counts = []
     for system in SYSTEMS:
-        recipe = system.recipe(budget.recipe, label_count=20)
-        counts.append(parameter_count(system.kind, recipe, 20))
+        train_config = system.train_config(budget.train_config, label_count=20)
+        counts.append(parameter_count(system.kind, train_config, 20))
         same = ("steps", "batch", "length", "learning_rate", "dropout")
-        assert all(getattr(recipe, name) == getattr(budget.recipe, name) for name in same)
+        assert all(getattr(train_config, name) == getattr(budget.train_config, name) for name in same)
     assert max(counts) < 1.1 * counts[-1] and min(counts) > 0.9 * counts[-1]
 
 
 def test_the_last_system_is_the_recipe_of_the_budget() -> None:
-    assert SYSTEMS[-1].recipe(BUDGETS["full"].recipe, 20) == BUDGETS["full"].recipe
-    assert SYSTEMS[-1].rules == (OWN, PLAIN) and SYSTEMS[-1].rehearsal
+    assert SYSTEMS[-1].train_config(BUDGETS["full"].train_config, 20) == BUDGETS["full"].train_config
+    assert SYSTEMS[-1].rules == (OWN, PLAIN) and SYSTEMS[-1].dagger
 
 
 def test_systems_have_names_of_their_own_that_can_be_files() -> None:
@@ -71,12 +71,12 @@ def test_the_emotion_head_learns_with_the_dancer(barely: Study, monkeypatch: pyt
     system = next(system for system in SYSTEMS if system.emotion_head)
     seen = []
 
-    def watched(trainee, wrapped, space, windows, recipe, objective):  # type: ignore[no-untyped-def]
+    def watched(training_state, wrapped, space, windows, train_config, objective):  # type: ignore[no-untyped-def]
         seen.append(objective.to_logits.weight.detach().clone())
-        return train_step(trainee, wrapped, space, windows, recipe, objective)
+        return train_step(training_state, wrapped, space, windows, train_config, objective)
 
     monkeypatch.setattr("models.train.train_step", watched)
-    barely.train(system, barely.recipe(system, 1))
+    barely.train(system, barely.train_config(system, 1))
     assert not torch.equal(seen[0], seen[-1])
 
 
@@ -186,11 +186,11 @@ def test_a_finished_study_is_told_again_without_training(copied: Path, monkeypat
 def test_results_of_other_settings_are_refused(
     copied: Path, changed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recipe = replace(BARELY.recipe, **{changed: 2})
-    monkeypatch.setitem(BUDGETS, "tiny", replace(BARELY, recipe=recipe))
+    train_config = replace(BARELY.train_config, **{changed: 2})
+    monkeypatch.setitem(BUDGETS, "tiny", replace(BARELY, train_config=train_config))
     assert run(copied) == 2
     error = capsys.readouterr().err
-    assert f"recipe.{changed}" in error and error.count("\n") == 1
+    assert f"train_config.{changed}" in error and error.count("\n") == 1
 
 
 def test_results_of_other_data_are_refused(

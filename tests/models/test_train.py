@@ -9,8 +9,8 @@ from safetensors import safe_open
 from models import train
 from models.checkpoint import read_checkpoint
 from models.clips import write_clips
-from models.progress import Trainee
 from models.train import learning_rate, main
+from models.training_state import TrainingState
 from tests.synthetic import TINY, clips_of, swinging_figure, synthetic_clips
 
 
@@ -22,8 +22,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def arguments(data: Path, out: Path, *more: str, **changes: object) -> list[str]:
-    recipe = asdict(TINY) | changes
-    options = [text for name, value in recipe.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    train_config = asdict(TINY) | changes
+    options = [
+        text for name, value in train_config.items() for text in (f"--{name.replace('_', '-')}", str(value))
+    ]
     return ["--data", str(data), "--out", str(out), "--device", "cpu", "--save-every", "2", *options, *more]
 
 
@@ -35,7 +37,7 @@ def test_training_writes_a_checkpoint_whose_card_tells_its_story(data: Path, tmp
     out = tmp_path / "runs" / "dancer.safetensors"
     assert main(arguments(data, out)) == 0
     card = read_checkpoint(out).card
-    assert card["recipe"]["steps"] == 3 and card["licence"] == "CC BY-NC 4.0"
+    assert card["train_config"]["steps"] == 3 and card["licence"] == "CC BY-NC 4.0"
     assert card["command"].startswith(
         "python -m models.train --data clips.npz --out dancer.safetensors --steps 3"
     )
@@ -54,9 +56,9 @@ def test_dances_of_a_second_file_are_learnt_in_every_emotion(tmp_path: Path) -> 
     assert dancer.card["data"] == ["acts.npz", "dances.npz"]
     assert "--data acts.npz dances.npz --out" in dancer.card["command"]
     assert sum(dancer.card["clips"].values()) == 6 * 12 + 4
-    manners = dancer.phrases[..., 1:]
-    assert manners[:, :2].any(axis=(2, 3)).all(), "each emotion has dances and gestures"
-    assert not manners[:, 2].any(), "nobody walked"
+    descriptor_space = dancer.exemplars[..., 1:]
+    assert descriptor_space[:, :2].any(axis=(2, 3)).all(), "each emotion has dances and gestures"
+    assert not descriptor_space[:, 2].any(), "nobody walked"
     assert abs(dancer.restyling.tempo[1] - 1.0) > 0.05, "happy was acted at another rate than neutral"
 
 
@@ -76,10 +78,10 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     assert main(arguments(data, whole, **still, steps=4)) == 0
     step = train.train_step
 
-    def stopped(trainee: Trainee, *more: object) -> float:
-        if trainee.step == 3:
+    def stopped(training_state: TrainingState, *more: object) -> float:
+        if training_state.step == 3:
             raise KeyboardInterrupt
-        return step(trainee, *more)  # type: ignore[arg-type]
+        return step(training_state, *more)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(train, "train_step", stopped)
@@ -155,7 +157,7 @@ def test_a_checkpoint_of_other_sizes_is_no_beginning(
 def test_a_run_rehearses_from_the_step_that_the_recipe_names(data: Path, tmp_path: Path) -> None:
     paths = [tmp_path / f"{name}.safetensors" for name in "ab"]
     for path, begins in zip(paths, (0, 1000), strict=True):
-        assert main(arguments(data, path, rehearsal_from=begins, rehearsal_every=1, steps=4)) == 0
+        assert main(arguments(data, path, dagger_from=begins, dagger_every=1, steps=4)) == 0
     assert not torch.equal(weights(paths[0]), weights(paths[1]))
 
 

@@ -8,7 +8,7 @@ from models.generator import Generator
 from models.skeleton import FloatArray, joint_speed, mirror_positions
 from models.synthetic import swinging_figure
 from models.visitor_report import (
-    BARS,
+    CRITERIA,
     PAUSE_S,
     VisitorStream,
     arms_up_seconds,
@@ -122,13 +122,13 @@ def test_tracking_forgets_nothing_but_what_is_old() -> None:
 
 
 def test_a_figure_beyond_its_bar_is_named_and_one_that_is_missing_is_an_error() -> None:
-    good = {name: bar[0] if np.isfinite(bar[0]) else bar[1] for name, bar in BARS[0.6].items()}
-    assert missed_bars(good, BARS[0.6]) == []
-    assert ["mirror" in line for line in missed_bars({**good, "mirror": 0.44}, BARS[0.6])] == [True]
-    assert ["toe_slide" in line for line in missed_bars({**good, "toe_slide": 1.31}, BARS[0.6])] == [True]
-    assert len(missed_bars({**good, "energy": float("nan")}, BARS[0.6])) == 1
+    good = {name: bar[0] if np.isfinite(bar[0]) else bar[1] for name, bar in CRITERIA[0.6].items()}
+    assert missed_bars(good, CRITERIA[0.6]) == []
+    assert ["mirror" in line for line in missed_bars({**good, "mirror": 0.44}, CRITERIA[0.6])] == [True]
+    assert ["toe_slide" in line for line in missed_bars({**good, "toe_slide": 1.31}, CRITERIA[0.6])] == [True]
+    assert len(missed_bars({**good, "energy": float("nan")}, CRITERIA[0.6])) == 1
     with pytest.raises(KeyError):
-        missed_bars({}, BARS[0.6])
+        missed_bars({}, CRITERIA[0.6])
 
 
 def test_a_dancer_before_a_quick_visitor_dances_more_quickly(

@@ -1,7 +1,7 @@
 import numpy as np
 
 from models.features import positions_to_features
-from models.manner import FARTHEST, MANNERS, Manners
+from models.motion_descriptor import CLIP_DEVIATIONS, DESCRIPTOR_SIZE, DescriptorSpace
 from models.skeleton import FloatArray
 from tests.synthetic import swinging_figure
 
@@ -16,22 +16,22 @@ def test_frames_of_one_movement_are_alike_and_those_of_another_are_not() -> None
     features, starts = of_clips(
         *(swinging_figure(300, rate=rate, turn=turn) for rate, turn in ((0.5, 0), (2, 1)))
     )
-    manner = Manners.fit(features, starts).of(features, starts)
-    one, other = manner[100:200], manner[400:500]
-    assert manner.shape == (600, MANNERS)
+    descriptor = DescriptorSpace.fit(features, starts).of(features, starts)
+    one, other = descriptor[100:200], descriptor[400:500]
+    assert descriptor.shape == (600, DESCRIPTOR_SIZE)
     apart = np.linalg.norm(one.mean(axis=0) - other.mean(axis=0))
     assert apart > 3 * max(one.std(axis=0).max(), other.std(axis=0).max())
 
 
 def test_a_manner_does_not_reach_over_the_end_of_a_clip() -> None:
     calm, wild = swinging_figure(90, rate=0.3), swinging_figure(90, rate=2.0, turn=2.0)
-    units = Manners.fit(*of_clips(calm, wild))
+    units = DescriptorSpace.fit(*of_clips(calm, wild))
     alone = units.of(*of_clips(calm))
     np.testing.assert_allclose(units.of(*of_clips(calm, wild))[:90], alone, atol=1e-3)
 
 
 def test_no_manner_is_farther_than_the_network_has_heard() -> None:
     calm, wild = swinging_figure(90, rate=0.3), swinging_figure(90, rate=3.0, turn=4.0)
-    units = Manners.fit(*of_clips(calm))
-    manner = units.of(*of_clips(wild))
-    assert np.isfinite(manner).all() and np.abs(manner).max() <= FARTHEST
+    units = DescriptorSpace.fit(*of_clips(calm))
+    descriptor = units.of(*of_clips(wild))
+    assert np.isfinite(descriptor).all() and np.abs(descriptor).max() <= CLIP_DEVIATIONS

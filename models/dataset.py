@@ -16,24 +16,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.activity import SPEED_HORIZON, activity_input, coming_speed
 from models.clips import PALETTE_LABELS, Clips
+from models.conditioning import DESCRIPTOR, EXEMPLAR_SIZE, EXEMPLARS
+from models.exemplar_selection import class_posterior, tilt_to_mean
 from models.features import (
     DIRECTIONS,
-    FEATURE_COUNT,
+    FEATURE_SIZE,
     HEIGHT,
-    POSE_COUNT,
+    POSE_SIZE,
     features_to_positions,
     mirror_features,
     positions_to_features,
 )
 from models.kinds import KINDS, TRAINING_REPERTOIRE, kind_of
-from models.manner import Manners
-from models.motion_space import STEP_COUNT, group_scale
+from models.motion_descriptor import DescriptorSpace
+from models.motion_space import DELTA_SIZE, group_scale
 from models.restyling import Restyling
 from models.skeleton import BONE_COUNT, FloatArray, joint_speed, unit_vectors
-from models.telling import as_lively, telling
-from models.wish import MANNER, PHRASE_COUNT, PHRASES
+from models.speed_encoding import SPEED_HORIZON, encode_speed, future_mean_speed
 
 FADE = 10
 """Frames over which the difference at a join fades."""
@@ -51,9 +51,10 @@ TEMPI = (0.8, 1.25)
 """How much slower and faster than the actor a movement may be danced. No two are of one tempo live either."""
 UNACTED_STYLE = "normal"
 RESTYLING_SIZE = 1.6
-"""How much stronger a restyled clip shows an emotion than the actors did: a judge then names it as often."""
+"""How much stronger a restyled clip shows an emotion than the actors did: a classifier then names it as
+often."""
 CONTENT_POWER = 0.2
-"""Power of the length of a content by which it counts among the phrases that are asked for: three quarters of
+"""Power of the length of a content by which it counts among the exemplars that are asked for: three quarters of
 the dances are salsa, and a network that is asked for it half of the time shows little else."""
 TEMPO_DEVIATION = 0.1
 """Deviation of the logarithm of the tempo of a piece in a window."""
@@ -85,7 +86,7 @@ def is_unacted(label: str) -> bool:
 
 
 @dataclass(frozen=True)
-class MotionBank:
+class MotionDatabase:
     """Clips as features, usually with rest cut off, each also mirrored, end to end."""
 
     features: FloatArray  # (N, 52)
@@ -105,18 +106,18 @@ class MotionBank:
         )
         bend = 2 * before - 5 * here + 4 * there - after + t * (3 * (here - there) + after - before)
         features = here + 0.5 * t * (there - before + t * bend)
-        features[..., POSE_COUNT:] *= np.asarray(tempo, dtype=np.float32)[..., None]
+        features[..., POSE_SIZE:] *= np.asarray(tempo, dtype=np.float32)[..., None]
         return features
 
 
-def build_bank(
+def build_database(
     clips: Clips,
     indices: Sequence[int],
     names: Sequence[str],
     restyling: Restyling | None = None,
     *,
     keep_rest: bool = False,
-) -> MotionBank:
+) -> MotionDatabase:
     """Features of the chosen clips of a kind and a style that are learnt; `keep_rest` leaves the rest at their
     ends as it is. With `restyling` each clip that nobody acted in an emotion counts once in every emotion in
     which nobody acted its kind."""
@@ -131,7 +132,7 @@ def build_bank(
         if len(positions) < SHORTEST or kind is None:
             continue
         speed = joint_speed(positions)
-        first, last = (0, len(positions)) if keep_rest else moving_part(np.concatenate([speed[:1], speed]))
+        first, last = (0, len(positions)) if keep_rest else trim_rest(np.concatenate([speed[:1], speed]))
         if last - first < SHORTEST:
             continue
         whole = positions_to_features(positions)[first:last]
@@ -150,7 +151,7 @@ def build_bank(
         raise ValueError(
             f"no clip to learn from is longer than {SHORTEST} frames: there is nothing to train on"
         )
-    return MotionBank(
+    return MotionDatabase(
         np.concatenate(features),
         np.concatenate(speeds),
         np.array(starts),
@@ -175,7 +176,7 @@ def speed_of_features(features: FloatArray) -> FloatArray:
     return np.concatenate([speed[:1], speed]).astype(np.float32)
 
 
-def moving_part(speed: FloatArray, rest_share: float = 0.25, keep: int = 5) -> tuple[int, int]:
+def trim_rest(speed: FloatArray, rest_share: float = 0.25, keep: int = 5) -> tuple[int, int]:
     """First and one-past-last frame of a clip without the rest at its ends, `keep` frames of it left.
 
     Rest is a speed under `rest_share` of the clip's median.
@@ -187,58 +188,61 @@ def moving_part(speed: FloatArray, rest_share: float = 0.25, keep: int = 5) -> t
 
 
 @dataclass(frozen=True)
-class Windows:
+class TrainingBatch:
     """A batch: what goes in (with errors), what is asked for, and the way on."""
 
     poses: FloatArray  # (B, T, 49), with errors
     steps: FloatArray  # (B, T, 52) that led to them
     conditions: NDArray[np.int64]  # (B, T), of the frame that comes next; -1 is "any"
-    wishes: FloatArray  # (B, T, A) as in `models.wish`, NaN is "any"
+    conditioning: FloatArray  # (B, T, A) as in `models.conditioning`, NaN is "any"
     plans: FloatArray  # (B, T, horizon, 52), the steps to come
 
 
-def joined(*parts: Windows) -> Windows:
+def concatenated(*parts: TrainingBatch) -> TrainingBatch:
     """Batches of windows of one length as one batch."""
-    return Windows(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
+    return TrainingBatch(
+        **{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])}
+    )
 
 
 class WindowSampler:
-    """Draws windows from a bank. The same generator state gives the same windows."""
+    """Draws windows from a database. The same generator state gives the same windows."""
 
     def __init__(
         self,
-        bank: MotionBank,
+        database: MotionDatabase,
         palette_count: int,
         *,
         length: int,
         horizon: int,
-        largest_error: float = 0.6,
+        input_noise: float = 0.6,
         emotion_share: float = 0.8,
-        manners: Manners | None = None,
+        descriptor_space: DescriptorSpace | None = None,
     ) -> None:
-        """`manners` are the units of manners, measured on the bank if there are none yet."""
-        self.bank, self.length, self.horizon = bank, length, horizon
-        self.largest_error, self.wishes = largest_error, True
+        """`descriptor_space` are the units of descriptor_space, measured on the database if there are none
+        yet."""
+        self.database, self.length, self.horizon = database, length, horizon
+        self.input_noise, self.conditioned = input_noise, True
         self.span = 1 + length + max(horizon, SPEED_HORIZON)
-        self.manners = manners or Manners.fit(bank.features, bank.starts)
-        self.manner = self.manners.of(bank.features, bank.starts)
+        self.descriptor_space = descriptor_space or DescriptorSpace.fit(database.features, database.starts)
+        self.descriptor = self.descriptor_space.of(database.features, database.starts)
         self._groups = self._group_segments()
         self._group_weights = self._weigh_groups(palette_count, emotion_share)
-        spread = bank.features[:, :POSE_COUNT] - bank.features[:, :POSE_COUNT].mean(axis=0)
+        spread = database.features[:, :POSE_SIZE] - database.features[:, :POSE_SIZE].mean(axis=0)
         covariance = np.cov(spread[:: max(len(spread) // 50_000, 1)], rowvar=False)
         # Height is little seen in the covariance, but it is a sum of steps and so strays the most.
         covariance[HEIGHT, HEIGHT] += HEIGHT_ERROR**2
         variances, vectors = np.linalg.eigh(covariance)
         self._error_basis = (vectors * np.sqrt(np.maximum(variances, 0))).T.astype(np.float32)
         self._step_deviation = np.abs(np.diff(spread, axis=0)).mean(axis=0).astype(np.float32)
-        self.pose_weight = 1.0 / group_scale(bank.features - bank.features.mean(axis=0), floor=0.05)
-        self.step_weight = 0.5 / group_scale(np.diff(bank.features, axis=0), floor=1e-3)
+        self.pose_weight = 1.0 / group_scale(database.features - database.features.mean(axis=0), floor=0.05)
+        self.delta_weight = 0.5 / group_scale(np.diff(database.features, axis=0), floor=1e-3)
 
-    def like(self, *, horizon: int, largest_error: float, wishes: bool) -> "WindowSampler":
+    def like(self, *, horizon: int, input_noise: float, conditioned: bool) -> "WindowSampler":
         """The same movement for the same chance, planned less far ahead (at most 30 frames), with errors of
-        another size, and with no wish ever said if not `wishes`."""
+        another size, and with no conditioning ever said if not `conditioning`."""
         other = copy(self)
-        other.horizon, other.largest_error, other.wishes = horizon, largest_error, wishes
+        other.horizon, other.input_noise, other.conditioned = horizon, input_noise, conditioned
         return other
 
     def _group_segments(self) -> dict[tuple[int, int], tuple[NDArray[np.int64], FloatArray]]:
@@ -247,16 +251,18 @@ class WindowSampler:
         A rare content would vanish beside a frequent one: each counts by the root of its length.
         """
         groups = {}
-        for condition, kind in np.unique(np.stack([self.bank.condition, self.bank.kind], axis=1), axis=0):
-            chosen = np.flatnonzero((self.bank.condition == condition) & (self.bank.kind == kind))
+        for condition, kind in np.unique(
+            np.stack([self.database.condition, self.database.kind], axis=1), axis=0
+        ):
+            chosen = np.flatnonzero((self.database.condition == condition) & (self.database.kind == kind))
             groups[int(condition), int(kind)] = (chosen, self._balanced(chosen, 0.5))
         return groups
 
     def _balanced(self, segments: NDArray[np.int64], power: float) -> FloatArray:
         """How often each of some segments is drawn (N,): by its length, and its content by its length to a
         power."""
-        weights = np.diff(self.bank.starts)[segments].astype(np.float64)
-        contents = self.bank.content[segments]
+        weights = np.diff(self.database.starts)[segments].astype(np.float64)
+        contents = self.database.content[segments]
         for content in np.unique(contents):
             own = contents == content
             weights[own] *= weights[own].sum() ** (power - 1.0)
@@ -276,65 +282,71 @@ class WindowSampler:
 
     def shows(self, condition: int, kind: int, frames: int) -> bool:
         """Whether some segment of at least so many frames shows a condition in a kind of movement."""
-        own = (self.bank.condition == condition) & (self.bank.kind == kind)
-        return bool((np.diff(self.bank.starts)[own] >= frames).any())
+        own = (self.database.condition == condition) & (self.database.kind == kind)
+        return bool((np.diff(self.database.starts)[own] >= frames).any())
 
     def segments_of(self, condition: int, kind: int) -> tuple[NDArray[np.int64], FloatArray]:
-        """The segments of the bank that show a condition in a kind, and how often each is drawn. Raises
+        """The segments of the database that show a condition in a kind, and how often each is drawn. Raises
         KeyError."""
         return self._groups[condition, kind]
 
-    def draw(self, rng: np.random.Generator, count: int) -> Windows:
+    def draw(self, rng: np.random.Generator, count: int) -> TrainingBatch:
         """`count` windows."""
-        rows = [self._stream(rng) for _ in range(count)]
-        features, conditions, speed, manner, kinds = (np.stack(part) for part in zip(*rows, strict=True))
+        rows = [self._sample_stream(rng) for _ in range(count)]
+        features, conditions, speed, descriptor, kinds = (np.stack(part) for part in zip(*rows, strict=True))
         coming_frame = slice(2, 2 + self.length)
-        conditions, manner, kinds = conditions[:, coming_frame], manner[:, coming_frame], kinds[:, coming_frame]
-        coming = coming_speed(speed[:, 1:], SPEED_HORIZON)[:, : self.length, None]
-        wishes = np.concatenate([activity_input(coming), manner, np.eye(len(KINDS))[kinds]], axis=-1)
-        self._forget(rng, conditions, wishes)
-        return self._with_errors(rng, features, conditions.astype(np.int64), wishes.astype(np.float32))
+        conditions, descriptor, kinds = (
+            conditions[:, coming_frame],
+            descriptor[:, coming_frame],
+            kinds[:, coming_frame],
+        )
+        coming = future_mean_speed(speed[:, 1:], SPEED_HORIZON)[:, : self.length, None]
+        conditioning = np.concatenate([encode_speed(coming), descriptor, np.eye(len(KINDS))[kinds]], axis=-1)
+        self._drop_conditioning(rng, conditions, conditioning)
+        return self._add_input_noise(
+            rng, features, conditions.astype(np.int64), conditioning.astype(np.float32)
+        )
 
-    def _stream(self, rng: np.random.Generator) -> tuple[NDArray, ...]:
-        """`span` frames of features, condition, speed, manner and kind, gone on in other clips where one
+    def _sample_stream(self, rng: np.random.Generator) -> tuple[NDArray, ...]:
+        """`span` frames of features, condition, speed, descriptor and kind, gone on in other clips where one
         ends."""
-        bank = self.bank
-        features = np.empty((self.span, FEATURE_COUNT), dtype=np.float32)
+        database = self.database
+        features = np.empty((self.span, FEATURE_SIZE), dtype=np.float32)
         conditions = np.empty(self.span, dtype=np.int64)
         speed = np.empty(self.span, dtype=np.float32)
-        manner = np.empty((self.span, self.manner.shape[1]), dtype=np.float32)
+        descriptor = np.empty((self.span, self.descriptor.shape[1]), dtype=np.float32)
         kinds = np.empty(self.span, dtype=np.int64)
         group = self._any_group(rng)
         filled = 0
         while filled < self.span:
             before = features[filled - 2 : filled] if filled else None
-            at, stop = self._entry(rng, group, before)
+            at, stop = self._best_transition(rng, group, before)
             if rng.random() < 0.3:
                 stop = int(rng.integers(min(at + SHORTEST // 2, stop), stop + 1))
             tempo = float(np.clip(np.exp(TEMPO_DEVIATION * rng.standard_normal()), *TEMPI))
             taken = min(int((stop - 2 - at) / tempo) + 1, self.span - filled)
             times = at + tempo * np.arange(-1, taken)
             # The clip's own frame before the entry is the one that stands where `before` stands.
-            own, piece = np.split(bank.danced(times, tempo), [1])
+            own, piece = np.split(database.danced(times, tempo), [1])
             if before is not None:
                 fade = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, FADE + 1) / (FADE + 1))[:taken, None]
                 piece[:FADE] += fade * (before[-1] - own)
             frames = np.round(times[1:]).astype(np.int64)
             features[filled : filled + taken] = piece
             conditions[filled : filled + taken], kinds[filled : filled + taken] = group
-            speed[filled : filled + taken] = tempo * bank.speed[frames]
-            manner[filled : filled + taken] = self.manner[frames]
+            speed[filled : filled + taken] = tempo * database.speed[frames]
+            descriptor[filled : filled + taken] = self.descriptor[frames]
             filled += taken
             if rng.random() < 0.3:
                 group = self._any_group(rng)
         directions = features[:, DIRECTIONS].reshape(-1, BONE_COUNT, 3)
         features[:, DIRECTIONS] = unit_vectors(directions).reshape(-1, BONE_COUNT * 3)
-        return features, conditions, speed, manner, kinds
+        return features, conditions, speed, descriptor, kinds
 
     def _any_group(self, rng: np.random.Generator) -> tuple[int, int]:
         return list(self._groups)[int(rng.choice(len(self._groups), p=self._group_weights))]
 
-    def _entry(
+    def _best_transition(
         self, rng: np.random.Generator, group: tuple[int, int], before: FloatArray | None
     ) -> tuple[int, int]:
         """Where to go on in this group: (frame, end of its clip), of some random frames the one that is likest
@@ -342,81 +354,85 @@ class WindowSampler:
         segments, weights = self._groups[group]
         count = CANDIDATES if before is not None else 1
         chosen = rng.choice(segments, size=count, p=weights)
-        first, stop = self.bank.starts[chosen] + 3, self.bank.starts[chosen + 1]
+        first, stop = self.database.starts[chosen] + 3, self.database.starts[chosen + 1]
         at = first + (rng.random(count) * (stop - SHORTEST // 2 - first)).astype(np.int64)
         if before is None:
             return int(at[0]), int(stop[0])
-        pose = (self.bank.features[at - 1] - before[-1]) * self.pose_weight
+        pose = (self.database.features[at - 1] - before[-1]) * self.pose_weight
         step = (
-            self.bank.features[at] - self.bank.features[at - 1] - np.diff(before, axis=0)
-        ) * self.step_weight
+            self.database.features[at] - self.database.features[at - 1] - np.diff(before, axis=0)
+        ) * self.delta_weight
         best = int((np.square(pose).sum(axis=1) + np.square(step).sum(axis=1)).argmin())
         return int(at[best]), int(stop[best])
 
-    def phrases(
+    def exemplars(
         self, rng: np.random.Generator, palette_count: int, *, livelier: FloatArray | None = None
     ) -> FloatArray:
         """Phrases (P, kinds, 128, 13) that were shown in each palette entry and kind of movement, slowest
         first.
 
-        Contents count by their length to the power of `CONTENT_POWER`; within each, phrases that tell their
-        emotion better count more (`models.telling`), as lively in the mean, or `livelier` (P, kinds) times as
-        much. A kind that no clip shows in an emotion is asked for at a middling speed in the mean manner.
+        Contents count by their length to the power of `CONTENT_POWER`; within each, exemplars that tell their
+        emotion better count more (`models.exemplar_selection`), as lively in the mean, or `livelier` (P, kinds)
+        times as much. A kind that no clip shows in an emotion is asked for at a middling speed in the mean
+        descriptor.
         """
-        table = np.zeros((palette_count, len(KINDS), PHRASES, PHRASE_COUNT), dtype=np.float32)
+        table = np.zeros((palette_count, len(KINDS), EXEMPLARS, EXEMPLAR_SIZE), dtype=np.float32)
         table[..., 0] = 0.3
         for kind in range(len(KINDS)):
             shown = [c for c in range(palette_count) if self.shows(c, kind, SPEED_HORIZON + 1)]
             if not shown:
                 continue
-            drawn = [self._phrases_of(rng, condition, kind) for condition in shown]
-            phrases, clips = (np.stack(part) for part in zip(*drawn, strict=True))
-            shares = telling(phrases, clips)
-            for condition, some, segments, share in zip(shown, phrases, clips, shares, strict=True):
-                chances = as_lively(
-                    as_often(share, self.bank.content[segments]),
+            drawn = [self._draw_exemplars(rng, condition, kind) for condition in shown]
+            exemplars, clips = (np.stack(part) for part in zip(*drawn, strict=True))
+            shares = class_posterior(exemplars, clips)
+            for condition, some, segments, share in zip(shown, exemplars, clips, shares, strict=True):
+                chances = tilt_to_mean(
+                    as_often(share, self.database.content[segments]),
                     some[:, 0],
                     1.0 if livelier is None else float(livelier[condition, kind]),
                 )
-                kept = some[rng.choice(len(some), size=PHRASES, p=chances)]
+                kept = some[rng.choice(len(some), size=EXEMPLARS, p=chances)]
                 table[condition, kind] = kept[np.argsort(kept[:, 0], kind="stable")]
         return table
 
-    def _phrases_of(
+    def _draw_exemplars(
         self, rng: np.random.Generator, condition: int, kind: int
     ) -> tuple[FloatArray, NDArray[np.int64]]:
         """Phrases (N, 13) of a condition and kind, and the segments (N,) they come from."""
         second = SPEED_HORIZON
         segments, _ = self.segments_of(condition, kind)
-        segments = segments[np.diff(self.bank.starts)[segments] > second]
-        drawn = rng.choice(segments, size=4 * PHRASES, p=self._balanced(segments, CONTENT_POWER))
-        at = rng.integers(self.bank.starts[drawn], self.bank.starts[drawn + 1] - second)
-        speeds = self.bank.speed[at[:, None] + np.arange(second)].mean(axis=1)
-        phrases = np.concatenate([speeds[:, None], self.manner[at + second // 2]], axis=1)
-        return phrases, drawn
+        segments = segments[np.diff(self.database.starts)[segments] > second]
+        drawn = rng.choice(segments, size=4 * EXEMPLARS, p=self._balanced(segments, CONTENT_POWER))
+        at = rng.integers(self.database.starts[drawn], self.database.starts[drawn + 1] - second)
+        speeds = self.database.speed[at[:, None] + np.arange(second)].mean(axis=1)
+        exemplars = np.concatenate([speeds[:, None], self.descriptor[at + second // 2]], axis=1)
+        return exemplars, drawn
 
-    def _forget(self, rng: np.random.Generator, conditions: NDArray[np.int64], wishes: FloatArray) -> None:
-        """Leave some windows unlabelled up to some frame, as a visitor's movement is; some without a wish."""
+    def _drop_conditioning(
+        self, rng: np.random.Generator, conditions: NDArray[np.int64], conditioning: FloatArray
+    ) -> None:
+        """Leave some windows unlabelled up to some frame, as a visitor's movement is; some without a
+        conditioning."""
         count = len(conditions)
         until = np.where(rng.random(count) < 0.15, rng.integers(1, 2 * self.length, count), 0)
         conditions[np.arange(self.length) < until[:, None]] = -1
-        wishes[rng.random(count) < 0.1, :, 0] = np.nan
-        wishes[rng.random(count) < 0.1, :, MANNER] = np.nan
-        wishes[rng.random(count) < 0.1, :, MANNER.stop :] = np.nan
-        if not self.wishes:
-            wishes[:] = np.nan
+        conditioning[rng.random(count) < 0.1, :, 0] = np.nan
+        conditioning[rng.random(count) < 0.1, :, DESCRIPTOR] = np.nan
+        conditioning[rng.random(count) < 0.1, :, DESCRIPTOR.stop :] = np.nan
+        if not self.conditioned:
+            conditioning[:] = np.nan
 
-    def _with_errors(
+    def _add_input_noise(
         self,
         rng: np.random.Generator,
         features: FloatArray,
         conditions: NDArray[np.int64],
-        wishes: FloatArray,
-    ) -> Windows:
+        conditioning: FloatArray,
+    ) -> TrainingBatch:
         count, length = len(features), self.length
-        clean = features[..., :POSE_COUNT]
-        size = self.largest_error * rng.random((count, 1, 1)).astype(np.float32) ** 2
-        white = rng.standard_normal((count, length + 1, POSE_COUNT), dtype=np.float32)
+        clean = features[..., :POSE_SIZE]
+        size = self.input_noise * rng.random((count, 1, 1)).astype(np.float32) ** 2
+        white = rng.standard_normal((count, length + 1, POSE_SIZE), dtype=np.float32)
         persistent = white @ self._error_basis
         for t in range(1, length + 1):
             persistent[:, t] *= np.sqrt(1 - PERSISTENCE**2)
@@ -426,7 +442,7 @@ class WindowSampler:
         directions = poses[..., DIRECTIONS].reshape(count, length + 1, BONE_COUNT, 3)
         poses[..., DIRECTIONS] = unit_vectors(directions).reshape(count, length + 1, -1)
         error = (poses - clean[:, : length + 1])[:, 1:]
-        rates = features[..., POSE_COUNT:]
+        rates = features[..., POSE_SIZE:]
         wrong_rates = rates[:, 1 : length + 1] * (
             1 + size * rng.standard_normal((count, length, rates.shape[-1]), dtype=np.float32)
         )
@@ -435,6 +451,6 @@ class WindowSampler:
         ahead = np.lib.stride_tricks.sliding_window_view(true_steps, self.horizon, axis=1)
         plans = ahead[:, 1 : length + 1].transpose(0, 1, 3, 2).copy()  # (B, T, horizon, 52)
         left = WAY_BACK ** np.arange(self.horizon + 1)
-        plans[..., :POSE_COUNT] += error[:, :, None] * np.diff(left)[:, None].astype(np.float32)
-        assert plans.shape[-1] == STEP_COUNT
-        return Windows(poses[:, 1:], steps, conditions, wishes, plans)
+        plans[..., :POSE_SIZE] += error[:, :, None] * np.diff(left)[:, None].astype(np.float32)
+        assert plans.shape[-1] == DELTA_SIZE
+        return TrainingBatch(poses[:, 1:], steps, conditions, conditioning, plans)

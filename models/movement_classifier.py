@@ -1,10 +1,12 @@
-"""Which emotion a visitor's movement shows: the evaluation's judge, trained on bodies as a camera sees them.
+"""Which emotion a visitor's movement shows: the evaluation's classifier, trained on bodies as a camera sees
+them.
 
-    python -m models.movement_judge --data clips.npz --out assets/movement_judge.safetensors
+    python -m models.movement_classifier --data clips.npz --out assets/movement_classifier.safetensors
 
 A camera body has no place in depth, stands on the floor by definition, trembles (most of all in depth), and
-loses limbs for a while. Each clip is therefore seen through `as_camera_sees` before it is learnt from; mirrored
-copies are added by the judge's own training. The card beside the weights says how often it is right.
+loses limbs for a while. Each clip is therefore seen through `simulate_camera` before it is learnt from;
+mirrored copies are added by the classifier's own training. The card beside the weights says how often it is
+right.
 """
 
 import argparse
@@ -19,13 +21,22 @@ from numpy.typing import NDArray
 from models.bounded_files import read_text
 from models.card import LARGEST_CARD
 from models.clips import Clips, ClipsError, read_clips, split_clips
+from models.emotion_classifier import (
+    LONG,
+    ClassifierConfig,
+    ClassifierError,
+    EmotionClassifier,
+    emotion_of,
+    load_classifier,
+    save_classifier,
+    train_classifier,
+)
 from models.features import turn
-from models.judge import LONG, Judge, JudgeError, JudgeRecipe, emotion_of, load_judge, save_judge, train_judge
 from models.palette import DEFAULT_PALETTE
 from models.reference import confusion_of
 from models.skeleton import FRAME_RATE, INDEX, FloatArray, bone_directions, forward_kinematics
 
-RECIPE = JudgeRecipe(steps=1500, batch=96, width=64)
+RECIPE = ClassifierConfig(steps=1500, batch=96, width=64)
 COPIES = 2
 """Times that each clip is seen, each time with other losses and from another side."""
 NOISE = np.array([0.008, 0.008, 0.02])
@@ -44,7 +55,7 @@ FEET = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("an
 LICENCE = "CC BY-NC 4.0"
 
 
-def as_camera_sees(positions: FloatArray, rng: np.random.Generator) -> FloatArray:
+def simulate_camera(positions: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Positions (T, 17, 3) as the camera path gives them for somebody who moves like this; +z to the camera."""
     seen = turn(positions - positions[:1, :1] * (1, 0, 1), np.array(rng.uniform(-np.pi, np.pi)))
     sideways = seen[:, :1] * (1, 0, 0)
@@ -85,7 +96,7 @@ def smoothed(positions: FloatArray) -> FloatArray:
 def camera_clips(clips: Clips, indices: NDArray[np.int64], seed: int) -> Clips:
     """The clips at `indices` as the camera sees them."""
     rng = np.random.default_rng(seed)
-    seen = [as_camera_sees(clips.clip(int(i)), rng) for i in indices]
+    seen = [simulate_camera(clips.clip(int(i)), rng) for i in indices]
 
     def chosen(column: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(column[int(i)] for i in indices)
@@ -97,42 +108,45 @@ def camera_clips(clips: Clips, indices: NDArray[np.int64], seed: int) -> Clips:
     )
 
 
-def train(clips: Clips, recipe: JudgeRecipe = RECIPE) -> tuple[Judge, dict[str, float]]:
-    """A judge, and how often it is right about two-second windows of held-out clips seen through the camera.
+def train(clips: Clips, config: ClassifierConfig = RECIPE) -> tuple[EmotionClassifier, dict[str, float]]:
+    """A classifier, and how often it is right about two-second windows of held-out clips seen through the
+    camera.
 
-    Raises JudgeError.
+    Raises ClassifierError.
     """
     emotions = DEFAULT_PALETTE.names
     shown = np.array([-1 if (e := emotion_of(label, emotions)) is None else e for label in clips.labels])
     training, held_out = (half[shown[half] >= 0] for half in split_clips(clips))
     seen = camera_clips(clips, np.tile(training, COPIES), seed=0)
-    judge = train_judge(seen, range(len(seen)), emotions, recipe)
+    emotion_classifier = train_classifier(seen, range(len(seen)), emotions, config)
     unseen = camera_clips(clips, held_out, seed=1)
-    confusion = confusion_of(judge, unseen, shown[held_out], range(len(unseen)), LONG)
-    return judge, {name: round(float(confusion[i, i]), 3) for i, name in enumerate(emotions)}
+    confusion = confusion_of(emotion_classifier, unseen, shown[held_out], range(len(unseen)), LONG)
+    return emotion_classifier, {name: round(float(confusion[i, i]), 3) for i, name in enumerate(emotions)}
 
 
-def read_movement_judge(path: Path) -> Judge:
-    """The judge in a file, of whatever emotions its card names. Raises JudgeError, one line."""
+def read_movement_classifier(path: Path) -> EmotionClassifier:
+    """The classifier in a file, of whatever emotions its card names. Raises ClassifierError, one line."""
     try:
         emotions = json.loads(read_text(path.with_suffix(".json"), LARGEST_CARD))["emotions"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise JudgeError(f"{path}: no judge of movement ({' '.join(str(error).split())[:200]})") from None
-    return load_judge(path, emotions)
+        raise ClassifierError(
+            f"{path}: no classifier of movement ({' '.join(str(error).split())[:200]})"
+        ) from None
+    return load_classifier(path, emotions)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, report and write."""
-    parser = argparse.ArgumentParser(prog="python -m models.movement_judge", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m models.movement_classifier", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="clips, npz, as models.prepare writes them")
     parser.add_argument("--out", type=Path, required=True, help="weights, NAME.safetensors; a card lies beside")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     try:
-        judge, right = train(read_clips(given.data))
-    except (ClipsError, JudgeError) as error:
+        emotion_classifier, right = train(read_clips(given.data))
+    except (ClipsError, ClassifierError) as error:
         parser.error(str(error))
-    save_judge(given.out, judge, RECIPE)
+    save_classifier(given.out, emotion_classifier, RECIPE)
     path = given.out.with_suffix(".json")
     card = json.loads(path.read_text(encoding="utf-8"))
     card |= {"data": [given.data.name], "licence": LICENCE, "right": right}

@@ -13,17 +13,17 @@ import numpy as np
 from models.motion_space import MotionSpace
 from models.skeleton import FloatArray
 
-STIFF = 0.06
+RIGID_SPREAD = 0.06
 """Deviation, of bone directions of length one, under which an axis counts as one that bodies do not move along:
 there the mean is right."""
 REACH = 3.0
 """Deviations that a pose may be from the mean in the other directions."""
-RETURN = 0.1
+RETURN_RATE = 0.1
 """Share of what a pose is astray that is taken back in each frame."""
 
 
 @dataclass(frozen=True)
-class Bodies:
+class PosePrior:
     """Real poses: mean (49,), principal axes as columns (49, 49) and how far a pose may be along each (49,)."""
 
     mean: FloatArray
@@ -31,16 +31,16 @@ class Bodies:
     reach: FloatArray
 
     @classmethod
-    def of(cls, space: MotionSpace) -> "Bodies":
+    def of(cls, space: MotionSpace) -> "PosePrior":
         """As measured by `MotionSpace.fit`."""
         mean, axes, spread = (
             part.cpu().numpy() for part in (space.body_mean, space.body_axes, space.body_spread)
         )
-        return cls(mean, axes, np.where(spread < STIFF, 0.0, REACH * spread).astype(np.float32))
+        return cls(mean, axes, np.where(spread < RIGID_SPREAD, 0.0, REACH * spread).astype(np.float32))
 
-    def led_back(self, pose: FloatArray) -> FloatArray:
+    def project(self, pose: FloatArray) -> FloatArray:
         """Poses (B, 49), a little nearer to what bodies do where they are astray; the others stay."""
         along = (pose - self.mean) @ self.axes
         astray = along - np.clip(along, -self.reach, self.reach)
-        led: FloatArray = pose - RETURN * (astray @ self.axes.T)
+        led: FloatArray = pose - RETURN_RATE * (astray @ self.axes.T)
         return led

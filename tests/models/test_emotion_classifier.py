@@ -8,30 +8,32 @@ from safetensors.torch import save_file
 
 from models.card import LARGEST_CARD
 from models.clips import Clips
-from models.features import positions_to_features, turn
-from models.judge import (
+from models.emotion_classifier import (
     INPUTS,
-    LARGEST_JUDGE,
     LONG,
+    MAX_CLASSIFIER_BYTES,
     SHORT,
-    Judge,
-    JudgeError,
-    JudgeRecipe,
+    ClassifierConfig,
+    ClassifierError,
+    EmotionClassifier,
+    classifier_inputs,
     emotion_of,
     frechet,
-    judge_inputs,
-    load_judge,
-    save_judge,
-    train_judge,
+    load_classifier,
+    save_classifier,
+    train_classifier,
     windows_of,
 )
-from models.movement_judge import read_movement_judge
+from models.features import positions_to_features, turn
+from models.movement_classifier import read_movement_classifier
 from models.palette import DEFAULT_PALETTE
 from models.skeleton import FRAME_RATE
 from tests.synthetic import swinging_figure, synthetic_clips
 
 EMOTIONS = DEFAULT_PALETTE.names
-TINY_JUDGE = JudgeRecipe(steps=120, batch=16, width=16, learning_rate=1e-2, dropout=0.0, noise=0.05, seed=3)
+TINY_CLASSIFIER = ClassifierConfig(
+    steps=120, batch=16, width=16, learning_rate=1e-2, dropout=0.0, noise=0.05, seed=3
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +42,8 @@ def clips() -> Clips:
 
 
 @pytest.fixture(scope="module")
-def judge(clips: Clips) -> Judge:
-    return train_judge(clips, range(len(clips)), EMOTIONS, TINY_JUDGE)
+def emotion_classifier(clips: Clips) -> EmotionClassifier:
+    return train_classifier(clips, range(len(clips)), EMOTIONS, TINY_CLASSIFIER)
 
 
 def test_windows_follow_each_other_at_the_hop() -> None:
@@ -52,10 +54,10 @@ def test_windows_follow_each_other_at_the_hop() -> None:
     assert windows_of(dance[: LONG - 1], LONG, 10).shape == (0, LONG, INPUTS)
 
 
-def test_the_judge_does_not_hear_where_a_body_is_or_which_way_it_faces() -> None:
+def test_the_classifier_does_not_hear_where_a_body_is_or_which_way_it_faces() -> None:
     dance = swinging_figure(40, turn=0.4)
     moved = turn(dance, np.array(1.0)) + np.array([3.0, 0.0, -2.0])
-    one, other = (judge_inputs(positions_to_features(positions)) for positions in (dance, moved))
+    one, other = (classifier_inputs(positions_to_features(positions)) for positions in (dance, moved))
     np.testing.assert_allclose(one, other, atol=1e-3)
 
 
@@ -66,81 +68,87 @@ def test_labels_become_emotions_and_other_styles_none() -> None:
 
 
 @pytest.mark.parametrize("length", [SHORT, 45, LONG])
-def test_probabilities_sum_to_one_for_windows_of_any_length(judge: Judge, length: int) -> None:
-    chances, features = judge.look(windows_of(swinging_figure(90), length, 30))
+def test_probabilities_sum_to_one_for_windows_of_any_length(
+    emotion_classifier: EmotionClassifier, length: int
+) -> None:
+    chances, features = emotion_classifier.look(windows_of(swinging_figure(90), length, 30))
     assert features.shape == (len(chances), 64)
     np.testing.assert_allclose(chances.sum(axis=1), 1.0, rtol=1e-5)
 
 
-def test_the_judge_learns_what_it_is_shown(judge: Judge, clips: Clips) -> None:
+def test_the_classifier_learns_what_it_is_shown(emotion_classifier: EmotionClassifier, clips: Clips) -> None:
     right = []
     for i, label in enumerate(clips.labels):
         if (emotion := emotion_of(label, EMOTIONS)) is not None:
-            said = judge.look(windows_of(clips.clip(i), LONG, 15))[0].argmax(axis=1)
+            said = emotion_classifier.look(windows_of(clips.clip(i), LONG, 15))[0].argmax(axis=1)
             right.append((said == emotion).mean())
     assert np.mean(right) > 0.6  # chance is 0.125
 
 
-def test_only_the_clips_that_it_is_given_teach_it(clips: Clips, judge: Judge) -> None:
+def test_only_the_clips_that_it_is_given_teach_it(clips: Clips, emotion_classifier: EmotionClassifier) -> None:
     half = [i for i in range(len(clips)) if i % 2 == 0]
     other_takes = clips.positions.copy()
     for i in set(range(len(clips))) - set(half):
         other_takes[clips.starts[i] : clips.starts[i + 1]] *= 3.0
     changed = Clips(other_takes, clips.starts, clips.names, clips.datasets, clips.contents, clips.styles)
-    recipe = JudgeRecipe(steps=2, batch=4, width=8)
-    one, same = (train_judge(some, half, EMOTIONS, recipe) for some in (clips, changed))
+    config = ClassifierConfig(steps=2, batch=4, width=8)
+    one, same = (train_classifier(some, half, EMOTIONS, config) for some in (clips, changed))
     for name, value in one.state_dict().items():
         torch.testing.assert_close(value, same.state_dict()[name], rtol=0, atol=0)
 
 
-def test_the_same_seed_gives_the_same_judge_and_leaves_chance_alone(clips: Clips) -> None:
-    recipe = JudgeRecipe(steps=2, batch=4, width=8)
+def test_the_same_seed_gives_the_same_classifier_and_leaves_chance_alone(clips: Clips) -> None:
+    config = ClassifierConfig(steps=2, batch=4, width=8)
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
-    one = train_judge(clips, range(len(clips)), EMOTIONS, recipe)
+    one = train_classifier(clips, range(len(clips)), EMOTIONS, config)
     assert torch.equal(torch.rand(1), expected)
-    again = train_judge(clips, range(len(clips)), EMOTIONS, recipe)
+    again = train_classifier(clips, range(len(clips)), EMOTIONS, config)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), again.parameters(), strict=True))
 
 
 def test_an_emotion_without_clips_is_named(clips: Clips) -> None:
     few = [i for i, label in enumerate(clips.labels) if label != "1/sad"]
-    with pytest.raises(JudgeError, match="sad"):
-        train_judge(clips, few, EMOTIONS, TINY_JUDGE)
+    with pytest.raises(ClassifierError, match="sad"):
+        train_classifier(clips, few, EMOTIONS, TINY_CLASSIFIER)
 
 
-def test_a_judge_comes_back_from_its_file(judge: Judge, tmp_path: Path) -> None:
-    path = tmp_path / "judge.safetensors"
-    save_judge(path, judge, TINY_JUDGE)
+def test_a_classifier_comes_back_from_its_file(emotion_classifier: EmotionClassifier, tmp_path: Path) -> None:
+    path = tmp_path / "classifier.safetensors"
+    save_classifier(path, emotion_classifier, TINY_CLASSIFIER)
     windows = windows_of(swinging_figure(90), LONG, 10)
-    np.testing.assert_array_equal(load_judge(path, EMOTIONS).look(windows)[0], judge.look(windows)[0])
-    with pytest.raises(JudgeError, match="palette"):
-        load_judge(path, EMOTIONS[:3])
+    np.testing.assert_array_equal(
+        load_classifier(path, EMOTIONS).look(windows)[0], emotion_classifier.look(windows)[0]
+    )
+    with pytest.raises(ClassifierError, match="palette"):
+        load_classifier(path, EMOTIONS[:3])
 
 
-def test_a_file_that_is_no_judge_says_so_in_one_line(judge: Judge, tmp_path: Path) -> None:
-    path = tmp_path / "judge.safetensors"
-    save_judge(path, judge, TINY_JUDGE)
+def test_a_file_that_is_no_classifier_says_so_in_one_line(
+    emotion_classifier: EmotionClassifier, tmp_path: Path
+) -> None:
+    path = tmp_path / "classifier.safetensors"
+    save_classifier(path, emotion_classifier, TINY_CLASSIFIER)
     path.write_bytes(b"no tensors")
-    with pytest.raises(JudgeError, match="not a judge") as caught:
-        load_judge(path, EMOTIONS)
+    with pytest.raises(ClassifierError, match="not a classifier") as caught:
+        load_classifier(path, EMOTIONS)
     assert "\n" not in str(caught.value)
 
 
 @pytest.fixture
-def saved(judge: Judge, tmp_path: Path) -> Path:
-    """A judge's file that a test may spoil."""
-    path = tmp_path / "judge.safetensors"
-    save_judge(path, judge, TINY_JUDGE)
+def saved(emotion_classifier: EmotionClassifier, tmp_path: Path) -> Path:
+    """A classifier's file that a test may spoil."""
+    path = tmp_path / "classifier.safetensors"
+    save_classifier(path, emotion_classifier, TINY_CLASSIFIER)
     return path
 
 
 def refused(path: Path) -> str:
-    """What both readers of judges say of a file."""
+    """What both readers of classifiers say of a file."""
     said = []
-    for read in (lambda: load_judge(path, EMOTIONS), lambda: read_movement_judge(path)):
-        with pytest.raises(JudgeError) as caught:
+    for read in (lambda: load_classifier(path, EMOTIONS), lambda: read_movement_classifier(path)):
+        with pytest.raises(ClassifierError) as caught:
             read()
         said.append(str(caught.value))
     assert "\n" not in "".join(said) and all(str(path) in line for line in said)
@@ -150,10 +158,10 @@ def refused(path: Path) -> str:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"recipe": {"width": 10**6}}, "width"),
-        ({"recipe": {"width": 16.0}}, "width"),
-        ({"recipe": {"width": 32}}, "size mismatch"),
-        ({"recipe": {"dropout": "none"}}, "not a judge"),
+        ({"config": {"width": 10**6}}, "width"),
+        ({"config": {"width": 16.0}}, "width"),
+        ({"config": {"width": 32}}, "size mismatch"),
+        ({"config": {"dropout": "none"}}, "not a classifier"),
         ({"emotions": "happy"}, "emotions"),
         ({"emotions": ["a"] * 10**5}, "emotions"),
         ({"emotions": ["happy\nsad"]}, "an emotion"),
@@ -176,13 +184,15 @@ def test_a_card_that_is_no_card_is_refused(saved: Path, text: bytes) -> None:
 
 def test_tensors_that_are_too_large_are_refused_before_they_are_read(saved: Path) -> None:
     with saved.open("r+b") as file:
-        file.truncate(LARGEST_JUDGE + 1)
-    assert f"larger than {LARGEST_JUDGE} bytes" in refused(saved)
+        file.truncate(MAX_CLASSIFIER_BYTES + 1)
+    assert f"larger than {MAX_CLASSIFIER_BYTES} bytes" in refused(saved)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0])
-def test_a_judge_that_can_only_say_nonsense_is_refused(judge: Judge, saved: Path, value: float) -> None:
-    state = {name: tensor.clone() for name, tensor in judge.state_dict().items()}
+def test_a_classifier_that_can_only_say_nonsense_is_refused(
+    emotion_classifier: EmotionClassifier, saved: Path, value: float
+) -> None:
+    state = {name: tensor.clone() for name, tensor in emotion_classifier.state_dict().items()}
     state["scale"][3] = value
     save_file(state, saved)
     refused(saved)

@@ -14,7 +14,7 @@ CHUNK = 512
 
 
 @dataclass(frozen=True, eq=False)
-class Manifold:
+class NearestPoses:
     """Real training poses (N, 51), each also mirrored, and the distance in metres that 99 % of held-out real
     poses keep within."""
 
@@ -22,7 +22,7 @@ class Manifold:
     limit: float
 
     @classmethod
-    def of(cls, training: list[FloatArray], held_out: list[FloatArray]) -> "Manifold":
+    def of(cls, training: list[FloatArray], held_out: list[FloatArray]) -> "NearestPoses":
         """From clips (T, 17, 3)."""
         library = np.concatenate(
             [_flat(version)[::EVERY] for clip in training for version in (clip, mirror_positions(clip))]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from models.report import Measured, Report
+    from models.report import Measurements, Report
 
 
 @dataclass(frozen=True)
-class Bar:
+class Criterion:
     """One bar: what is asked, what was found in words, and whether it is met."""
 
     name: str
@@ -28,7 +28,7 @@ class Bar:
         return asdict(self)
 
 
-def bars_of(report: Report, measured: Measured) -> list[Bar]:
+def check_criteria(report: Report, measured: Measurements) -> list[Criterion]:
     """The bars for these dances of a report; those for switching and for long dances, if it is all of them.
 
     A ratio counts in the emotion in which it is worst.
@@ -43,38 +43,42 @@ def bars_of(report: Report, measured: Measured) -> list[Bar]:
     distance = measured.frechet / report.floor
     bones = float(np.nanmax(made["bone_change_m"]))
     bars = [
-        Bar("speed ratio", "0.8 to 1.25 in every emotion", _span(speed), _within(speed, 0.8, 1.25)),
-        Bar("longest frozen stretch", "under 2 s", f"{longest:.1f} s", longest < 2),
-        Bar("frozen share", "not above real", f"{frozen:.1%}, real {really:.1%}", bool(frozen <= really)),
-        Bar("jerk ratio", "0.8 to 1.3 in every emotion", _span(jerk), _within(jerk, 0.8, 1.3)),
-        Bar("toe slide", "at most 1.5 x real", f"{slide:.2f} x real", bool(slide <= 1.5)),
+        Criterion("speed ratio", "0.8 to 1.25 in every emotion", _span(speed), _within(speed, 0.8, 1.25)),
+        Criterion("longest frozen stretch", "under 2 s", f"{longest:.1f} s", longest < 2),
+        Criterion("frozen share", "not above real", f"{frozen:.1%}, real {really:.1%}", bool(frozen <= really)),
+        Criterion("jerk ratio", "0.8 to 1.3 in every emotion", _span(jerk), _within(jerk, 0.8, 1.3)),
+        Criterion("toe slide", "at most 1.5 x real", f"{slide:.2f} x real", bool(slide <= 1.5)),
     ]
     for name, column in (
         ("implausible speeds", "too_fast_share"),
         ("implausible heights", "out_of_height_share"),
     ):
         mine, theirs = np.nanmean(made[column]), np.nanmean(real[column])
-        bars.append(Bar(name, "at most 2 x real", f"{mine:.2%}, real {theirs:.2%}", bool(mine <= 2 * theirs)))
+        bars.append(
+            Criterion(name, "at most 2 x real", f"{mine:.2%}, real {theirs:.2%}", bool(mine <= 2 * theirs))
+        )
     bars += [
-        Bar("poses off the manifold", "under 5 %", f"{off:.1%}", bool(off < 0.05)),
-        Bar("near-repetition", "under 10 %", f"{repeated:.1%}", bool(repeated < 0.1)),
-        Bar(
+        Criterion("poses off the manifold", "under 5 %", f"{off:.1%}", bool(off < 0.05)),
+        Criterion("near-repetition", "under 10 %", f"{repeated:.1%}", bool(repeated < 0.1)),
+        Criterion(
             "emotion recognised",
             "80 % mean, 60 % each",
             f"{np.nanmean(seen):.0%} mean, {np.nanmin(seen):.0%} {report.emotions[int(np.nanargmin(seen))]}",
             bool(np.nanmean(seen) >= 0.8 and np.nanmin(seen) >= 0.6),
         ),
-        Bar("Fréchet distance", "at most 3 x real", f"{distance:.1f} x real", bool(distance <= 3)),
-        Bar("bone lengths", "constant to 1e-5 m", f"{bones:.1e} m", bones < 1e-5),
+        Criterion("Fréchet distance", "at most 3 x real", f"{distance:.1f} x real", bool(distance <= 3)),
+        Criterion("bone lengths", "constant to 1e-5 m", f"{bones:.1e} m", bones < 1e-5),
     ]
     return bars + _bars_of_the_whole(report) if measured is report.everything else bars
 
 
-def _bars_of_the_whole(report: Report) -> list[Bar]:
+def _bars_of_the_whole(report: Report) -> list[Criterion]:
     bars = []
     if len(report.responses):
         response = float(np.median(report.responses))
-        bars.append(Bar("time to the new emotion", "median under 1.5 s", f"{response:.2f} s", response < 1.5))
+        bars.append(
+            Criterion("time to the new emotion", "median under 1.5 s", f"{response:.2f} s", response < 1.5)
+        )
     if long := report.long:
         low, high = long.pelvis_m
         slowed, hurried = long.speed_kept
@@ -83,7 +87,7 @@ def _bars_of_the_whole(report: Report) -> list[Bar]:
             f"minute {slowed:.2f} to {hurried:.2f} times the first"
         )
         name = f"{long.minutes:g} minutes of each emotion"
-        bars.append(Bar(name, "no dance diverges", found, not long.diverged))
+        bars.append(Criterion(name, "no dance diverges", found, not long.diverged))
     return bars
 
 

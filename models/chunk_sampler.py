@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from models.mixture import Mixture, choose_component, sample_component
 from models.motion_space import MotionSpace
-from models.network import Cache, FrameNetwork
+from models.network import Cache, MotionNetwork
 
 
 class ChunkSampler(nn.Module):
     """The network for one frame of B dancers, and a sample of one component of its mixture."""
 
-    def __init__(self, network: FrameNetwork, space: MotionSpace) -> None:
+    def __init__(self, network: MotionNetwork, space: MotionSpace) -> None:
         super().__init__()
         self.network, self.space = network, space
 
@@ -31,21 +31,21 @@ class ChunkSampler(nn.Module):
         pose: Tensor,
         step: Tensor,
         label_weights: Tensor,
-        wish: Tensor,
+        conditioning: Tensor,
         gumbel: Tensor,
         noise: Tensor,
         keys: Tensor,
         values: Tensor,
-        known: Tensor,
+        valid: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The coming steps (B, horizon, 52) and the three tensors of the cache.
 
-        pose (B, 49), the step (B, 52) that led to it, label_weights (B, L), wish (B, A), gumbel (B, K) to
-        choose a component with, noise (B, Z) in standard deviations.
+        pose (B, 49), the step (B, 52) that led to it, label_weights (B, L), conditioning (B, A), gumbel (B, K)
+        to choose a component with, noise (B, Z) in standard deviations.
         """
         frames = self.space.inputs(pose, step)[:, None]
-        cache = Cache(keys, values, known)
-        mixture, cache = self.network(frames, label_weights[:, None], wish[:, None], cache)
+        cache = Cache(keys, values, valid)
+        mixture, cache = self.network(frames, label_weights[:, None], conditioning[:, None], cache)
         return self.sample(mixture.last(), gumbel, noise), *cache
 
     def sample(self, mixture: Mixture, gumbel: Tensor, noise: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A judge of emotion: a small convolutional network over time, trained on real clips and on nothing else.
+"""A classifier of emotion: a small convolutional network over time, trained on real clips and on nothing else.
 
 It is of another kind than the dancer, so that what fools the one need not fool the other. It hears windows
 of one to two seconds of `models.features` and their changes, pools over time, and says which emotion of the
@@ -23,26 +23,26 @@ from tqdm import tqdm
 from models.bounded_files import check_tensors, read_text
 from models.card import LARGEST_CARD
 from models.clips import PALETTE_LABELS, Clips
-from models.features import FEATURE_COUNT, POSE_COUNT, mirror_features, positions_to_features
+from models.features import FEATURE_SIZE, POSE_SIZE, mirror_features, positions_to_features
 from models.palette import LONGEST_NAME, MOST_ENTRIES
 from models.skeleton import FRAME_RATE, FloatArray
 
 LONG, SHORT = 2 * FRAME_RATE, FRAME_RATE
 """Frames of the longest and the shortest window."""
 FEATURES = 64
-LARGEST_JUDGE = 64 * 2**20
-"""Bytes of the tensors; a judge of MOST_WIDTH takes 50 MB."""
+MAX_CLASSIFIER_BYTES = 64 * 2**20
+"""Bytes of the tensors; a classifier of MOST_WIDTH takes 50 MB."""
 MOST_WIDTH = 1024
-INPUTS = FEATURE_COUNT + POSE_COUNT
+INPUTS = FEATURE_SIZE + POSE_SIZE
 
 
-class JudgeError(ValueError):
-    """A judge that cannot be trained or read; one line for a person."""
+class ClassifierError(ValueError):
+    """A classifier that cannot be trained or read; one line for a person."""
 
 
 @dataclass(frozen=True)
-class JudgeRecipe:
-    """How the judge is trained; fixed, so that figures can be compared."""
+class ClassifierConfig:
+    """How the classifier is trained; fixed, so that figures can be compared."""
 
     steps: int = 1000
     batch: int = 96
@@ -55,8 +55,8 @@ class JudgeRecipe:
     seed: int = 0
 
 
-class Judge(nn.Module):
-    """Windows (B, T, 101) in, logits (B, P) and features (B, 64) out; any T from 20 frames on."""
+class EmotionClassifier(nn.Module):
+    """TrainingBatch (B, T, 101) in, logits (B, P) and features (B, 64) out; any T from 20 frames on."""
 
     mean: Tensor
     scale: Tensor
@@ -94,15 +94,16 @@ class Judge(nn.Module):
         return logits.softmax(dim=1).numpy(), features.numpy()
 
 
-def judge_inputs(features: FloatArray) -> FloatArray:
-    """Frames (T, 101) as the judge hears them, of features (T, 52): with the change of the pose behind them."""
-    change = np.diff(features[:, :POSE_COUNT], axis=0, prepend=features[:1, :POSE_COUNT])
+def classifier_inputs(features: FloatArray) -> FloatArray:
+    """Frames (T, 101) as the classifier hears them, of features (T, 52): with the change of the pose behind
+    them."""
+    change = np.diff(features[:, :POSE_SIZE], axis=0, prepend=features[:1, :POSE_SIZE])
     return np.concatenate([features, change], axis=1).astype(np.float32)
 
 
 def windows_of(positions: FloatArray, length: int, hop: int) -> FloatArray:
-    """Windows (N, length, 101) of positions (T, 17, 3), every `hop` frames."""
-    inputs = judge_inputs(positions_to_features(positions))
+    """TrainingBatch (N, length, 101) of positions (T, 17, 3), every `hop` frames."""
+    inputs = classifier_inputs(positions_to_features(positions))
     starts = range(0, len(inputs) - length + 1, hop)
     return np.stack([inputs[i : i + length] for i in starts]) if starts else np.empty((0, length, INPUTS))
 
@@ -130,10 +131,12 @@ class _Draw:
                 continue
             features = positions_to_features(clips.clip(i))
             for version in (features, mirror_features(features)):
-                movements[emotion].append(judge_inputs(version))
+                movements[emotion].append(classifier_inputs(version))
                 weights[emotion].append(len(features) / length_of[clips.labels[i]] ** 0.5)
         if missing := [name for name, some in zip(emotions, movements, strict=True) if not some]:
-            raise JudgeError(f"no training clip shows {missing[0]}; the judge needs some of each emotion")
+            raise ClassifierError(
+                f"no training clip shows {missing[0]}; the classifier needs some of each emotion"
+            )
         self.movements = movements
         self.weights = [np.array(some) / np.sum(some) for some in weights]
 
@@ -142,7 +145,8 @@ class _Draw:
         return np.concatenate([movement for some in self.movements for movement in some])
 
     def __call__(self, rng: np.random.Generator, count: int) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Windows (count, length, 101) of one length, drawn anew for each call, and their emotions (count,)."""
+        """TrainingBatch (count, length, 101) of one length, drawn anew for each call, and their emotions
+        (count,)."""
         length = int(rng.integers(SHORT, LONG + 1))
         emotions = rng.integers(len(self.movements), size=count)
         windows = np.empty((count, length, INPUTS), dtype=np.float32)
@@ -155,11 +159,12 @@ class _Draw:
         return windows, emotions
 
 
-def train_judge(
-    clips: Clips, indices: Sequence[int], emotions: Sequence[str], recipe: JudgeRecipe | None = None
-) -> Judge:
-    """A judge trained on the clips at `indices`; the same each time on one machine. Raises JudgeError."""
-    return fit_judge(_Draw(clips, indices, emotions), emotions, recipe or JudgeRecipe(), "judge")
+def train_classifier(
+    clips: Clips, indices: Sequence[int], emotions: Sequence[str], config: ClassifierConfig | None = None
+) -> EmotionClassifier:
+    """A classifier trained on the clips at `indices`; the same each time on one machine. Raises
+    ClassifierError."""
+    return fit_classifier(_Draw(clips, indices, emotions), emotions, config or ClassifierConfig(), "classifier")
 
 
 class Draw(Protocol):
@@ -169,71 +174,80 @@ class Draw(Protocol):
         """Frames (N, 101) to measure the units on."""
 
     def __call__(self, rng: np.random.Generator, count: int) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Windows (count, T, 101) and the answers (count,)."""
+        """TrainingBatch (count, T, 101) and the answers (count,)."""
 
 
-def fit_judge(draw: Draw, answers: Sequence[str], recipe: JudgeRecipe, what: str) -> Judge:
+def fit_classifier(
+    draw: Draw, answers: Sequence[str], config: ClassifierConfig, what: str
+) -> EmotionClassifier:
     """A network trained on drawn windows to give one of the answers; the same each time on one machine."""
-    rng = np.random.default_rng(recipe.seed)
+    rng = np.random.default_rng(config.seed)
     with torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)
-        judge = Judge(answers, recipe.width, recipe.dropout)
+        torch.manual_seed(config.seed)
+        emotion_classifier = EmotionClassifier(answers, config.width, config.dropout)
         frames = draw.frames()
-        judge.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
-        judge.scale.copy_(torch.from_numpy(np.maximum(frames.std(axis=0), 1e-3)))
+        emotion_classifier.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
+        emotion_classifier.scale.copy_(torch.from_numpy(np.maximum(frames.std(axis=0), 1e-3)))
         optimizer = torch.optim.AdamW(
-            judge.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            emotion_classifier.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, recipe.steps)
-        for _ in tqdm(range(recipe.steps), unit="step", desc=what, disable=None):
-            windows, wanted = draw(rng, recipe.batch)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps)
+        for _ in tqdm(range(config.steps), unit="step", desc=what, disable=None):
+            windows, wanted = draw(rng, config.batch)
             heard = torch.from_numpy(windows)
-            heard = heard + recipe.noise * judge.scale * torch.randn_like(heard)
-            loss = functional.cross_entropy(judge(heard)[0], torch.from_numpy(wanted), label_smoothing=0.05)
+            heard = heard + config.noise * emotion_classifier.scale * torch.randn_like(heard)
+            loss = functional.cross_entropy(
+                emotion_classifier(heard)[0], torch.from_numpy(wanted), label_smoothing=0.05
+            )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             schedule.step()
-    return judge.eval()
+    return emotion_classifier.eval()
 
 
-def save_judge(path: Path, judge: Judge, recipe: JudgeRecipe) -> None:
+def save_classifier(path: Path, emotion_classifier: EmotionClassifier, config: ClassifierConfig) -> None:
     """Write NAME.safetensors and NAME.json."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(judge.state_dict(), path)
-    card = {"emotions": judge.emotions, "recipe": asdict(recipe)}
+    save_file(emotion_classifier.state_dict(), path)
+    card = {"emotions": emotion_classifier.emotions, "config": asdict(config)}
     path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def load_judge(path: Path, emotions: Sequence[str]) -> Judge:
-    """Read what `save_judge` wrote. Raises JudgeError."""
+def load_classifier(path: Path, emotions: Sequence[str]) -> EmotionClassifier:
+    """Read what `save_judge` wrote. Raises ClassifierError."""
     try:
         card = json.loads(read_text(path.with_suffix(".json"), LARGEST_CARD))
-        judge = _untrained(card["emotions"], JudgeRecipe(**card["recipe"]))
-        check_tensors(path, LARGEST_JUDGE)
-        judge.load_state_dict(load_file(path))
-        if not all(torch.isfinite(value).all() for value in judge.state_dict().values()):
+        emotion_classifier = _untrained(card["emotions"], ClassifierConfig(**card["config"]))
+        check_tensors(path, MAX_CLASSIFIER_BYTES)
+        emotion_classifier.load_state_dict(load_file(path))
+        if not all(torch.isfinite(value).all() for value in emotion_classifier.state_dict().values()):
             raise ValueError("its tensors are not made of finite numbers")
-        if judge.scale.min() <= 0:
+        if emotion_classifier.scale.min() <= 0:
             raise ValueError("its scale is not above zero")
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise JudgeError(f"{path}: not a judge ({reason}); delete it and it is trained again") from None
-    if judge.emotions != tuple(emotions):
-        raise JudgeError(f"{path}: judges {', '.join(judge.emotions)}, not this palette; use another --judge")
-    return judge.eval()
+        raise ClassifierError(
+            f"{path}: not a classifier ({reason}); delete it and it is trained again"
+        ) from None
+    if emotion_classifier.emotions != tuple(emotions):
+        raise ClassifierError(
+            f"{path}: tells {', '.join(emotion_classifier.emotions)} apart, not this palette; "
+            "use another --classifier"
+        )
+    return emotion_classifier.eval()
 
 
-def _untrained(emotions: Any, recipe: JudgeRecipe) -> Judge:
-    """The judge that a card speaks of, bounded in size. Raises ValueError."""
+def _untrained(emotions: Any, config: ClassifierConfig) -> EmotionClassifier:
+    """The classifier that a card speaks of, bounded in size. Raises ValueError."""
     if not isinstance(emotions, list) or not 1 <= len(emotions) <= MOST_ENTRIES:
         raise ValueError(f"emotions should be a list of 1 to {MOST_ENTRIES} names")
     for name in emotions:
         if not isinstance(name, str) or not name.isprintable() or len(name) > LONGEST_NAME:
             raise ValueError(f"an emotion should be a name of at most {LONGEST_NAME} characters")
-    if type(recipe.width) is not int or not 1 <= recipe.width <= MOST_WIDTH:
+    if type(config.width) is not int or not 1 <= config.width <= MOST_WIDTH:
         raise ValueError(f"width should be a whole number from 1 to {MOST_WIDTH}")
-    return Judge(emotions, recipe.width, recipe.dropout)
+    return EmotionClassifier(emotions, config.width, config.dropout)
 
 
 def frechet(one: FloatArray, other: FloatArray) -> float:

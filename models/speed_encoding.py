@@ -2,8 +2,8 @@
 
 The network hears the mean speed of the coming second as an input. That is what keeps a dancer from freezing: in
 the data every clip ends at rest, so without it standing still is the one state that is easy to enter and hard
-to leave. In training it is measured; live it is that of a phrase that some actor showed in the emotion
-(`models.wish`), and `energy` scales it.
+to leave. In training it is measured; live it is that of an exemplar that some actor showed in the emotion
+(`models.conditioning`), and `energy` scales it.
 """
 
 import numpy as np
@@ -15,17 +15,17 @@ SPEED_HORIZON = FRAME_RATE
 """Frames ahead over which the speed is a mean."""
 
 
-def activity_input(speed: ArrayLike) -> FloatArray:
+def encode_speed(speed: ArrayLike) -> FloatArray:
     """Speeds in m/s as the network hears them: the logarithm, about zero mean and unit deviation."""
     return (np.log(np.asarray(speed) + 0.05) + 1.1) / 0.5
 
 
-def speed_of_input(heard: ArrayLike) -> FloatArray:
+def decode_speed(heard: ArrayLike) -> FloatArray:
     """The speeds in m/s that are heard like this."""
     return np.maximum(np.exp(0.5 * np.asarray(heard) - 1.1) - 0.05, 0.0)
 
 
-def coming_speed(speed: FloatArray, window: int) -> FloatArray:
+def future_mean_speed(speed: FloatArray, window: int) -> FloatArray:
     """Mean of the `window` speeds after each frame; (..., T) gives (..., T - window)."""
     total = np.cumsum(speed, axis=-1, dtype=np.float64)
     return ((total[..., window:] - total[..., :-window]) / window).astype(np.float32)

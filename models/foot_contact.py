@@ -13,22 +13,22 @@ import numpy as np
 
 from models.skeleton import INDEX, FloatArray, lengths_of
 
-STANDING_TOE = 0.0425
+TOE_CONTACT_HEIGHT = 0.0425
 """Metres above the floor of the ball of a standing foot."""
-LIFTED_TOE = 0.060
+LIFT_OFF_HEIGHT = 0.060
 """Metres above which a foot no longer stands."""
-HIGHEST_FLIGHT = 0.11
+MAX_FLIGHT_HEIGHT = 0.11
 """Metres that the lower foot may leave the floor without being pulled down hard: the 99.9th percentile."""
 
-FOLLOWING = 0.15
+ROOT_CORRECTION_RATE = 0.15
 """Share of a change of the feet's slide that the pelvis follows in a frame."""
-FARTHEST_HELD = 0.25
+MAX_FOOT_OFFSET = 0.25
 """Metres that a leg may hold a foot back."""
-TAKING_HOLD = 0.9
+LOCK_STRENGTH = 0.9
 """Share of the slide of a standing foot that its leg takes up: all of it is felt as a jerk in the knee."""
-STILL_HELD, LETTING_GO = 0.98, 0.85
+LOCKED_DECAY, RELEASED_DECAY = 0.98, 0.85
 """What is left of that after a frame, for a foot that stands and one that is lifted."""
-STRAIGHTEST = 0.995
+MAX_LEG_EXTENSION = 0.995
 """How straight a leg may become to reach its foot, as a share of its length."""
 
 TOES = [INDEX["left_toe"], INDEX["right_toe"]]
@@ -37,50 +37,52 @@ LEGS = np.array(
 )
 
 
-def rise(positions: FloatArray) -> FloatArray:
+def floor_correction(positions: FloatArray) -> FloatArray:
     """By how many metres (...) to raise the body in this frame, from positions (..., 17, 3).
 
     A foot in the floor is raised by half its depth at once; a body above it sinks by a few per cent a frame,
     which a leap hardly feels and floating does not survive.
     """
-    gap = positions[..., TOES, 1].min(axis=-1) - STANDING_TOE
-    beyond = np.maximum(gap - HIGHEST_FLIGHT, 0.0)
+    gap = positions[..., TOES, 1].min(axis=-1) - TOE_CONTACT_HEIGHT
+    beyond = np.maximum(gap - MAX_FLIGHT_HEIGHT, 0.0)
     return np.where(gap < 0, -0.5 * gap, -0.06 * gap - 0.3 * beyond)
 
 
-def standing(before: FloatArray, after: FloatArray) -> FloatArray:
+def contact_weight(before: FloatArray, after: FloatArray) -> FloatArray:
     """How far each foot (..., 2) stands from positions `before` to `after`: 0 lifted to 1 on the floor."""
     height = 0.5 * (before[..., TOES, 1] + after[..., TOES, 1])
-    return np.clip((LIFTED_TOE - height) / (LIFTED_TOE - STANDING_TOE - 0.005), 0.0, 1.0)
+    return np.clip((LIFT_OFF_HEIGHT - height) / (LIFT_OFF_HEIGHT - TOE_CONTACT_HEIGHT - 0.005), 0.0, 1.0)
 
 
-def slide(before: FloatArray, after: FloatArray) -> FloatArray:
+def foot_skate(before: FloatArray, after: FloatArray) -> FloatArray:
     """By how many metres (..., 2) in x and z the standing feet moved from positions `before` to `after`.
 
     0 while no foot stands. The lower foot counts more; what two standing feet do against each other stays.
     """
-    stands = standing(before, after)
+    stands = contact_weight(before, after)
     moved = (after - before)[..., TOES, :][..., [0, 2]]  # (..., 2 feet, 2)
     weight = np.square(stands)
     mean = (moved * weight[..., None]).sum(axis=-2) / np.maximum(weight.sum(axis=-1), 1e-6)[..., None]
     return mean * stands.max(axis=-1)[..., None]
 
 
-def held(before: FloatArray, after: FloatArray, pelvis: FloatArray, holds: FloatArray) -> FloatArray:
+def foot_lock_offsets(
+    before: FloatArray, after: FloatArray, pelvis: FloatArray, holds: FloatArray
+) -> FloatArray:
     """By how many metres (..., 2 feet, 2) in x and z the legs hold the feet back in this frame.
 
     `before` and `after` are positions as planned, `pelvis` (..., 2) moved the body besides, and `holds` was
     the answer for the last frame. A foot that stands is held about where it stood; one that is lifted swings
     free.
     """
-    stands = standing(before, after)[..., None]
+    stands = contact_weight(before, after)[..., None]
     moved = (after - before)[..., TOES, :][..., [0, 2]] + pelvis[..., None, :]
-    new = (LETTING_GO + (STILL_HELD - LETTING_GO) * stands) * holds - TAKING_HOLD * stands * moved
+    new = (RELEASED_DECAY + (LOCKED_DECAY - RELEASED_DECAY) * stands) * holds - LOCK_STRENGTH * stands * moved
     length = np.linalg.norm(new, axis=-1, keepdims=True)
-    return new * np.minimum(1.0, FARTHEST_HELD / np.maximum(length, 1e-9))
+    return new * np.minimum(1.0, MAX_FOOT_OFFSET / np.maximum(length, 1e-9))
 
 
-def planted(positions: FloatArray, holds: FloatArray) -> FloatArray:
+def leg_ik(positions: FloatArray, holds: FloatArray) -> FloatArray:
     """Positions (..., 17, 3) with each foot moved by `holds` (..., 2 feet, 2) in x and z, and the knees bent so
     that no bone changes its length. A leg that cannot reach so far is stretched as far as it goes."""
     hip, knee, ankle, toe = np.moveaxis(positions[..., LEGS, :], -2, 0)  # each (..., 2 feet, 3)
@@ -90,7 +92,7 @@ def planted(positions: FloatArray, holds: FloatArray) -> FloatArray:
     wanted[..., [0, 2]] += holds
     reach = lengths_of(wanted)
     line = wanted / np.maximum(reach, 1e-9)
-    reach = np.clip(reach, np.abs(thigh - shin) + 1e-3, np.maximum(usual, STRAIGHTEST * (thigh + shin)))
+    reach = np.clip(reach, np.abs(thigh - shin) + 1e-3, np.maximum(usual, MAX_LEG_EXTENSION * (thigh + shin)))
     along = (np.square(thigh) - np.square(shin) + np.square(reach)) / (2 * np.maximum(reach, 1e-9))
     bend = knee - hip
     bend = bend - (bend * line).sum(axis=-1, keepdims=True) * line

@@ -11,7 +11,7 @@ from models.features import DIRECTIONS
 from models.skeleton import BONE_COUNT, FloatArray, cross, lengths_of, unit_vectors
 
 
-def turns_between(start: FloatArray, end: FloatArray) -> FloatArray:
+def rotation_between(start: FloatArray, end: FloatArray) -> FloatArray:
     """Rotation vectors (..., 3) in radians that turn unit vectors `start` (..., 3) into `end`.
 
     Between opposite vectors every way is as long; forwards, as an arm goes, is taken.
@@ -24,24 +24,24 @@ def turns_between(start: FloatArray, end: FloatArray) -> FloatArray:
     return axis * np.arctan2(sine, cosine)
 
 
-def turned(vectors: FloatArray, turns: FloatArray) -> FloatArray:
-    """Vectors (..., 3) turned by rotation vectors (..., 3) in radians (Rodrigues' formula)."""
+def rotated(vectors: FloatArray, turns: FloatArray) -> FloatArray:
+    """Vectors (..., 3) rotated by rotation vectors (..., 3) in radians (Rodrigues' formula)."""
     angle = lengths_of(turns)
     axis = turns / np.maximum(angle, 1e-9)
     along = (axis * vectors).sum(axis=-1, keepdims=True) * axis
     return along + np.cos(angle) * (vectors - along) + np.sin(angle) * cross(axis, vectors)
 
 
-def seam_between(shown: FloatArray, danced: FloatArray) -> FloatArray:
+def inertialization_offset(shown: FloatArray, danced: FloatArray) -> FloatArray:
     """What leads from danced features (B, 52) to the shown ones: turns of the bones (48), differences (4)."""
-    turns = turns_between(_directions(danced), _directions(shown))
+    turns = rotation_between(_directions(danced), _directions(shown))
     rest = shown[:, DIRECTIONS.stop :] - danced[:, DIRECTIONS.stop :]
     return np.concatenate([turns.reshape(len(shown), -1), rest], axis=1)
 
 
-def sewn(danced: FloatArray, seam: FloatArray, share: float) -> FloatArray:
+def inertialized(danced: FloatArray, seam: FloatArray, share: float) -> FloatArray:
     """Danced features (B, 52) with a share of the seam (B, 52) that is left."""
-    bones = turned(_directions(danced), share * _directions(seam))
+    bones = rotated(_directions(danced), share * _directions(seam))
     rest = danced[:, DIRECTIONS.stop :] + share * seam[:, DIRECTIONS.stop :]
     return np.concatenate([bones.reshape(len(danced), -1), rest], axis=1)
 
