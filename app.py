@@ -9,11 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
-import engine.process_start  # noqa: F401 - before all that takes time
+import engine.startup  # noqa: F401 - before all that takes time
 from engine.bounded_log import begin_log, tell_file, watchdogs_log
-from engine.compiled import begin_beside
 from engine.faults import StartError
 from engine.heartbeat import watched
+from engine.jit import begin_beside
 from engine.settings import Settings, parse_settings
 from engine.watchdog import Watchdog
 
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"app.py: {error}", file=sys.stderr)
         tell_file(str(error), named_log(given))
         return 2
-    except KeyboardInterrupt:  # before the piece listens for it
+    except KeyboardInterrupt:  # before the installation listens for it
         return 130
 
 
@@ -49,7 +49,7 @@ def named_log(arguments: Sequence[str]) -> Path | None:
 
 
 def perform(settings: Settings) -> int:
-    """Run the piece itself; returns the exit status. Raises StartError."""
+    """Run the installation itself; returns the exit status. Raises StartError."""
     begin_beside()
     from engine.installation import Installation  # a watchdog needs nothing of it
 
@@ -59,7 +59,7 @@ def perform(settings: Settings) -> int:
 
 
 def write_no_cores() -> None:
-    """Keep the system from storing the memory of a process that crashes: it holds pictures of the camera."""
+    """Keep the system from storing the memory of a process that crashes: it holds frames of the camera."""
     if sys.platform != "win32":
         import resource
 

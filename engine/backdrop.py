@@ -8,15 +8,15 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.canvas import pixels_of
-from engine.colours import Light
+from engine.dirty_regions import DirtyRegions, Spans, restore
+from engine.emotion_lights import Light
 from engine.stage_camera import DISTANCE, EYE_HEIGHT, Projection
-from engine.touched import Spans, Touched, restore
 
 TURNS = 12
-"""A change of colour is repainted over this many pictures, every TURNS-th row at a time: too fine to see."""
+"""A change of colour is repainted over this many frames, every TURNS-th row at a time: too fine to see."""
 
 STRIPS = 36
-"""Pictures after which all of the room has been drawn again, whatever was known to be drawn over."""
+"""Frames after which all of the backdrop has been drawn again, whatever was known to be drawn over."""
 
 GRAIN = 1.6
 """Amplitude of the grain in steps of 8 bits: it hides the bands that dark gradients otherwise show."""
@@ -29,7 +29,7 @@ NOISE = np.random.default_rng(7).random((512, 512), dtype=np.float32)
 
 
 class Backdrop:
-    """The picture behind everything, for one size; repainted gradually while the light changes."""
+    """The frame behind everything, for one size; repainted gradually while the light changes."""
 
     def __init__(self, rest: Projection) -> None:
         width, height = rest.size
@@ -43,11 +43,12 @@ class Backdrop:
         self._light: Light | None = None
         self._tones: NDArray[np.float32] = np.zeros((3, 4), dtype=np.float32)
 
-    def draw(self, surface: pygame.Surface, light: Light, touched: Touched | None = None) -> None:
-        """Draw the room in a light; of what was `touched`, where the rest of the surface still shows the room.
+    def draw(self, surface: pygame.Surface, light: Light, touched: DirtyRegions | None = None) -> None:
+        """Draw the backdrop in a light; of what was `touched`, where the rest of the surface still shows the
+        backdrop.
 
         A strip of it is drawn all the same, each time the next one: what else happens to a surface, such as a
-        window that a driver empties, is over after STRIPS pictures.
+        window that a driver empties, is over after STRIPS frames.
         """
         if light is not self._light:
             self._light, self._tones = light, _tones(light)
@@ -68,7 +69,7 @@ class Backdrop:
         width, height = self.size
         tall = -(-height // STRIPS)
         strip = pygame.Rect(0, self._strip * tall, width, tall)
-        repainted: Touched = []
+        repainted: DirtyRegions = []
         if changed:
             rows = np.arange(self._turn, height, TURNS)[:, None] * (0, 1, 0, 1) + (0, 0, width, 1)
             repainted.append(Spans(rows.astype(np.int32), 0, 0))

@@ -4,7 +4,7 @@ The source rig is narrow (its shoulders are 20 cm apart and its hips 13), so the
 set wider and the arms follow. Proportions after the canon of eight heads (Loomis, Figure Drawing, 1943).
 
 Every point of the body is a fixed blend of joints and of directions that they span, so that one product of
-matrices places them all: the stage has a few milliseconds for a picture.
+matrices places them all: the stage has a few milliseconds for a frame.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.faults import StartError
 
-LARGEST_FILE = 2**20
+MAX_FILE = 2**20
 FILES_KEPT = 5
 """Older files beside the newest one: the log takes at most 6 MiB."""
 TERMINAL = "%(asctime)s %(name)s: %(message)s"
@@ -17,14 +17,14 @@ FILE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 def begin_log(path: Path | None) -> None:
     """Log to the terminal, and to a file if one is given. Raises StartError if that cannot be written.
 
-    A line that cannot be written later, because the disk is full, is left out; the piece goes on.
+    A line that cannot be written later, because the disk is full, is left out; the installation goes on.
     """
     logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, format=TERMINAL, datefmt="%H:%M:%S")
     if path is None:
         return
     try:
-        handler = RotatingFileHandler(path, maxBytes=LARGEST_FILE, backupCount=FILES_KEPT, encoding="utf-8")
+        handler = RotatingFileHandler(path, maxBytes=MAX_FILE, backupCount=FILES_KEPT, encoding="utf-8")
     except OSError as error:
         raise StartError(
             f"--log: cannot write {path}: {error.strerror}; give a file in a folder that is there"
@@ -46,7 +46,7 @@ def tell_file(text: str, path: Path | None) -> None:
 
 
 def watchdogs_log(path: Path | None) -> Path | None:
-    """The watchdog's own file beside that of the piece: two processes cannot rotate one."""
+    """The watchdog's own file beside that of the installation: two processes cannot rotate one."""
     if path is None or not path.name:  # what has no name is refused where it is opened
         return path
     return path.with_name(f"{path.stem}.watchdog{path.suffix}")

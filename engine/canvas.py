@@ -1,4 +1,4 @@
-"""What is drawn on and how it gets to the screen: a picture of its own size and orientation."""
+"""What is drawn on and how it gets to the screen: a frame of its own size and orientation."""
 
 import statistics
 from collections import deque
@@ -10,16 +10,16 @@ import pygame
 from numpy.typing import NDArray
 
 SCALES = (1.0, 0.75, 0.5)
-"""Sides of the drawn picture as shares of the screen's, from sharp to fast."""
+"""Sides of the drawn frame as shares of the screen's, from sharp to fast."""
 
 TOO_SLOW, EASY = 0.85, 0.35
-"""Shares of the time for one picture above which the scale goes down, and below which it may go up again."""
+"""Shares of the time for one frame above which the scale goes down, and below which it may go up again."""
 
 CLASSIFIED = 90
-"""Pictures over which that is classified."""
+"""Frames over which that is classified."""
 
 PATIENCE = 1800
-"""Pictures at one scale before a sharper one is tried: half a minute."""
+"""Frames at one scale before a sharper one is tried: half a minute."""
 
 BGRX = 0xFF0000, 0xFF00, 0xFF, 0
 """The masks of red, green, blue and alpha."""
@@ -28,7 +28,7 @@ TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CO
 
 
 class AutomaticScale:
-    """Chooses how sharply to draw by how long drawing takes; `period`: the seconds there are for a picture."""
+    """Chooses how sharply to draw by how long drawing takes; `period`: the seconds there are for a frame."""
 
     def __init__(self, period: float, fixed: float | None = None) -> None:
         self.scale = 1.0 if fixed is None else fixed
@@ -39,7 +39,7 @@ class AutomaticScale:
         self._failed_at = 0
 
     def drew(self, seconds: float) -> bool:
-        """Take in how long a picture took; True when the scale has changed."""
+        """Take in how long a frame took; True when the scale has changed."""
         self._recent.append(seconds)
         self._pictures += 1
         if self._fixed or len(self._recent) < CLASSIFIED:
@@ -59,16 +59,16 @@ class AutomaticScale:
 
 
 def canvas_size(screen: tuple[int, int], scale: float, rotate: int) -> tuple[int, int]:
-    """(width, height) of the picture to draw for a screen that hangs turned by `rotate` degrees."""
+    """(width, height) of the frame to draw for a screen that hangs turned by `rotate` degrees."""
     width, height = screen if rotate in (0, 180) else screen[::-1]
     return max(round(width * scale), 16), max(round(height * scale), 16)
 
 
 def show(canvas: pygame.Surface, screen: pygame.Surface, rotate: int) -> None:
-    """Turn the drawn picture, 32-bit BGRX, clockwise by `rotate` degrees and enlarge it to fill the screen."""
+    """Turn the drawn frame, 32-bit BGRX, clockwise by `rotate` degrees and enlarge it to fill the screen."""
     pixels, size = pixels_of(canvas), screen.get_size()
     alike = is_bgrx(screen)
-    # straight onto the screen where its pixels are in the same order: a picture in between is new memory
+    # straight onto the screen where its pixels are in the same order: a frame in between is new memory
     into = pixels_of(screen) if alike else np.empty((size[1], size[0], 4), dtype=np.uint8)
     if rotate:
         turned = pixels.shape[1::-1] if rotate == 180 else pixels.shape[:2]

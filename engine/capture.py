@@ -1,4 +1,4 @@
-"""The capture room: pictures from a camera or a video file, at their own pace, as RGB."""
+"""The capture service: frames from a camera or a video file, at their own pace, as RGB."""
 
 import math
 import os
@@ -11,39 +11,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 # OpenCV reads these once: they keep its and FFmpeg's chatter off the terminal, and a camera that hangs from
-# holding the room for ten seconds.
+# holding the service for ten seconds.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
 
 import cv2
 
+from engine.camera_health import BLACK_AFTER, FROZEN_AFTER, CameraHealth
+from engine.fault_tracker import FaultTracker
 from engine.faults import StartError, TemporaryFault
 from engine.mailbox import Mailbox
-from engine.picture_watch import BLACK_AFTER, FROZEN_AFTER, PictureWatch
-from engine.room import Room
-from engine.statistics import Statistics
-from engine.trouble import Trouble
+from engine.metrics import Metrics
+from engine.service import Service
 from engine.values import CameraFrame
 
 CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_RATE = 1280, 720, 30
-LARGEST_WIDTH = 1280
-SMALLEST_SIDE, LARGEST_SIDE = 16, 8192
+MAX_WIDTH = 1280
+MIN_SIDE, MAX_SIDE = 16, 8192
 READ_TIMEOUT_MS = 500
-MOST_REJECTED = 30
-"""Unusable pictures in a row after which the source counts as failed."""
+MAX_REJECTED = 30
+"""Unusable frames in a row after which the source counts as failed."""
 ROAMS_AFTER = 4.0
 """Seconds for which a camera that was lost may come back before another one is taken in its place."""
 AWAKE_WITHIN = 2.0
-"""Seconds after a new opening in which a camera that gives the picture it ended with is not frozen yet."""
-LONGEST_WAIT = 0.2
+"""Seconds after a new opening in which a camera that gives the frame it ended with is not frozen yet."""
+MAX_WAIT = 0.2
 EARLY_ENOUGH = 0.001
 """Seconds that are not worth waiting for."""
 LATE_ENOUGH = 0.25
 """Share of a frame's time by which the first one of a loop may be late; else it waits for the next beat."""
-LONGEST_LATE = 5.0
+MAX_LATE = 5.0
 """Seconds behind which a file is not caught up any more: the machine slept, and the film goes on from there."""
-LONGEST_CATCH_UP = 0.3
+MAX_CATCH_UP = 0.3
 """Seconds spent on skipping late frames before one is shown anyway, on a machine too slow for the file."""
 USUAL_RATE = 30.0
 
@@ -85,22 +85,22 @@ def camera_index(source: str) -> int | None:
 
 
 def usable(image: Any) -> bool:
-    """Whether this is a picture: (height, width, 3) uint8 of a size that cameras and files have."""
+    """Whether this is a frame: (height, width, 3) uint8 of a size that cameras and files have."""
     return (
         isinstance(image, np.ndarray)
         and image.dtype == np.uint8
         and image.ndim == 3
         and image.shape[2] == 3
-        and min(image.shape[:2]) >= SMALLEST_SIDE
-        and max(image.shape[:2]) <= LARGEST_SIDE
+        and min(image.shape[:2]) >= MIN_SIDE
+        and max(image.shape[:2]) <= MAX_SIDE
     )
 
 
 def prepared(image: Any, mirror: bool) -> NDArray[np.uint8]:
-    """OpenCV's BGR picture as RGB, contiguous and read-only, at most 1280 wide, mirrored if asked."""
+    """OpenCV's BGR frame as RGB, contiguous and read-only, at most 1280 wide, mirrored if asked."""
     height, width = image.shape[:2]
-    if width > LARGEST_WIDTH:
-        size = (LARGEST_WIDTH, max(round(height * LARGEST_WIDTH / width), 1))
+    if width > MAX_WIDTH:
+        size = (MAX_WIDTH, max(round(height * MAX_WIDTH / width), 1))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     if mirror:
         image = cv2.flip(image, 1)
@@ -109,37 +109,37 @@ def prepared(image: Any, mirror: bool) -> NDArray[np.uint8]:
     return picture
 
 
-class Capture(Room):
-    """Puts every picture of `source` ("camera", "camera:N" or a video file) into `frames`.
+class Capture(Service):
+    """Puts every frame of `source` ("camera", "camera:N" or a video file) into `frames`.
 
     A file plays at its own pace: late frames are skipped, not slowed. With `loop` it starts again at its end,
-    without it the room idles and `finished` is True. `mirror` None means cameras yes, files no.
+    without it the service idles and `finished` is True. `mirror` None means cameras yes, files no.
 
     A camera that was lost, or that no number was given for, is looked for under other numbers too: what is
     plugged in again may have another one.
     """
 
     name = "capture"
-    longest_step, longest_open, longest_close = 3.0, 30.0, 30.0
+    max_step, max_open, max_close = 3.0, 30.0, 30.0
 
     def __init__(
         self,
         source: str,
         frames: Mailbox[CameraFrame],
-        statistics: Statistics,
+        metrics: Metrics,
         *,
         loop: bool = False,
         mirror: bool | None = None,
     ) -> None:
-        super().__init__(statistics)
+        super().__init__(metrics)
         self._source = source
         self._frames = frames
         self._loop = loop
         self._wanted = self._camera = camera_index(source)
         self._lost_at: float | None = None
         self._roams = source == "camera"
-        self._watch = PictureWatch()
-        self._darkness = Trouble(self.name, statistics)
+        self._watch = CameraHealth()
+        self._darkness = FaultTracker(self.name, metrics)
         self._mirror = self._camera is not None if mirror is None else mirror
         self._video: cv2.VideoCapture | None = None
         self._sequence = 0
@@ -182,12 +182,12 @@ class Capture(Room):
         self._awake_by = time.perf_counter() + AWAKE_WITHIN if self._sequence else -math.inf
 
     def step(self) -> None:
-        """Put one picture, or wait a moment for the next one. Raises TemporaryFault when the source fails."""
+        """Put one frame, or wait a moment for the next one. Raises TemporaryFault when the source fails."""
         video = self._video
         assert video is not None
         try:
             if self._finished:
-                self.sleep(LONGEST_WAIT)
+                self.sleep(MAX_WAIT)
             elif self._camera is not None:
                 self._read_camera(video)
             else:
@@ -220,15 +220,15 @@ class Capture(Room):
         self._watch_over(image, now)
 
     def _watch_over(self, image: Any, now: float) -> None:
-        """Record a picture that stays black, which may be the night; raise TemporaryFault for a frozen one."""
+        """Record a frame that stays black, which may be the night; raise TemporaryFault for a frozen one."""
         if not usable(image) or self.superseded:
             return
         self._watch.see(image, now)
         if self._watch.black_for > BLACK_AFTER:
             what = f"camera {self._camera} gives a black picture; is it covered, or the light off?"
-            if self._darkness.begins(what):
+            if self._darkness.raised(what):
                 self.log.warning("%s", what)
-        elif not self._watch.black_for and self._darkness.ends():
+        elif not self._watch.black_for and self._darkness.cleared():
             self.log.info("the picture is no longer black")
         if self._watch.frozen_for > FROZEN_AFTER:
             raise TemporaryFault(f"camera {self._camera} gives the same picture again and again")
@@ -237,15 +237,15 @@ class Capture(Room):
         """Put the frame whose time has come; skip those whose time is over."""
         early = self._started_at + self._position / self._rate - time.perf_counter()
         if early > EARLY_ENOUGH:
-            self.sleep(min(early, LONGEST_WAIT))
+            self.sleep(min(early, MAX_WAIT))
             return
-        if early < -LONGEST_LATE:
+        if early < -MAX_LATE:
             self._started_at -= early
-        patience = time.perf_counter() + LONGEST_CATCH_UP
+        patience = time.perf_counter() + MAX_CATCH_UP
         read = video.grab()
         while read and self._late() and time.perf_counter() < patience:
             self._position += 1
-            self.statistics.count("capture.skipped")
+            self.metrics.count("capture.skipped")
             read = video.grab()
         if self.superseded:
             return
@@ -289,15 +289,15 @@ class Capture(Room):
             return
         if not usable(image):
             self._rejected += 1
-            self.statistics.count("capture.rejected")
-            if self._rejected >= MOST_REJECTED:
+            self.metrics.count("capture.rejected")
+            if self._rejected >= MAX_REJECTED:
                 raise TemporaryFault(f"{self._source} gives nothing but unusable pictures")
             return
         self._rejected = 0
         self._lost_at = None
         self._frames.put(CameraFrame(prepared(image, self._mirror), captured_at, self._sequence))
         self._sequence += 1
-        self.statistics.count("capture.frames")
+        self.metrics.count("capture.frames")
 
 
 def find_camera(index: int, roam: bool) -> tuple[int, cv2.VideoCapture] | None:
@@ -314,12 +314,12 @@ def open_camera(index: int) -> cv2.VideoCapture | None:
     video = _opened(cv2.VideoCapture(index))
     if video is None:
         return None
-    # Compressed pictures first: over USB 2 an uncompressed 1280x720 comes at 10 fps.
+    # Compressed frames first: over USB 2 an uncompressed 1280x720 comes at 10 fps.
     video.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
     video.set(cv2.CAP_PROP_FRAME_WIDTH, CAMERA_WIDTH)
     video.set(cv2.CAP_PROP_FRAME_HEIGHT, CAMERA_HEIGHT)
     video.set(cv2.CAP_PROP_FPS, CAMERA_RATE)
-    # One picture, so that the newest is never behind older ones.
+    # One frame, so that the newest is never behind older ones.
     video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     video.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS)
     return video

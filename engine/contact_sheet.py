@@ -4,7 +4,7 @@
     python -m engine.contact_sheet ROLLOUT.npz --out film.mp4 [--scene ribbons] [--cell 960 540] [--seconds 8]
 
 Reads what `models.generate` writes. Rows are rollouts, columns are frames at equal times; a film shows the
-rollouts side by side at 30 pictures a second. A visitor whom they answered is a faint figure.
+rollouts side by side at 30 frames per second. A visitor whom they answered is a faint figure.
 """
 
 import argparse
@@ -23,16 +23,16 @@ from engine.faults import StartError
 from engine.overlay import draw_label
 from engine.recorder import Film
 from engine.scenes import SCENES
-from engine.stage import Picture, Stage
+from engine.stage import Stage, StageFrame
 from engine.values import Pose
 from models.bounded_files import has_array, open_npz, read_array, read_floats, read_names
-from models.palette import MOST_ENTRIES
+from models.palette import MAX_ENTRIES
 from models.skeleton import JOINT_COUNT, JOINTS
 
 log = logging.getLogger(__name__)
 
 LEAD_IN = 5.0
-"""Seconds of movement drawn before each picture, so that it shows trails, speeds and echoes."""
+"""Seconds of movement drawn before each frame, so that it shows trails, speeds and echoes."""
 
 LEAD_STEPS_PER_SECOND = 30
 WIDEST_FILM = 8192
@@ -61,7 +61,7 @@ def read_rollouts(path: Path) -> Rollouts:
                 positions=positions,
                 emotions=read_names(file, "emotion", len(positions)),
                 emotion_weights=read_floats(file, "emotion_weights"),
-                palette=read_names(file, "palette", MOST_ENTRIES),
+                palette=read_names(file, "palette", MAX_ENTRIES),
                 rate=float(read_array(file, "fps", "fiu")),
                 visitor=read_floats(file, "visitor") if has_array(file, "visitor") else None,
             )
@@ -133,11 +133,11 @@ def film(path: Path, rollouts: Rollouts, size: tuple[int, int], scene: str, seco
             written.add(sheet)
 
 
-def _picture(rollouts: Rollouts, row: int, index: int, scene: str) -> Picture:
+def _picture(rollouts: Rollouts, row: int, index: int, scene: str) -> StageFrame:
     visitor, now = None, index / rollouts.rate
     if rollouts.visitor is not None:
         visitor = Pose(True, now, rollouts.visitor[index], np.ones(JOINT_COUNT, dtype=np.float32))
-    return Picture(
+    return StageFrame(
         time=now,
         visitor=visitor,
         positions=rollouts.positions[row, index],

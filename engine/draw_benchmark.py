@@ -1,4 +1,4 @@
-"""What a picture of each scene costs, against one full-screen fill plus blit measured in the same run.
+"""What a frame of each scene costs, against one full-screen fill plus blit measured in the same run.
 
 python -m engine.draw_benchmark ROLLOUT.npz [--seconds 4]
 """
@@ -19,19 +19,19 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from engine.contact_sheet import Rollouts, read_rollouts
 from engine.faults import StartError
 from engine.scenes import SCENES
-from engine.stage import Picture, Stage
+from engine.stage import Stage, StageFrame
 
 log = logging.getLogger(__name__)
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 WARM_UP = 40
-"""Pictures before measuring: trails grow, sprites are painted, echoes come in."""
+"""Frames before measuring: trails grow, sprites are painted, echoes come in."""
 
 
 def measure(rollouts: Rollouts, scene: str, size: tuple[int, int], seconds: float) -> tuple[float, float]:
-    """Median milliseconds of (one picture, one fill plus one blit), taken in turn at 60 pictures a second.
+    """Median milliseconds of (one frame, one fill plus one blit), taken in turn at 60 frames per second.
 
-    Pictures are drawn as the window does, one over the other: what was drawn over the room is restored.
+    Frames are drawn as the window does, one over the other: what was drawn over the backdrop is restored.
     """
     surface, other, source = (pygame.Surface(size, 0, 32) for _ in range(3))
     stage = Stage(size)
@@ -40,7 +40,7 @@ def measure(rollouts: Rollouts, scene: str, size: tuple[int, int], seconds: floa
     length = rollouts.positions.shape[1]
     for i in range(count + 250 * (scene == "chorus")):
         frame = (i * round(rollouts.rate)) // 60 % length
-        picture = Picture(
+        picture = StageFrame(
             time=i / 60,
             positions=rollouts.positions[0, frame],
             emotion_weights=rollouts.emotion_weights[0, frame],
@@ -51,7 +51,7 @@ def measure(rollouts: Rollouts, scene: str, size: tuple[int, int], seconds: floa
         other.fill((12, 20, 30))
         other.blit(source, (0, 0))
         filled = time.perf_counter()
-        stage.draw_behind(surface, picture.time, kept=True)
+        stage.draw_background(surface, picture.time, kept=True)
         stage.draw(surface, picture)
         drawn = time.perf_counter()
         yardsticks.append(filled - started)

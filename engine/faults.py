@@ -1,4 +1,4 @@
-"""Faults: what can go wrong in a live room, told apart by whether trying again can help."""
+"""Faults: what can go wrong in a live service, told apart by whether trying again can help."""
 
 import time
 from dataclasses import dataclass, field
@@ -11,7 +11,8 @@ class TemporaryFault(Exception):
 
 
 class PermanentFault(Exception):
-    """Trying again cannot help until a person changes something. The room stays closed; the piece goes on."""
+    """Trying again cannot help until a person changes something. The service stays closed; the installation
+    goes on."""
 
 
 class StartError(Exception):
@@ -20,10 +21,10 @@ class StartError(Exception):
 
 @dataclass
 class Fault:
-    """One fault of one room. `time` is wall-clock seconds since 1970, for people who read the log; what was
+    """One fault of one service. `time` is wall-clock seconds since 1970, for people who read the log; what was
     lost is measured from `began`, which is monotonic, because clocks are set."""
 
-    room: str
+    service: str
     what: str
     time: float = field(default_factory=time.time)
     recovered_after_s: float | None = None
@@ -37,7 +38,7 @@ class Fault:
     def as_dict(self) -> dict[str, Any]:
         return {
             "time": round(self.time, 3),
-            "room": self.room,
+            "room": self.service,
             "what": self.what,
             "recovered_after_s": self.recovered_after_s,
         }

@@ -9,12 +9,12 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.compiled import compiled
-from engine.cutout import EDGE_CODE
-from engine.enlarge import add_light
-from engine.figure import Sculpture
+from engine.dirty_regions import DirtyRegions
+from engine.jit import compiled
+from engine.shading import Sculpture
+from engine.sprite import EDGE_CODE
 from engine.stage_camera import DISTANCE, EYE_HEIGHT, NEAREST, Projection
-from engine.touched import Touched
+from engine.upscale import add_light
 from models.skeleton import INDEX
 
 REFLECTION_HEIGHT = 0.75
@@ -38,7 +38,7 @@ DUST_REACH = 3
 DUST_STEPS = 8
 
 
-def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: Projection) -> Touched:
+def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: Projection) -> DirtyRegions:
     """Add the faint, blurred reflection of what is near the floor.
 
     The camera does not tilt: a polished floor reflects upside down about the row of the feet.
@@ -75,7 +75,9 @@ def _mirror(upright: NDArray[Any], below: int, tall: int, light: NDArray[Any]) -
                 light[row, column, channel] = np.uint8(np.float32(cells[column, channel]) * dim + HALF)
 
 
-def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], projection: Projection) -> Touched:
+def draw_shadows(
+    surface: pygame.Surface, positions: NDArray[np.floating], projection: Projection
+) -> DirtyRegions:
     """Darken the floor under the feet, more the closer they are to it, and a little under the pelvis."""
     soles = positions[SOLES].tolist()
     lifts = [max(height - ANKLE_HEIGHT, 0.0) for _, height, _ in soles]
@@ -85,7 +87,7 @@ def draw_shadows(surface: pygame.Surface, positions: NDArray[np.floating], proje
     ]
     x, _, z = positions[0].tolist()
     shadows.append((x, z, 0.46, 0.40 * math.exp(-min(lifts) / 0.4)))
-    touched: Touched = []
+    touched: DirtyRegions = []
     for x, z, radius, strength in shadows:
         if strength > 0.02:
             scale = projection.focal / max(DISTANCE + projection.z - z, NEAREST)
@@ -129,7 +131,7 @@ def _shadow(size: tuple[int, int], step: int) -> pygame.Surface:
     return pygame.image.frombuffer(pixels.tobytes(), (width, height), "BGRA")
 
 
-def draw_dust(surface: pygame.Surface, projection: Projection) -> Touched:
+def draw_dust(surface: pygame.Surface, projection: Projection) -> DirtyRegions:
     """Add specks that lie still on the floor around the dancer, lit by the pool."""
     column, row = math.floor(projection.x / DUST_SPACING), math.floor(projection.z / DUST_SPACING)
     spots, glints = _dust_around(column, row)

@@ -8,8 +8,8 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import FAINT, add_shade
-from engine.touched import Touched
+from engine.dirty_regions import DirtyRegions
+from engine.upscale import FAINT, add_shade
 
 RADIUS_STEP = 1.12
 """Sizes grow by this factor from one sprite to the next: nobody sees the difference, and few are kept."""
@@ -19,7 +19,7 @@ TINT_STEP = 3.0
 
 LARGEST = 96
 """Pixels of radius above which a light is not kept as a sprite but worked out in coarse cells: kept sprites
-take tens of megabytes at most, whatever the size of the picture."""
+take tens of megabytes at most, whatever the size of the frame."""
 
 CELLS = 24
 """Cells across the radius of a light that is worked out anew."""
@@ -27,7 +27,7 @@ CELLS = 24
 
 def add_glow(
     surface: pygame.Surface, place: tuple[float, float], radius: float, tint: NDArray[np.floating]
-) -> Touched:
+) -> DirtyRegions:
     """Add a round light around a pixel, `radius` pixels to where it ends, of an RGB tint (3,) in 0..255."""
     if radius < 1.0 or float(tint.max()) < 1.0:
         return []

@@ -1,4 +1,5 @@
-"""The heartbeat of the piece: once a second, while pictures are drawn and the dancer dances, to all who watch.
+"""The heartbeat of the installation: once a second, while frames are drawn and the dancer dances, to all who
+watch.
 
 A show controller hears it over OSC, `engine.watchdog` through a pipe, systemd through its socket.
 """
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from engine.mailbox import Mailbox
-from engine.silence import Silence
+from engine.stall_timer import StallTimer
 from engine.values import DancerFrame
 
 WATCHED = "EMOTION_DANCER_WATCHED"
@@ -20,17 +21,17 @@ BEAT = b"heartbeat"
 """How a line to the watchdog begins."""
 EVERY = 1.0
 """Seconds between two beats."""
-LONGEST_STILL = 10.0
+MAX_STILL = 10.0
 """Seconds without a new frame of the dance after which the heart stops, once it has danced."""
-LONGEST_LOADING = 300.0
+MAX_LOADING = 300.0
 """Seconds that the first frame may take."""
 
 
 class Heartbeat:
     """Calls each of `tell` with the number of whole seconds since the first `beat`, once a second at most.
 
-    `beat` is called by whoever draws the pictures; while no new frames come, nobody is told. Those of
-    `tell_of_dance` hear nothing before the first frame either, while the piece loads.
+    `beat` is called by whoever draws the frames; while no new frames come, nobody is told. Those of
+    `tell_of_dance` hear nothing before the first frame either, while the installation loads.
     """
 
     def __init__(
@@ -40,19 +41,19 @@ class Heartbeat:
         tell_of_dance: Sequence[Callable[[int], None]] = (),
     ) -> None:
         self._frames, self._tell, self._tell_of_dance = frames, tuple(tell), tuple(tell_of_dance)
-        self._stillness = Silence()
+        self._stillness = StallTimer()
         self._began: float | None = None
         self._count = -1
 
     def beat(self, now: float) -> None:
-        """A picture has been drawn at a monotonic time in seconds."""
+        """A frame has been drawn at a monotonic time in seconds."""
         self._began = now if self._began is None else self._began
         count = int((now - self._began) / EVERY)
         if count <= self._count:
             return
         self._count = count
         version = self._frames.version
-        if self._stillness.since(version, now) <= (LONGEST_STILL if version else LONGEST_LOADING):
+        if self._stillness.since(version, now) <= (MAX_STILL if version else MAX_LOADING):
             for tell in (*self._tell, *(self._tell_of_dance if version else ())):
                 tell(count)
 

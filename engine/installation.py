@@ -1,4 +1,4 @@
-"""The installation: all rooms wired together, and the loop that runs them."""
+"""The installation: all services wired together, and the loop that runs them."""
 
 import gc
 import logging
@@ -13,32 +13,32 @@ from typing import Any
 import cv2
 import pygame
 
-from engine import process_start
+from engine import startup
 from engine.capture import Capture, check_source
-from engine.compiled import make_all
-from engine.dance import Dance
+from engine.emotion_recognition import EmotionRecognition, default_movement_classifier
 from engine.faults import StartError
-from engine.free_memory import keep_together
 from engine.heartbeat import Heartbeat, tell_systemd, tell_watchdog, watched, when_the_watchdog_leaves
+from engine.inference_service import InferenceService
+from engine.jit import compile_all
 from engine.mailbox import Mailbox
-from engine.movement_emotion import MovementEmotion, default_movement_classifier
+from engine.malloc import keep_together
+from engine.metrics import Metrics
 from engine.operator import Controls, Operator
 from engine.osc_in import OscIn
-from engine.osc_out import OscOut, OscRates
-from engine.osc_senders import any_beyond_loopback
+from engine.osc_out import OscOut, ResampledOutput
 from engine.osc_source import OscSource, osc_port
 from engine.osc_status import StatusReader
 from engine.osc_target import parse_address, parse_target
-from engine.performance import Performance
-from engine.pose import PoseRoom
+from engine.pose_service import PoseService
+from engine.presenter import Presenter
 from engine.recorder import Recorder
 from engine.repertoire import table_weights
-from engine.report import MemoryGauge, check_writable, figures, write_figures
-from engine.room import Room, stop_all
+from engine.run_report import MemoryGauge, check_writable, run_report, write_run_report
 from engine.scenes import SCENES
+from engine.sender_limits import any_beyond_loopback
+from engine.service import Service, stop_all
 from engine.settings import Settings
-from engine.show import ShowRoom, read_show
-from engine.statistics import Statistics
+from engine.show import ShowService, read_show
 from engine.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
 from engine.window import Screen, Window
 from models.card import (
@@ -53,12 +53,12 @@ from models.card import (
 log = logging.getLogger(__name__)
 
 TITLE = "Emotion Dancer"
-LONGEST_OPENING = 20.0
-"""Seconds after which the piece counts as running, whatever is still being loaded or fetched."""
+MAX_OPENING = 20.0
+"""Seconds after which the installation counts as running, whatever is still being loaded or fetched."""
 SETTLING = 0.5
 """Seconds for the ticks that waited while memory was tidied."""
 LEAVING = 1.2
-"""Seconds that the rooms have to leave, all of them together."""
+"""Seconds that the services have to leave, all of them together."""
 
 
 class Installation:
@@ -69,7 +69,7 @@ class Installation:
         # enlarging in two threads takes the other core from the detector and the dance
         cv2.setNumThreads(1)
         self.settings = settings
-        self.statistics = Statistics()
+        self.metrics = Metrics()
         self.memory = MemoryGauge()
         if settings.stats is not None:
             check_writable(settings.stats)
@@ -96,61 +96,61 @@ class Installation:
         )
         self._set_controls()
         self.osc_out = OscOut(
-            [parse_target(target) for target in settings.osc_targets], self.statistics, self.visitor_emotion
+            [parse_target(target) for target in settings.osc_targets], self.metrics, self.visitor_emotion
         )
-        self.dance = Dance(
+        self.dance = InferenceService(
             checkpoint,
             self.controls,
             self.poses,
             self.frames,
             self._send,
-            self.statistics,
+            self.metrics,
             seed=settings.seed,
         )
-        self.rooms: list[Room] = [self.dance, *self._visitor_rooms()]
-        self.rooms.append(
-            MovementEmotion(
+        self.services: list[Service] = [self.dance, *self._visitor_services()]
+        self.services.append(
+            EmotionRecognition(
                 self.poses,
                 self.visitor_emotion,
                 self.operator,
-                self.statistics,
+                self.metrics,
                 emotion_classifier=emotion_classifier,
             )
         )
         if settings.show is not None:
             show = read_show(settings.show, palette)
-            self.rooms.append(ShowRoom(show, self.operator, self.statistics, self.frames))
+            self.services.append(ShowService(show, self.operator, self.metrics, self.frames))
         if not all(target.native for target in self.osc_out.targets):
-            self.rooms.append(OscRates(self.osc_out, self.statistics))
+            self.services.append(ResampledOutput(self.osc_out, self.metrics))
         if settings.osc_in != "off":
-            self.rooms.append(self._osc_in(*parse_address(settings.osc_in)))
-        self._recorder = Recorder(settings.recordings, palette.names, self.statistics)
+            self.services.append(self._osc_in(*parse_address(settings.osc_in)))
+        self._recorder = Recorder(settings.recordings, palette.names, self.metrics)
         if os.path.exists(settings.recordings) and not os.path.isdir(settings.recordings):
             raise StartError(
                 f"--recordings: {settings.recordings}: not a folder; give one that is, or will be, there"
             )
-        self._making = threading.Thread(target=self._make, name="machine code", daemon=True)
-        self._unmade: Exception | None = None
+        self._jit_thread = threading.Thread(target=self._make, name="machine code", daemon=True)
+        self._jit_error: Exception | None = None
         """what keeps that from being made"""
-        self._performance = Performance(
+        self._performance = Presenter(
             settings,
             self.operator,
-            self.statistics,
+            self.metrics,
             self._recorder,
             frames=self.frames,
             poses=self.poses,
             visitor_emotion=self.visitor_emotion,
             loaded=self.dance.opened.is_set,
-            drawable=lambda: not self._making.is_alive(),
+            drawable=lambda: not self._jit_thread.is_alive(),
         )
         self._watchdogs = [tell_systemd, *([tell_watchdog] if watched() else [])]
-        self._heartbeat = Heartbeat(self.frames, self._watchdogs, [self.osc_out.beat])
+        self._heartbeat = Heartbeat(self.frames, self._watchdogs, [self.osc_out.send_heartbeat])
         self._why = ""
-        """why the piece leaves, once it does"""
+        """why the installation leaves, once it does"""
         self.first_picture_s: float | None = None
-        self._seen_s: float | None = None
+        self._dancer_s: float | None = None
         self.startup_s: float | None = None
-        """seconds from the start of the process to the first picture, and until it danced, all rooms open"""
+        """seconds from the start of the process to the first frame, and until it danced, all services open"""
         self._ends_at: float | None = None
 
     def run(self) -> None:
@@ -177,21 +177,22 @@ class Installation:
             await_new=performance.await_frame,
         )
         try:
-            opening_ends = started + LONGEST_OPENING
+            opening_ends = started + MAX_OPENING
             run(lambda: self._should_stop() or self._opened() or time.perf_counter() > opening_ends)
-            opened_s = process_start.since()
+            opened_s = startup.since()
             # What has been loaded stays: the collector need not walk through it again and again.
             gc.collect()
             gc.freeze()
             settled = time.perf_counter() + SETTLING
             run(lambda: self._should_stop() or time.perf_counter() > settled)
-            # The figures are those of the piece as it runs; how long it took to get there is one of its own.
+            # The run_report are those of the installation as it runs; how long it took to get there is one of
+            # its own.
             if self.frames.version:
                 log.info("dancing")
-                self.startup_s = round(max(opened_s, self._seen_s or 0.0), 3)
+                self.startup_s = round(max(opened_s, self._dancer_s or 0.0), 3)
             elif time.perf_counter() > opening_ends:
-                log.warning("no dance after %.0f s; the machine is busy, or see the faults", LONGEST_OPENING)
-            self.statistics.clear()
+                log.warning("no dance after %.0f s; the machine is busy, or see the faults", MAX_OPENING)
+            self.metrics.clear()
             self.camera.forget_dropped()
             self.memory.begin()
             started = time.perf_counter()
@@ -201,11 +202,11 @@ class Installation:
             log.info("leaving: %s", "somebody quit at the window" if window.quitting else self._why)
         finally:
             seconds = time.perf_counter() - started
-            stop_all(self.rooms, LEAVING)
+            stop_all(self.services, LEAVING)
             self.osc_out.close()
             window.close()
             self._write_figures(seconds)
-            # A film of an hour takes long to write: nobody should think that the piece hangs.
+            # A film of an hour takes long to write: nobody should think that the installation hangs.
             # No frames come any more, so they are not asked for.
             leaving = Heartbeat(Mailbox(), self._watchdogs)
             self._recorder.close(lambda: leaving.beat(time.perf_counter()))
@@ -213,9 +214,9 @@ class Installation:
                 signal.signal(number, handler)
         if self.dance.refused is not None:
             raise StartError(f"--checkpoint: {self.dance.refused}")
-        if self._unmade is not None:
+        if self._jit_error is not None:
             raise StartError(
-                f"Numba cannot compile what draws: {' '.join(str(self._unmade).split())[:300]}; "
+                f"Numba cannot compile what draws: {' '.join(str(self._jit_error).split())[:300]}; "
                 "install it anew: python -m pip install -e ."
             )
 
@@ -233,7 +234,7 @@ class Installation:
             self.operator.toggle_mirror()
         if self.settings.automatic:
             self.operator.set_automatic(True)
-        self.operator.release()
+        self.operator.release_all()
 
     def _osc_in(self, host: str, port: int) -> OscIn:
         names = self.operator.palette.names
@@ -241,13 +242,13 @@ class Installation:
             host,
             port,
             self.operator,
-            self.statistics,
+            self.metrics,
             allowed=self.settings.osc_senders,
-            status=StatusReader(names, self.controls, self.frames, self.statistics),
+            status=StatusReader(names, self.controls, self.frames, self.metrics),
             status_port=self.settings.osc_status_port,
         )
 
-    def _visitor_rooms(self) -> list[Room]:
+    def _visitor_services(self) -> list[Service]:
         settings = self.settings
         if settings.pose_model is not None and not os.path.isfile(settings.pose_model):
             raise StartError(
@@ -269,16 +270,16 @@ class Installation:
                     host,
                     port,
                     self.poses,
-                    self.statistics,
+                    self.metrics,
                     allowed=settings.osc_senders,
                     mirror=bool(settings.mirror),
                 )
             ]
         check_source(settings.source)
         capture = Capture(
-            settings.source, self.camera, self.statistics, loop=settings.loop, mirror=settings.mirror
+            settings.source, self.camera, self.metrics, loop=settings.loop, mirror=settings.mirror
         )
-        return [capture, PoseRoom(self.camera, self.poses, self.statistics, model=settings.pose_model)]
+        return [capture, PoseService(self.camera, self.poses, self.metrics, model=settings.pose_model)]
 
     def _open_window(self) -> Window:
         settings = self.settings
@@ -293,34 +294,35 @@ class Installation:
             rate=float(settings.frame_rate),
             headless=settings.headless,
         )
-        # a gallery's computer may start the piece before its screen is there, or lose it: OSC goes on meanwhile
-        return Window(screen, title=TITLE, statistics=self.statistics, patient=True)
+        # a gallery's computer may start the installation before its screen is there, or lose it: OSC goes on
+        # meanwhile
+        return Window(screen, title=TITLE, metrics=self.metrics, patient=True)
 
     def _make(self) -> None:
         """Make the machine code that draws, in a thread of its own."""
         try:
-            make_all()
+            compile_all()
         except Exception as error:
-            self._unmade = error
+            self._jit_error = error
 
     def _start(self) -> None:
-        self._making.start()
-        for room in self.rooms:
-            room.start()
+        self._jit_thread.start()
+        for service in self.services:
+            service.start()
 
     def _draw(self, window: Window, surface: pygame.Surface, now: float) -> float:
-        """One picture of the window's loop: what `Performance.draw` says of it."""
+        """One frame of the window's loop: what `Presenter.draw` says of it."""
         self.memory.sample()
-        for room in self.rooms:
-            room.look(now)
+        for service in self.services:
+            service.check_hang(now)
         performance = self._performance
         later = performance.draw(
             surface, now, began_at=window.began_at, shown_at=window.shown_at, scale=window.scale
         )
         if self.first_picture_s is None:
-            self.first_picture_s = round(process_start.since(), 3)
-        if self._seen_s is None and performance.shows_dancer:
-            self._seen_s = process_start.since()
+            self.first_picture_s = round(startup.since(), 3)
+        if self._dancer_s is None and performance.shows_dancer:
+            self._dancer_s = startup.since()
         self._heartbeat.beat(now)
         return later
 
@@ -331,7 +333,7 @@ class Installation:
         self._why = self._why or why
 
     def _opened(self) -> bool:
-        return self.frames.version > 0 and all(room.opened.is_set() for room in self.rooms)
+        return self.frames.version > 0 and all(service.opened.is_set() for service in self.services)
 
     def _should_stop(self) -> bool:
         if self._ends_at is not None and time.perf_counter() >= self._ends_at:
@@ -341,7 +343,7 @@ class Installation:
             self._leave("/quit over OSC")
         if self.dance.refused is not None:
             self._leave("there is no dancer")
-        if self._unmade is not None:
+        if self._jit_error is not None:
             self._leave("nothing can be drawn")
         return bool(self._why)
 
@@ -352,7 +354,7 @@ class Installation:
             recording.dance(frame)
 
     def _figures(self, seconds: float) -> dict[str, Any]:
-        values = figures(self.statistics, self.camera, self.memory, seconds)
+        values = run_report(self.metrics, self.camera, self.memory, seconds)
         started = {"first_picture_s": self.first_picture_s, "startup_s": self.startup_s}
         return {**started, "seconds": round(seconds, 3), **values}
 
@@ -360,6 +362,6 @@ class Installation:
         if self.settings.stats is None:
             return
         try:
-            write_figures(self.settings.stats, self._figures(seconds))
+            write_run_report(self.settings.stats, self._figures(seconds))
         except OSError as error:
             log.error("could not write %s: %s", self.settings.stats, error)

@@ -1,4 +1,4 @@
-"""From 30 generated frames a second to a picture at any moment, without steps, lag or rubber-banding."""
+"""From 30 generated frames a second to a frame at any moment, without steps, lag or rubber-banding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DELAY = 1.0
 REACH = 1.5
 """Frames that one may lie ahead of what is shown to lead it: one that comes early is not kept waiting."""
 
-SHORTEST_WAY = 1.0
+MIN_WAY = 1.0
 """Frames that a way takes at least: what came late is caught up with over as long, not at once."""
 
 FRAMES_KEPT = 12
@@ -37,7 +37,7 @@ CATCH_UP = 8.0
 """Frames wanted the clock beyond which playing faster would take seconds: skip forwards instead."""
 
 OVERRUN = 0.8
-"""Frames that the picture may run ahead of the newest frame, easing to a hold: half a frame for the easing, and
+"""Frames that the frame may run ahead of the newest frame, easing to a hold: half a frame for the easing, and
 a third for a frame in time after some that were early."""
 
 
@@ -56,8 +56,8 @@ class Moment:
 
 
 @dataclass(frozen=True, eq=False)
-class Way:
-    """A cubic Hermite from where the picture is, at a fractional frame index, to a frame.
+class HermiteSegment:
+    """A cubic Hermite from where the frame is, at a fractional frame index, to a frame.
 
     `positions` (17, 3), `velocities` (17, 3) in metres per frame and the `lengths` (16,) of bones are those at
     its `start`; `step` (17, 3) is the movement that led to the frame, and goes on after it. Whenever a newer
@@ -85,10 +85,10 @@ class Way:
             self.frame.emotion_changed_at,
         )
 
-    def onward(self, index: float, frame: DancerFrame, step: NDArray[np.float32]) -> Way:
+    def onward(self, index: float, frame: DancerFrame, step: NDArray[np.float32]) -> HermiteSegment:
         """The way from a fractional frame index of this one to a later frame."""
         share = self._share(index)
-        return Way(
+        return HermiteSegment(
             index,
             self._place(index),
             self._velocity(index),
@@ -102,7 +102,7 @@ class Way:
     @property
     def end(self) -> float:
         """The index at which it meets the frame's own way."""
-        return max(float(self.frame.index), self.start + SHORTEST_WAY)
+        return max(float(self.frame.index), self.start + MIN_WAY)
 
     def _share(self, index: float) -> np.float32:
         """How much of the way lies behind an index, 0 to 1."""
@@ -157,7 +157,7 @@ class FrameInterpolator:
         self._frames: deque[DancerFrame] = deque(maxlen=FRAMES_KEPT)
         self._offset = 0.0
         self._playhead: float | None = None
-        self._way: Way | None = None
+        self._way: HermiteSegment | None = None
         self._shown_at = 0.0
 
     def put(self, frame: DancerFrame) -> None:
@@ -193,7 +193,7 @@ class FrameInterpolator:
         self._way = self._onward(shown, self._playhead)
         return self._way.at(self._playhead)
 
-    def _onward(self, shown: float, index: float) -> Way:
+    def _onward(self, shown: float, index: float) -> HermiteSegment:
         """The way on which it goes from the index that was `shown` to another one: to the newest frame within
         reach."""
         frames, way = self._frames, self._way
@@ -201,7 +201,7 @@ class FrameInterpolator:
             i = max((i for i, frame in enumerate(frames) if frame.index <= shown), default=0)
             first, step = frames[i], self._step(i)
             lengths = _lengths(first.positions)
-            way = Way(
+            way = HermiteSegment(
                 first.index, first.positions, step, lengths, first.emotion_weights, first.visitor, first, step
             )
             shown = first.index  # what lies between is not danced by a single step
@@ -220,8 +220,8 @@ class FrameInterpolator:
         played = max(seconds, 0.0) * FRAME_RATE
         ahead = target - (self._playhead + played)
         correction = min(max(ahead * CORRECTION_RATE / FRAME_RATE, -CORRECTION_LIMIT), CORRECTION_LIMIT)
-        room = newest + OVERRUN - self._playhead
-        return max(min(played * (1.0 + correction), room * (1.0 - np.exp(-2.0 * played))), 0.0)
+        slack = newest + OVERRUN - self._playhead
+        return max(min(played * (1.0 + correction), slack * (1.0 - np.exp(-2.0 * played))), 0.0)
 
     def _step(self, i: int) -> NDArray[np.float32]:
         """Movement per frame that led to frame i, (17, 3); nothing led to the first."""

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 
 from engine.landmarks import LANDMARKS_OF_JOINT, joints_in_picture
+from engine.person_tracker import PersonTracker, detection_of
 from engine.pose_detector import PoseDetector
 from engine.pose_model import PoseModelError, find_pose_model
 from engine.values import CameraFrame
-from engine.visitor import Visitors, sighting_of
 from models.skeleton import INDEX, FloatArray
 
 HEAD_OF_REFERENCE = "nose"
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def read_keypoints(path: Path) -> tuple[list[str], FloatArray, FloatArray]:
     """(joint names (K,), keypoints (T, K, 2) in pixels, body heights (T,) in pixels).
 
-    The height of a body is that of its picture, from the nose to the lower ankle.
+    The height of a body is that of its frame, from the nose to the lower ankle.
     """
     frames: list[dict[str, dict[str, float]]] = json.loads(path.read_text(encoding="utf-8"))
     names = [name for name in LANDMARKS_OF_JOINT if name in frames[0]]
@@ -64,9 +64,9 @@ def read_keypoints(path: Path) -> tuple[list[str], FloatArray, FloatArray]:
 def joints_in_video(video: Path, model: Path) -> FloatArray:
     """The visitor's joints (T, 17, 2) in pixels in every frame of a video, NaN where nobody was found.
 
-    Raises ValueError when there is no picture.
+    Raises ValueError when there is no frame.
     """
-    detector, visitors = PoseDetector(model), Visitors()
+    detector, visitors = PoseDetector(model), PersonTracker()
     capture: Any = cv2.VideoCapture(str(video))
     rate = capture.get(cv2.CAP_PROP_FPS) or 30.0
     joints: list[FloatArray] = []
@@ -77,7 +77,7 @@ def joints_in_video(video: Path, model: Path) -> FloatArray:
         bodies = detector.detect(frame)
         detector.look_around(frame)
         height, width = image.shape[:2]
-        index = visitors.choose([sighting_of(body, width, height) for body in bodies], at)
+        index = visitors.choose([detection_of(body, width, height) for body in bodies], at)
         joints.append(np.full((17, 2), np.nan) if index is None else joints_in_picture(bodies[index]))
     capture.release()
     detector.close()

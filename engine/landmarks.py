@@ -1,7 +1,7 @@
 """From the 33 landmarks of MediaPipe to the 17 joints of this project.
 
-MediaPipe's world landmarks are metres around the midpoint of the hips: x to the right in the picture, y down,
-z smaller towards the camera. Joints are (17, 3) metres: x to the right in the picture, y up, z towards the
+MediaPipe's world landmarks are metres around the midpoint of the hips: x to the right in the frame, y down,
+z smaller towards the camera. Joints are (17, 3) metres: x to the right in the frame, y up, z towards the
 camera. Landmark order: https://ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker
 """
 
@@ -56,7 +56,7 @@ FEET = [INDEX[name] for name in ("left_ankle", "left_toe", "right_ankle", "right
 
 @dataclass(frozen=True, eq=False)
 class BodyLandmarks:
-    """One person in one picture. `picture` (33, 2) pixels, x right and y down; `world` (33, 3) metres as
+    """One person in one frame. `frame` (33, 2) pixels, x right and y down; `world` (33, 3) metres as
     MediaPipe gives them; `visibility` (33,) in 0..1."""
 
     picture: NDArray[np.float32]
@@ -94,10 +94,10 @@ def joint_confidence(body: BodyLandmarks) -> FloatArray:
 
 
 def metres_per_pixel(body: BodyLandmarks) -> float:
-    """Size of a pixel at the visitor's distance, from the body's size in the world and in the picture.
+    """Size of a pixel at the visitor's distance, from the body's size in the world and in the frame.
 
     The least-squares scale s of |w - s p| over the centred x and y of the well-placed landmarks, weighted by
-    visibility (weak perspective). 0 when the body has no size in the picture.
+    visibility (weak perspective). 0 when the body has no size in the frame.
     """
     chosen = list(SCALE_LANDMARKS)
     weight = (body.visibility[chosen] + 1e-3)[:, None]
@@ -109,7 +109,7 @@ def metres_per_pixel(body: BodyLandmarks) -> float:
 
 
 def sideways_place(body: BodyLandmarks, picture_width: int, pixel_size: float) -> float:
-    """Metres from the middle of the picture to the midpoint of the hips, positive to the right."""
+    """Metres from the middle of the frame to the midpoint of the hips, positive to the right."""
     middle_of_hips = float(joints_in_picture(body)[0, 0])
     return (middle_of_hips - picture_width / 2) * pixel_size
 

@@ -3,7 +3,7 @@
     python -m engine.movement_accuracy --data clips.npz
 
 Held-out clips are put before a pinhole camera, seen as landmarks with the noise and the losses that a detector
-has, and taken through the whole camera path (`engine.visitor_body`); then two-second windows are classified.
+has, and taken through the whole camera path (`engine.pose_filter`); then two-second windows are classified.
 """
 
 import argparse
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.emotion_recognition import default_movement_classifier
 from engine.landmarks import LANDMARK_COUNT, LANDMARKS_OF_JOINT, BodyLandmarks
-from engine.movement_emotion import default_movement_classifier
-from engine.visitor_body import VisitorBody
+from engine.pose_filter import PoseFilter
 from models.clips import ClipsError, read_clips, split_clips
 from models.emotion_classifier import LONG, ClassifierError, emotion_of, windows_of
 from models.features import turn
@@ -22,7 +22,7 @@ from models.movement_classifier import LIMBS, read_movement_classifier
 from models.skeleton import FRAME_RATE, INDEX, JOINTS, FloatArray, mirror_positions
 
 WIDTH, HEIGHT, FOCAL, DISTANCE = 1280, 720, 900.0, 3.5
-"""Pixels of the picture, focal length in pixels, metres from the camera to the visitor."""
+"""Pixels of the frame, focal length in pixels, metres from the camera to the visitor."""
 PICTURE_NOISE, WORLD_NOISE = 2.0, np.array([0.006, 0.006, 0.02])
 """Deviation in pixels, and in metres to the side, upwards and in depth."""
 LOSS_CHANCE = 0.01
@@ -32,7 +32,7 @@ LOSS_CHANCE = 0.01
 def seen_by_camera(positions: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Positions (T, 17, 3) as the camera path gives them for a body that moves like that before a camera."""
     around = turn(positions - positions[:1, :1] * (1, 0, 1), np.array(rng.uniform(-0.6, 0.6)))
-    path, lost_until = VisitorBody(), np.zeros(len(LIMBS))
+    path, lost_until = PoseFilter(), np.zeros(len(LIMBS))
     bodies = []
     for frame, body in enumerate(around):
         begin = rng.uniform(size=len(LIMBS)) < LOSS_CHANCE / 3
@@ -41,7 +41,7 @@ def seen_by_camera(positions: FloatArray, rng: np.random.Generator) -> FloatArra
         for limb, until in zip(LIMBS, lost_until, strict=True):
             visibility[list(limb)] = 0.95 if frame >= until else 0.1
         landmarks = landmarks_of(body, visibility, rng)
-        bodies.append(path.see(landmarks, WIDTH, frame / FRAME_RATE)[0])
+        bodies.append(path.update(landmarks, WIDTH, frame / FRAME_RATE)[0])
     return np.stack(bodies)
 
 

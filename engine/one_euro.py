@@ -18,7 +18,7 @@ BETA = 8.0
 the jitter (mean third difference 36 -> 11 mm a frame) for a lag of 33 ms."""
 SPEED_CUTOFF = 1.0
 """Hz of the low-pass on the speed, as in the paper."""
-LONGEST_GAP = 0.5
+MAX_GAP = 0.5
 """Seconds after which a point starts afresh where it is seen next."""
 
 
@@ -26,7 +26,7 @@ class OneEuroFilter:
     """Smooths points (..., D) in metres that come at any times in seconds.
 
     A point with a NaN keeps its last value until it is finite again (NaN if it never was); one that was away
-    for more than `LONGEST_GAP` starts afresh. A time that is not later than the one before changes nothing.
+    for more than `MAX_GAP` starts afresh. A time that is not later than the one before changes nothing.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class OneEuroFilter:
             self._seen_at = np.where(finite, time, -np.inf)
             return self._values.copy()
         step = time - self._seen_at
-        moves = finite & (step > 0) & (step <= LONGEST_GAP)
-        starts = finite & (step > LONGEST_GAP)
+        moves = finite & (step > 0) & (step <= MAX_GAP)
+        starts = finite & (step > MAX_GAP)
         self._smooth(values, step, moves)
         self._values[starts] = values[starts]
         self._velocity[starts] = 0.0

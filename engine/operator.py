@@ -1,4 +1,4 @@
-"""What the operator has set, by keys or over OSC: one value that every room can read.
+"""What the operator has set, by keys or over OSC: one value that every service can read.
 
 Three may turn the same controls. A hand (keys, OSC) comes first: what it touches is its own for `hold` seconds.
 Otherwise the emotion follows the visitor while `automatic` is on, else the show; repertoire, influence and
@@ -24,14 +24,14 @@ from models.skeleton import FloatArray
 
 MODES = ("follow", "solo")
 """follow: the dancer answers the visitor; solo: it dances by itself."""
-LONGEST_GLIDE = 60.0
-MOST_ENERGY = 2.0
+MAX_GLIDE = 60.0
+MAX_ENERGY = 2.0
 DEFAULT_HOLD = 30.0
 """Seconds for which a control that a hand has touched is left alone by the show and by automatic."""
 RETURN_RATE = 0.1
 """Most that a weight of the repertoire, influence and energy change in a second on their way from where a hand
 left them to the show's."""
-LONGEST_RETURN = 0.5
+MAX_RETURN = 0.5
 """Seconds between two cues that count for that."""
 ABSENT = 1e-3
 """A weight below this is not part of a blend."""
@@ -87,7 +87,7 @@ class Operator:
         self._controls = Controls(self._blend, scene=scenes[0])
         mailbox.put(self._controls)
 
-    def present(self) -> tuple[Weights, Controls]:
+    def snapshot(self) -> tuple[Weights, Controls]:
         """The blend (P,) that was chosen, before intensity, and all controls."""
         with self._lock:
             return self._blend, self._controls
@@ -112,8 +112,8 @@ class Operator:
                 blend = others / others.sum()
             else:
                 raise ValueError(f"{self.palette.names[index]} is the only emotion of the blend and stays")
-            self._touch("emotion")
-            self._aim(blend.astype(np.float32), self.palette.describe(blend))
+            self._claim("emotion")
+            self._set_target(blend.astype(np.float32), self.palette.describe(blend))
 
     def set_weight(self, emotion: str | int, weight: float) -> None:
         """Give one emotion a weight of 0 to 1; the others share the rest in the proportion they had.
@@ -127,8 +127,8 @@ class Operator:
             resolved = self.palette.resolve(emotion)
             entry, note = resolved.weights, resolved.note
         with self._lock:
-            self._touch("emotion")
-            self._aim(_with_weight(self._blend, entry, weight), note)
+            self._claim("emotion")
+            self._set_target(_with_weight(self._blend, entry, weight), note)
 
     def set_weights(self, weights: Sequence[float]) -> None:
         """All weights of the palette at once, 0 to 1 in its order, as they stand on a row of faders: they are
@@ -148,7 +148,7 @@ class Operator:
         """How far the emotion goes, from 0 (neutral) to 1 (all the way)."""
         intensity = _within("the intensity", intensity, 0.0, 1.0)
         with self._lock:
-            self._aim(self._blend, f"intensity {100 * intensity:.0f} %", intensity=intensity)
+            self._set_target(self._blend, f"intensity {100 * intensity:.0f} %", intensity=intensity)
 
     def change_intensity(self, delta: float) -> None:
         """Turn the intensity up or down."""
@@ -191,7 +191,7 @@ class Operator:
 
     def set_glide(self, seconds: float) -> None:
         """How long a change of emotion takes, 0 to 60 s."""
-        self._change(glide_s=_within("the glide", seconds, 0.0, LONGEST_GLIDE))
+        self._change(glide_s=_within("the glide", seconds, 0.0, MAX_GLIDE))
 
     def set_influence(self, influence: float) -> None:
         """How much the visitor draws the dancer, 0 to 1."""
@@ -199,7 +199,7 @@ class Operator:
 
     def set_energy(self, energy: float) -> None:
         """How much the dancer moves, 0 to 2; 1 is as the actors did."""
-        self._change("energy", energy=_within("energy", energy, 0.0, MOST_ENERGY))
+        self._change("energy", energy=_within("energy", energy, 0.0, MAX_ENERGY))
 
     def set_mode(self, mode: str) -> None:
         """One of `MODES`."""
@@ -230,9 +230,9 @@ class Operator:
             self._put(replace(self._controls, mirror=not self._controls.mirror))
 
     def quit(self, word: str) -> None:
-        """End the piece, if the word is the one of the settings."""
+        """End the installation, if the word is the one of the settings."""
         if self._quit_word is None or word != self._quit_word:
-            raise ValueError("not the word that ends the piece")
+            raise ValueError("not the word that ends the installation")
         self._change(quitting=True)
 
     def reset(self) -> None:
@@ -240,12 +240,12 @@ class Operator:
         with self._lock:
             self._put(replace(self._controls, resets=self._controls.resets + 1))
 
-    def release(self) -> None:
+    def release_all(self) -> None:
         """Let go of every control, as if no hand had touched it."""
         with self._lock:
             self._touched_at.clear()
 
-    def cue(
+    def show_cue(
         self,
         weights: Weights | None,
         influence: float | None = None,
@@ -256,7 +256,7 @@ class Operator:
         with self._lock:
             asked = {"repertoire": repertoire, "influence": influence, "energy": energy}
             wanted = {
-                name: self._returning(name, value)
+                name: self._ramp_back(name, value)
                 for name, value in asked.items()
                 if value is not None and not self._held(name)
             }
@@ -271,16 +271,16 @@ class Operator:
             if weights is not None and not self._controls.automatic:
                 self._suggest(weights)
 
-    def follow(self, weights: Weights) -> None:
+    def suggest_emotion(self, weights: Weights) -> None:
         """What the visitor's movement asks for: done while automatic is on and no hand is on the emotion."""
         with self._lock:
             if self._controls.automatic:
                 self._suggest(weights)
 
-    def _returning(self, control: str, value: Any) -> Any:
+    def _ramp_back(self, control: str, value: Any) -> Any:
         """A number or weights asked for; where a hand was, as far as the control has come back to it by now."""
         present = getattr(self._controls, control)
-        farthest = RETURN_RATE * min(time.perf_counter() - self._cued_at, LONGEST_RETURN)
+        farthest = RETURN_RATE * min(time.perf_counter() - self._cued_at, MAX_RETURN)
         distance = float(np.abs(value - present).max())
         if control not in self._touched_at or distance <= farthest:
             self._touched_at.pop(control, None)
@@ -289,9 +289,9 @@ class Operator:
 
     def _suggest(self, weights: Weights) -> None:
         if not self._held("emotion") and not np.array_equal(weights, self._blend):
-            self._aim(weights, self._controls.caption, self._controls.captioned_at)
+            self._set_target(weights, self._controls.caption, self._controls.captioned_at)
 
-    def _touch(self, control: str) -> None:
+    def _claim(self, control: str) -> None:
         self._touched_at[control] = time.perf_counter()
 
     def _held(self, control: str) -> bool:
@@ -304,20 +304,20 @@ class Operator:
             raise ValueError(str(error)) from None
 
     def _choose_repertoire(self, repertoire: FloatArray) -> None:
-        """A hand's repertoire; the lock is held. As in `_aim`, the same again asks for nothing new."""
-        self._touch("repertoire")
+        """A hand's repertoire; the lock is held. As in `_set_target`, the same again asks for nothing new."""
+        self._claim("repertoire")
         if not np.array_equal(repertoire, self._controls.repertoire):
             caption, now = f"repertoire: {describe(repertoire)}", time.perf_counter()
             self._put(replace(self._controls, repertoire=repertoire, caption=caption, captioned_at=now))
 
     def _choose(self, weights: Weights, note: str | None) -> None:
         with self._lock:
-            self._touch("emotion")
-            changed = self._aim(weights, note)
+            self._claim("emotion")
+            changed = self._set_target(weights, note)
         if note and changed:
             self._log.info("%s", note)
 
-    def _aim(
+    def _set_target(
         self,
         blend: Weights,
         caption: str | None = None,
@@ -352,7 +352,7 @@ class Operator:
     def _change(self, touched: str | None = None, **changes: object) -> None:
         with self._lock:
             if touched is not None:
-                self._touch(touched)
+                self._claim(touched)
             self._put(replace(self._controls, **changes))  # type: ignore[arg-type]
 
     def _put(self, controls: Controls) -> None:

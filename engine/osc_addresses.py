@@ -145,7 +145,9 @@ IN = (
     Address(RESET, "none, or 1", "begin a new dance"),
     Address(SCENE, "name or index", "0 figure, 1 ribbons, 2 chorus or 3 constellation; with none the next"),
     Address(NEXT_SCENE, "none, or 1", "the next scene"),
-    Address(QUIT, "the word of `quit_word`", "end the piece; without a word in the settings it is ignored"),
+    Address(
+        QUIT, "the word of `quit_word`", "end the installation; without a word in the settings it is ignored"
+    ),
 )
 
 STATUS = (
@@ -160,7 +162,7 @@ STATUS = (
     Address(STATUS_ENERGY, "float32", "0 to 2"),
     Address(STATUS_MODE, "string", "follow or solo"),
     Address(STATUS_SCENE, "string", "name of the scene"),
-    Address(STATUS_FPS, "float32", "pictures a second"),
+    Address(STATUS_FPS, "float32", "frames per second"),
 )
 
 SOURCE = (

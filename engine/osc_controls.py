@@ -39,7 +39,7 @@ class OscControls:
             for index, name in enumerate(names):
                 self._controls.setdefault(f"{parent}/{name.casefold()}", self._weight(parent, index))
 
-    def obey(self, address: str, arguments: Arguments) -> int:
+    def dispatch(self, address: str, arguments: Arguments) -> int:
         """Do what a message asks for; the number of controls that it meant.
 
         Raises ValueError if it asks for nothing that there is. A pattern that means several controls works

@@ -1,10 +1,12 @@
 """What is streamed, in the formats and coordinate frames of `osc_targets`: pure functions.
 
-Coordinate frames, of positions in metres on the stage (y up, right-handed, +z to the audience, floor at 0):
+Coordinate frames, of positions in metres on the stage (y up, right-handed, +z to the visitor_context, floor at
+0):
     stage   as they are
     pelvis  metres relative to that person's pelvis
-    screen  0 to 1 in a picture 4 m wide and 2.25 m high: x to the right with the middle of the stage at 0.5,
-            y down with the floor at 0.9, z to the audience with the middle at 0.5; what is outside is clamped
+    screen  0 to 1 in a frame 4 m wide and 2.25 m high: x to the right with the middle of the stage at 0.5,
+            y down with the floor at 0.9, z to the visitor_context with the middle at 0.5; what is outside is
+            clamped
 """
 
 from collections.abc import Callable
@@ -36,7 +38,7 @@ KEYPOINT_JOINTS = np.array(
 
 
 @dataclass(frozen=True, eq=False)
-class Streamed:
+class OutputFrame:
     """One frame as it goes out: `positions` (17, 3) and `emotion` (P,) of the dancer, and of the visitor if one
     is seen; `confidence` (17,) of the visitor's joints."""
 
@@ -53,12 +55,12 @@ class Streamed:
         return found if self.visitor is None else [*found, ("visitor", self.visitor)]
 
 
-def streamed(frame: DancerFrame, visitor_emotion: NDArray[np.floating] | None = None) -> Streamed:
+def streamed(frame: DancerFrame, visitor_emotion: NDArray[np.floating] | None = None) -> OutputFrame:
     """A generated frame as it goes out."""
     pose = seen_visitor(frame.visitor)
     if pose is None:
-        return Streamed(frame.index, frame.positions, frame.emotion_weights)
-    return Streamed(
+        return OutputFrame(frame.index, frame.positions, frame.emotion_weights)
+    return OutputFrame(
         frame.index, frame.positions, frame.emotion_weights, pose.positions, visitor_emotion, pose.confidence
     )
 
@@ -81,7 +83,7 @@ def from_pelvis(positions: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def on_screen(positions: NDArray[np.floating]) -> NDArray[np.floating]:
-    """0 to 1 in the picture. Who leaves it stays whole at its edge: the body moves back as one."""
+    """0 to 1 in the frame. Who leaves it stays whole at its edge: the body moves back as one."""
     low, high = positions.min(axis=0), positions.max(axis=0)
     half = SCREEN_WIDTH / 2
     back = np.clip(0.0, -half - low, half - high) if (high - low).max() < SCREEN_WIDTH else np.zeros(3)
@@ -96,7 +98,7 @@ CoordinateFrame = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 FRAMES: dict[str, CoordinateFrame] = {"stage": on_stage, "screen": on_screen, "pelvis": from_pelvis}
 
 
-def channels(now: Streamed, place: CoordinateFrame) -> list[bytes]:
+def channels(now: OutputFrame, place: CoordinateFrame) -> list[bytes]:
     """An address for each joint; the dancer's bundle first, then the visitor's, because both do not fit."""
     dancer = [
         ints(osc.FRAME, now.index),
@@ -112,7 +114,7 @@ def channels(now: Streamed, place: CoordinateFrame) -> list[bytes]:
     return bundles(dancer) + bundles(visitor)
 
 
-def array(now: Streamed, place: CoordinateFrame) -> list[bytes]:
+def array(now: OutputFrame, place: CoordinateFrame) -> list[bytes]:
     """One flat message a person."""
     values = np.concatenate([place(now.positions).ravel(), now.emotion]).astype(">f4")
     head = message_head(osc.ARRAYS["dancer"], "ii" + "f" * len(values))
@@ -123,7 +125,7 @@ def array(now: Streamed, place: CoordinateFrame) -> list[bytes]:
     return bundles(messages)
 
 
-def poseosc(now: Streamed, place: CoordinateFrame) -> list[bytes]:
+def poseosc(now: OutputFrame, place: CoordinateFrame) -> list[bytes]:
     """PoseOSC's ADDR: keypoints in pixels. It has no other frame than the screen's."""
     people = now.people()
     messages = [
@@ -143,7 +145,7 @@ def poseosc(now: Streamed, place: CoordinateFrame) -> list[bytes]:
     return bundles(messages)
 
 
-def aitoolbox(now: Streamed, place: CoordinateFrame) -> list[bytes]:
+def aitoolbox(now: OutputFrame, place: CoordinateFrame) -> list[bytes]:
     """Flat positions, and rotations computed from the bones."""
     messages = []
     for number, (_, positions) in enumerate(now.people()):
@@ -152,7 +154,7 @@ def aitoolbox(now: Streamed, place: CoordinateFrame) -> list[bytes]:
     return bundles(messages)
 
 
-Format = Callable[[Streamed, CoordinateFrame], list[bytes]]
+Format = Callable[[OutputFrame, CoordinateFrame], list[bytes]]
 FORMATS: dict[str, Format] = {
     "channels": channels,
     "array": array,

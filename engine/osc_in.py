@@ -3,17 +3,17 @@
 import time
 from collections.abc import Sequence
 
+from engine.metrics import Metrics
 from engine.operator import Operator
 from engine.osc_controls import OscControls
-from engine.osc_listener import LOOPBACK_ONLY, OscListener
+from engine.osc_server import LOOPBACK_ONLY, UdpServer
 from engine.osc_status import StatusReader, status_datagrams
-from engine.statistics import Statistics
 
 STATUS_EVERY = 0.2
 """Seconds between two reports of the status, so that a button lights up while the finger is still on it."""
 
 
-class OscIn(OscListener):
+class OscIn(UdpServer):
     """Listens on one UDP port, works the operator's controls and reports the status.
 
     The status goes to the port that a message came from, or to `status_port` on that machine if it is given.
@@ -26,20 +26,20 @@ class OscIn(OscListener):
         host: str,
         port: int,
         operator: Operator,
-        statistics: Statistics,
+        metrics: Metrics,
         *,
         allowed: Sequence[str] = LOOPBACK_ONLY,
         status: StatusReader | None = None,
         status_port: int | None = None,
     ) -> None:
-        super().__init__(host, port, statistics, allowed)
+        super().__init__(host, port, metrics, allowed)
         self.operator, self._status, self._status_port = operator, status, status_port
         self._controls = OscControls(operator)
         self._status_due = 0.0
 
-    def hear(self, address: str, arguments: list[object]) -> None:
+    def handle(self, address: str, arguments: list[object]) -> None:
         """Do what a message asks for. Raises ValueError."""
-        self._controls.obey(address, arguments)
+        self._controls.dispatch(address, arguments)
 
     def step(self) -> None:
         """Hear what has come, and report."""
@@ -59,4 +59,4 @@ class OscIn(OscListener):
                 try:
                     self._socket.sendto(datagram, (host, port))
                 except OSError:
-                    self.statistics.count("osc.send_errors")
+                    self.metrics.count("osc.send_errors")

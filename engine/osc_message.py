@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 BUNDLE_HEAD = b"#bundle\0" + struct.pack(">Q", 1)
 """A bundle whose time tag is 1, "immediately" (OSC 1.0): a receiver's clock need not agree with ours."""
-LARGEST_DATAGRAM = 1_472
+MAX_DATAGRAM = 1_472
 """Bytes of UDP that fit into an Ethernet frame of 1,500 with IPv4."""
-LARGEST_INT = 0x7FFFFFFF
+MAX_INT = 0x7FFFFFFF
 
 
 @lru_cache(maxsize=1024)
@@ -29,7 +29,7 @@ def padded(text: str) -> bytes:
 
 def ints(address: str, *values: int) -> bytes:
     """A message of int32; a number that is too large begins again from 0."""
-    kept = [value & LARGEST_INT for value in values]
+    kept = [value & MAX_INT for value in values]
     return message_head(address, "i" * len(kept)) + struct.pack(f">{len(kept)}i", *kept)
 
 
@@ -45,12 +45,12 @@ def strings(address: str, values: Sequence[str]) -> bytes:
 
 
 def bundles(messages: Iterable[bytes]) -> list[bytes]:
-    """The messages in as few bundles as there can be with each under `LARGEST_DATAGRAM`, in order."""
+    """The messages in as few bundles as there can be with each under `MAX_DATAGRAM`, in order."""
     packed: list[list[bytes]] = []
-    size = LARGEST_DATAGRAM
+    size = MAX_DATAGRAM
     for message in messages:
         element = struct.pack(">i", len(message)) + message
-        if size + len(element) >= LARGEST_DATAGRAM:
+        if size + len(element) >= MAX_DATAGRAM:
             packed.append([BUNDLE_HEAD])
             size = len(BUNDLE_HEAD)
         packed[-1].append(element)

@@ -14,13 +14,13 @@ import time
 import numpy as np
 
 from engine.osc_addresses import FRAME, JOINT_ADDRESSES
-from engine.osc_message import LARGEST_DATAGRAM
+from engine.osc_message import MAX_DATAGRAM
 from engine.osc_packet import BadPacket, messages
 from models.skeleton import BONE_PARENTS
 
 PATIENCE = 30.0
-"""Seconds to wait for the first datagram: the piece may be starting."""
-LONGEST_BONE_CHANGE = 1e-3
+"""Seconds to wait for the first datagram: the installation may be starting."""
+MAX_BONE_CHANGE = 1e-3
 """Share of its length by which a bone may differ from frame to frame."""
 
 
@@ -35,7 +35,7 @@ class StreamCheck:
 
     def take(self, datagram: bytes) -> None:
         """Check one datagram."""
-        if len(datagram) >= LARGEST_DATAGRAM:
+        if len(datagram) >= MAX_DATAGRAM:
             self.complaints[f"a datagram of {len(datagram)} bytes will be fragmented"] = None
         try:
             heard = list(messages(datagram))
@@ -71,7 +71,7 @@ class StreamCheck:
         wrong = list(self.complaints)
         if self.bundles == 0:
             wrong.append("no bundle of a dancer came")
-        if self.bone_change > LONGEST_BONE_CHANGE:
+        if self.bone_change > MAX_BONE_CHANGE:
             wrong.append(f"a bone changes its length by {self.bone_change:.2%}")
         return wrong
 

@@ -1,7 +1,7 @@
 """OSC out: each generated frame to every target, built by pure functions and sent without ever blocking.
 
 Targets at the native rate are sent to at once, in the thread that made the frame. Those at another rate are
-served by a room of their own, `OscRates`, from interpolated frames.
+served by a service of their own, `ResampledOutput`, from interpolated frames.
 """
 
 import ipaddress
@@ -13,16 +13,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engine.fault_tracker import FaultTracker
 from engine.interpolation import FrameInterpolator
 from engine.mailbox import Mailbox
+from engine.metrics import Metrics
 from engine.osc_addresses import HEARTBEAT
-from engine.osc_formats import Streamed, seen_visitor, streamed
+from engine.osc_formats import OutputFrame, seen_visitor, streamed
 from engine.osc_message import ints
 from engine.osc_target import Target
 from engine.rate_limited_log import RateLimitedLog
-from engine.room import Room
-from engine.statistics import Statistics
-from engine.trouble import Trouble
+from engine.service import Service
 from engine.values import DancerFrame, Pose, VisitorEmotion
 
 RESOLVE_AGAIN = 5.0
@@ -39,13 +39,13 @@ class OscOut:
     def __init__(
         self,
         targets: Sequence[Target],
-        statistics: Statistics,
+        metrics: Metrics,
         visitor_emotion: Mailbox[VisitorEmotion | None] | None = None,
     ) -> None:
-        self.statistics = statistics
+        self.metrics = metrics
         self.targets = tuple(targets)
         self.frames: Mailbox[DancerFrame] = Mailbox()
-        """the newest frame, for `OscRates`"""
+        """the newest frame, for `ResampledOutput`"""
         self.visitor_emotion: Mailbox[VisitorEmotion | None] = visitor_emotion or Mailbox()
         log = logging.getLogger("engine.osc_out")
         self._complaint = RateLimitedLog(log)
@@ -53,7 +53,7 @@ class OscOut:
         self._found = {target: found for target in self.targets if (found := _numeric(target)) is not None}
         self._wanted = {target for target in self.targets if target not in self._found}
         """targets whose address is to be looked up, again where nothing could be sent to it"""
-        self._troubles = {target: Trouble("osc", statistics) for target in self.targets}
+        self._troubles = {target: FaultTracker("osc", metrics) for target in self.targets}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -67,13 +67,13 @@ class OscOut:
     def send(self, frame: DancerFrame) -> None:
         """Send a frame to every native target. A frame that is not made of finite numbers is not sent."""
         if not (np.isfinite(frame.positions).all() and np.isfinite(frame.emotion_weights).all()):
-            self.statistics.count("osc.send_errors")
+            self.metrics.count("osc.send_errors")
             self._complaint.warning("frame %d is not made of finite numbers and is not sent", frame.index)
             return
         self.frames.put(frame)
         now = streamed(frame, self.emotion_of_visitor())
         if any([self.send_to(target, now) for target in self.targets if target.native]):
-            self.statistics.count("osc.bundles")
+            self.metrics.count("osc.bundles")
             self.measure(frame.visitor, frame.emotion_changed_at)
 
     def emotion_of_visitor(self) -> np.ndarray | None:
@@ -81,11 +81,11 @@ class OscOut:
         known = self.visitor_emotion.latest()
         return None if known is None else known.weights
 
-    def send_to(self, target: Target, now: Streamed) -> bool:
+    def send_to(self, target: Target, now: OutputFrame) -> bool:
         """Whether a frame was sent to a target; a complaint where not."""
         return self._sent(target, target.datagrams(now))
 
-    def beat(self, count: int) -> None:
+    def send_heartbeat(self, count: int) -> None:
         """Send the heartbeat, a number of seconds, to every target; from any thread."""
         for target in self.targets:
             self._sent(target, [ints(HEARTBEAT, count)])
@@ -98,17 +98,17 @@ class OscOut:
             for datagram in datagrams:
                 self._socket.sendto(datagram, found)
         except BlockingIOError:  # more than the system takes at once
-            self.statistics.count("osc.send_errors")
+            self.metrics.count("osc.send_errors")
             return False
         except OSError as error:
-            self.statistics.count("osc.send_errors")
+            self.metrics.count("osc.send_errors")
             self._complaints[target].warning("cannot send to %s:%d: %s", target.host, target.port, error)
             # one that has not been looked up yet, at the start, is in no trouble
             if not self._closing.is_set() and (found is not None or target not in self._wanted):
-                trouble.begins(f"cannot send to {target.host}:{target.port}: {error}")
+                trouble.raised(f"cannot send to {target.host}:{target.port}: {error}")
             self._wanted.add(target)
             return False
-        trouble.ends()
+        trouble.cleared()
         return True
 
     def close(self) -> None:
@@ -125,10 +125,10 @@ class OscOut:
         visitor = seen_visitor(visitor)
         if visitor is not None and visitor.captured_at > self._last_visitor_at:
             self._last_visitor_at = visitor.captured_at
-            self.statistics.duration("latency.visitor_to_osc", now - visitor.captured_at)
+            self.metrics.duration("latency.visitor_to_osc", now - visitor.captured_at)
         if changed is not None and changed > self._last_emotion_at:
             self._last_emotion_at = changed
-            self.statistics.duration("latency.emotion_to_osc", now - changed)
+            self.metrics.duration("latency.emotion_to_osc", now - changed)
 
     def _look_up(self) -> None:
         """Find the targets' addresses, aside from the dance, because a name server may take its time."""
@@ -156,14 +156,14 @@ def _numeric(target: Target) -> tuple[str, int] | None:
         return None
 
 
-class OscRates(Room):
+class ResampledOutput(Service):
     """Sends interpolated frames to the targets that want another rate than the native one."""
 
     name = "osc_rates"
-    longest_back_off = 1.0
+    max_back_off = 1.0
 
-    def __init__(self, out: OscOut, statistics: Statistics) -> None:
-        super().__init__(statistics)
+    def __init__(self, out: OscOut, metrics: Metrics) -> None:
+        super().__init__(metrics)
         self._out = out
         self._targets = [target for target in out.targets if not target.native]
         self._alone = len(self._targets) == len(out.targets)
@@ -193,5 +193,5 @@ class OscRates(Room):
         if self._out.send_to(self._targets[which], streamed(at, self._out.emotion_of_visitor())):
             self._sent[which] += 1
             if self._alone:  # else those who are sent each frame as it comes are what is measured
-                self.statistics.count("osc.bundles")
+                self.metrics.count("osc.bundles")
                 self._out.measure(moment.led_by, moment.emotion_changed_at)

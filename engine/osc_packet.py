@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pythonosc.osc_message import OscMessage
 from pythonosc.parsing import osc_types
 
-LARGEST_PACKET = 8_192
-LARGEST_DATAGRAM = 65_536
+MAX_PACKET = 8_192
+MAX_DATAGRAM = 65_536
 """Bytes to receive with: where a datagram is larger than the buffer Windows reports an error."""
-MOST_MESSAGES = 256
+MAX_MESSAGES = 256
 """Messages of one packet that are heard; a control surface sends a handful."""
 BUNDLE = b"#bundle\0"
 KNOWN_TAGS = b"ifsbhtdrmTFN[]"
@@ -34,8 +34,8 @@ def timed_messages(packet: bytes) -> Iterator[tuple[int, str, list[object]]]:
     A message outside of bundles has the tag `IMMEDIATELY`; within bundles of bundles the latest tag counts, for
     an inner bundle may not come before the one around it. Walks without recursion, so that depth costs nothing.
     """
-    if len(packet) > LARGEST_PACKET:
-        raise BadPacket(f"more than {LARGEST_PACKET} bytes")
+    if len(packet) > MAX_PACKET:
+        raise BadPacket(f"more than {MAX_PACKET} bytes")
     if len(packet) % 4 or packet[:1] not in (b"/", b"#"):
         raise BadPacket("neither an OSC message nor a bundle")
     waiting = [(IMMEDIATELY, packet)]
@@ -48,8 +48,8 @@ def timed_messages(packet: bytes) -> Iterator[tuple[int, str, list[object]]]:
             waiting.extend((time_tag, element) for element in reversed(elements))
             continue
         heard += 1
-        if heard > MOST_MESSAGES:
-            raise BadPacket(f"more than {MOST_MESSAGES} messages in one packet")
+        if heard > MAX_MESSAGES:
+            raise BadPacket(f"more than {MAX_MESSAGES} messages in one packet")
         _check_tags(part)
         try:
             message = OscMessage(part)

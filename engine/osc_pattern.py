@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 WILDCARDS = frozenset("?*[]{}")
-LONGEST_PATTERN = 128
+MAX_PATTERN = 128
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def _after(token: _Any | _One | _Choice, address: str, place: int) -> set[int]:
 
 @lru_cache(maxsize=256)
 def _tokens(pattern: str) -> tuple[_Any | _One | _Choice, ...]:
-    if len(pattern) > LONGEST_PATTERN:
-        raise ValueError(f"an address pattern of more than {LONGEST_PATTERN} characters")
+    if len(pattern) > MAX_PATTERN:
+        raise ValueError(f"an address pattern of more than {MAX_PATTERN} characters")
     tokens: list[_Any | _One | _Choice] = []
     at = 0
     while at < len(pattern):

@@ -1,4 +1,4 @@
-"""A visitor's pose out of OSC messages: joints in space, or keypoints in a picture, as other programs send it.
+"""A visitor's pose out of OSC messages: joints in space, or keypoints in a frame, as other programs send it.
 
 Messages are taken one by one. `complete` gives each frame once: a frame is what comes until everything that the
 frame before had has come again, so that bundles and loose messages serve alike.
@@ -19,7 +19,7 @@ FARTHEST = 1e5
 """A coordinate beyond this, in whatever unit, is no place."""
 WHOLE_BODY = 6
 """Joints in one packet that are a body, and not one of many packets that make one."""
-MOST_PEOPLE = 8
+MAX_PEOPLE = 8
 KEYPOINT_COUNT = len(osc.KEYPOINTS)
 LANDMARK_OF_KEYPOINT = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 """MediaPipe's landmark for each of PoseNet's keypoints."""
@@ -96,7 +96,7 @@ class KeypointFrames:
         if found is None:
             return bool(re.fullmatch(r"/poses/\d/score", address))
         person, part, what = int(found[1]), _KEYPOINT_INDEX.get(found[2]), found[3]
-        if part is None or person >= MOST_PEOPLE:
+        if part is None or person >= MAX_PEOPLE:
             raise BadPacket(f"no keypoint is called {address[:60]!r}")
         values = numbers(arguments, 2 if what == "position" else 1)
         if what == "position":
@@ -113,13 +113,13 @@ class KeypointFrames:
         each = 1 + 3 * KEYPOINT_COUNT
         values = numbers(arguments[3:], people * each) if people else []
         self.size = (width, height)
-        return np.reshape(values, (people, each))[:MOST_PEOPLE, 1:].reshape(-1, KEYPOINT_COUNT, 3)
+        return np.reshape(values, (people, each))[:MAX_PEOPLE, 1:].reshape(-1, KEYPOINT_COUNT, 3)
 
     def complete(self) -> FloatArray | None:
         """The people of the frame (N, 17, 3), if all that were announced have come; none may be announced."""
         if self._people is None:
             return None
-        count = min(self._people, MOST_PEOPLE)
+        count = min(self._people, MAX_PEOPLE)
         wanted = self._next[:count, :, : 3 if self._scores_come else 2]
         if np.isnan(wanted).any():
             return None
@@ -129,7 +129,7 @@ class KeypointFrames:
         return frame
 
     def _begin(self) -> None:
-        self._next = np.full((MOST_PEOPLE, KEYPOINT_COUNT, 3), np.nan)
+        self._next = np.full((MAX_PEOPLE, KEYPOINT_COUNT, 3), np.nan)
 
 
 def body_landmarks(keypoints: FloatArray) -> BodyLandmarks:

@@ -8,26 +8,26 @@ import numpy as np
 
 from engine import heartbeat
 from engine import osc_addresses as osc
-from engine.held_joints import HeldJoints
 from engine.landmarks import FEET, TALLEST, is_person
 from engine.mailbox import Mailbox
-from engine.osc_listener import LOOPBACK_ONLY, OscListener
+from engine.metrics import Metrics
+from engine.occlusion_filter import OcclusionFilter
 from engine.osc_packet import BadPacket
 from engine.osc_pose import JointFrames, KeypointFrames, body_landmarks, in_metres, numbers
-from engine.statistics import Statistics
+from engine.osc_server import LOOPBACK_ONLY, UdpServer
+from engine.person_tracker import PersonTracker, detection_of
+from engine.pose_filter import PoseFilter
 from engine.values import Pose
-from engine.visitor import Visitors, sighting_of
-from engine.visitor_body import VisitorBody
 from models.skeleton import INDEX, JOINT_COUNT, MIRROR, FloatArray, mirror_positions
 
 DEFAULT_PORT = 9_002
 NOBODY_AFTER = 1.0
 """Seconds without a pose after which the visitor counts as gone."""
-MOST_PACKETS = 10_000
+MAX_PACKETS = 10_000
 """A second: PoseOSC sends every number in a packet of its own, fifty times a person."""
 STANDING = (0.2, 1.6)
 """Metres of a pelvis above the floor; where it is elsewhere the sender's floor is not ours."""
-FARTHEST_PLACE = 50.0
+MAX_PLACE = 50.0
 DANCER_WITHIN = 3 * heartbeat.EVERY
 """Seconds since a heartbeat for which a stream is another dancer's, who sends it in every format."""
 
@@ -47,7 +47,7 @@ def osc_port(source: str) -> int | None:
     return port if 0 < port <= 65_535 else None
 
 
-class OscSource(OscListener):
+class OscSource(UdpServer):
     """Puts a `Pose` for every frame that comes, and one of nobody when they stop.
 
     Where a stream holds a dancer and that dancer's visitor, the dancer is the visitor here. Joints that do not
@@ -61,12 +61,12 @@ class OscSource(OscListener):
         host: str,
         port: int,
         poses: Mailbox[Pose],
-        statistics: Statistics,
+        metrics: Metrics,
         *,
         allowed: Sequence[str] = LOOPBACK_ONLY,
         mirror: bool = False,
     ) -> None:
-        super().__init__(host, port, statistics, allowed, MOST_PACKETS)
+        super().__init__(host, port, metrics, allowed, MAX_PACKETS)
         self._poses, self._mirror = poses, mirror
         self._last = Pose(present=False, captured_at=time.perf_counter())
         self._dancer_at = self._dancer_beat_at = -np.inf
@@ -91,7 +91,7 @@ class OscSource(OscListener):
             self._gone(time.perf_counter())
         super().close()
 
-    def hear(self, address: str, arguments: list[object]) -> None:
+    def handle(self, address: str, arguments: list[object]) -> None:
         """Take in one message. Raises BadPacket."""
         if address in _JOINTS:
             person, joint = _JOINTS[address]
@@ -117,7 +117,7 @@ class OscSource(OscListener):
         elif not (self._keypoints.put(address, arguments) or _BESIDES.fullmatch(address)):
             raise BadPacket(f"no part of a pose has the address {address[:60]!r}")
 
-    def packet_heard(self) -> None:
+    def packet_done(self) -> None:
         """Put what is complete."""
         self._stand(self._joints.complete())
         self._see(self._keypoints.complete())
@@ -144,7 +144,7 @@ class OscSource(OscListener):
         extent = np.ptp(joints[known], axis=0).max() if known.any() else 0.0
         if not known[0] or not known[INDEX["neck"]] or not 0.1 < extent < TALLEST:
             return
-        if np.abs(joints[0]).max() > FARTHEST_PLACE:
+        if np.abs(joints[0]).max() > MAX_PLACE:
             return
         pelvis = joints[0]
         around = np.where(known[:, None], joints - pelvis, 0.0)
@@ -155,7 +155,7 @@ class OscSource(OscListener):
         self._put(Pose(True, now, body.astype(np.float32), known.astype(np.float32)))
 
     def _see(self, people: FloatArray | None) -> None:
-        """Put the visitor among the people (N, 17, 3) in a picture."""
+        """Put the visitor among the people (N, 17, 3) in a frame."""
         if people is None:
             return
         now = time.perf_counter()
@@ -163,24 +163,24 @@ class OscSource(OscListener):
             people = people[:1]  # another dancer's stream: the second is that dancer's visitor
         width, height = self._keypoints.size
         bodies = [body for body in map(body_landmarks, people) if is_person(body)]
-        index = self._visitors.choose([sighting_of(body, width, height) for body in bodies], now)
+        index = self._visitors.choose([detection_of(body, width, height) for body in bodies], now)
         if self._visitors.visitor is None:
             self._gone(now)
             return
         if self._visitors.visitor != self._followed:
-            self._followed, self._body = self._visitors.visitor, VisitorBody()
+            self._followed, self._body = self._visitors.visitor, PoseFilter()
         if index is None:
-            self._put(Pose(True, now, *self._body.miss(now)))
+            self._put(Pose(True, now, *self._body.predict(now)))
         else:
-            self._put(Pose(True, now, *self._body.see(bodies[index], width, now)))
+            self._put(Pose(True, now, *self._body.update(bodies[index], width, now)))
 
     def _put(self, pose: Pose) -> None:
         if pose.positions is None or pose.confidence is None or not np.isfinite(pose.positions).all():
             return
         if self._mirror:
             pose = Pose(True, pose.captured_at, mirror_positions(pose.positions), pose.confidence[MIRROR])
-        self.statistics.count("pose.frames")
-        self.statistics.count("pose.found")
+        self.metrics.count("pose.frames")
+        self.metrics.count("pose.found")
         self._last = pose
         self._poses.put(pose)
 
@@ -192,6 +192,6 @@ class OscSource(OscListener):
 
     def _forget(self) -> None:
         self._joints, self._keypoints = JointFrames(), KeypointFrames()
-        self._held = HeldJoints()
-        self._visitors, self._body = Visitors(), VisitorBody()
+        self._held = OcclusionFilter()
+        self._visitors, self._body = PersonTracker(), PoseFilter()
         self._followed = None

@@ -1,4 +1,4 @@
-"""How the piece is doing, for control surfaces: whoever works a control gets it back for a minute."""
+"""How the installation is doing, for control surfaces: whoever works a control gets it back for a minute."""
 
 import time
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 
 from engine import osc_addresses as osc
 from engine.mailbox import Mailbox
+from engine.metrics import Metrics
 from engine.operator import Controls
 from engine.osc_message import bundles, floats, ints, strings
-from engine.statistics import Statistics
 from engine.values import DancerFrame
 from models.kinds import KINDS
 
 
 @dataclass(frozen=True, eq=False)
 class Status:
-    """Names of the palette and the weights (P,) of the dancer now, the controls, and pictures a second."""
+    """Names of the palette and the weights (P,) of the dancer now, the controls, and frames per second."""
 
     palette: tuple[str, ...]
     emotion: NDArray[np.floating]
@@ -26,16 +26,16 @@ class Status:
 
 
 class StatusReader:
-    """Reads the status from the mailboxes of the other rooms."""
+    """Reads the status from the mailboxes of the other services."""
 
     def __init__(
         self,
         palette: tuple[str, ...],
         controls: Mailbox[Controls],
         frames: Mailbox[DancerFrame],
-        statistics: Statistics,
+        metrics: Metrics,
     ) -> None:
-        self._palette, self._controls, self._frames, self._statistics = palette, controls, frames, statistics
+        self._palette, self._controls, self._frames, self._metrics = palette, controls, frames, metrics
         self._pictures, self._read_at = 0, time.perf_counter()
 
     def read(self) -> Status | None:
@@ -43,7 +43,7 @@ class StatusReader:
         controls, frame, now = self._controls.latest(), self._frames.latest(), time.perf_counter()
         if controls is None:
             return None
-        pictures = self._statistics.counted("render.frames")
+        pictures = self._metrics.counted("render.frames")
         fps = max(pictures - self._pictures, 0) / max(now - self._read_at, 1e-3)
         self._pictures, self._read_at = pictures, now
         weights = controls.emotion_target if frame is None else frame.emotion_weights

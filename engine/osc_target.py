@@ -7,10 +7,10 @@
 
 from dataclasses import dataclass
 
-from engine.osc_formats import FORMATS, FRAMES, Streamed
+from engine.osc_formats import FORMATS, FRAMES, OutputFrame
 from models.skeleton import FRAME_RATE
 
-LOWEST_RATE, HIGHEST_RATE = 1.0, 120.0
+MIN_RATE, MAX_RATE = 1.0, 120.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Target:
         """Whether it gets each generated frame as it is, at once."""
         return self.rate == FRAME_RATE
 
-    def datagrams(self, now: Streamed) -> list[bytes]:
+    def datagrams(self, now: OutputFrame) -> list[bytes]:
         """A frame as this receiver wants it."""
         return FORMATS[self.format](now, FRAMES[self.frame])
 
@@ -66,6 +66,6 @@ def _rate(word: str) -> float:
     except ValueError:
         known = ", ".join([*FORMATS, *FRAMES])
         raise ValueError(f"{word[:40]!r}: expected a rate or one of {known}") from None
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise ValueError(f"a rate is {LOWEST_RATE:g} to {HIGHEST_RATE:g} frames a second, not {word[:40]}")
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise ValueError(f"a rate is {MIN_RATE:g} to {MAX_RATE:g} frames a second, not {word[:40]}")
     return rate

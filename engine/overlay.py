@@ -10,7 +10,7 @@ import pygame
 from engine.glow import add_glow
 
 LINE_SHARE = 1 / 34
-"""Height of a line as a share of the picture's smaller side: readable at 3 m on a 2 m wall."""
+"""Height of a line as a share of the frame's smaller side: readable at 3 m on a 2 m wall."""
 
 INK = (236, 238, 242)
 FAINT = (150, 156, 168)
@@ -20,7 +20,7 @@ CAPTION_FADE = 0.6
 
 
 @dataclass(frozen=True)
-class Readings:
+class Overlay:
     """Everything on the overlay.
 
     `emotion`: weights by name, and `levels`: (label, value, most), both as bars; `lines`: (label, value);
@@ -36,7 +36,7 @@ class Readings:
 
 @dataclass(frozen=True)
 class Caption:
-    """A line that is shown for a while; `shown_at` on the clock of the pictures, in seconds."""
+    """A line that is shown for a while; `shown_at` on the clock of the frames, in seconds."""
 
     text: str
     shown_at: float
@@ -48,20 +48,20 @@ class Caption:
         return max(0.0, min(age / CAPTION_FADE, (self.seconds - age) / CAPTION_FADE, 1.0))
 
 
-def draw_readings(surface: pygame.Surface, readings: Readings) -> None:
+def draw_readings(surface: pygame.Surface, overlay_values: Overlay) -> None:
     """Draw the panel into the upper left corner."""
     height = _line_height(surface)
-    label_width = max((_text(label, height, FAINT).get_width() for label in _labels(readings)), default=0)
-    values = [_text(value, height, INK) for _, value in readings.lines]
+    label_width = max((_text(label, height, FAINT).get_width() for label in _labels(overlay_values)), default=0)
+    values = [_text(value, height, INK) for _, value in overlay_values.lines]
     bar_width = 7 * height
     value_width = max([bar_width + 3 * height, *(value.get_width() for value in values)])
     limit = surface.get_width() - 3 * height
-    bars = [(name, weight, f"{100 * weight:.0f} %") for name, weight in readings.emotion]
-    bars += [(name, value / most, f"{value:.2f}") for name, value, most in readings.levels]
-    warnings = [(label, text) for label, text in _warnings(readings) if text]
+    bars = [(name, weight, f"{100 * weight:.0f} %") for name, weight in overlay_values.emotion]
+    bars += [(name, value / most, f"{value:.2f}") for name, value, most in overlay_values.levels]
+    warnings = [(label, text) for label, text in _warnings(overlay_values) if text]
     step = round(height * 1.22)
     width = min(label_width + value_width + 3 * height, limit)
-    rows = len(bars) + len(readings.lines) + 2 * len(warnings)
+    rows = len(bars) + len(overlay_values.lines) + 2 * len(warnings)
     panel = pygame.Surface((width, rows * step + height), pygame.SRCALPHA)
     panel.fill(PANEL)
     x, y = height, height // 2
@@ -71,7 +71,7 @@ def draw_readings(surface: pygame.Surface, readings: Readings) -> None:
         _draw_bar(panel, pygame.Rect(column, y, bar_width, height), share)
         panel.blit(_text(shown, height, INK), (column + bar_width + height // 2, y))
         y += step
-    for (label, _), value in zip(readings.lines, values, strict=True):
+    for (label, _), value in zip(overlay_values.lines, values, strict=True):
         panel.blit(_text(label, height, FAINT), (x, y))
         panel.blit(value, (column, y))
         y += step
@@ -84,12 +84,12 @@ def draw_readings(surface: pygame.Surface, readings: Readings) -> None:
 
 def draw_keys(surface: pygame.Surface, keys: tuple[tuple[str, str], ...]) -> None:
     """Draw the list of keys, (label, meaning) each, on the right: at the top, or on an upright screen at the
-    bottom, where the readings leave room."""
+    bottom, where the overlay_values leave space."""
     height = _line_height(surface)
     labels = [_text(label, height, INK) for label, _ in keys]
     step, column = round(height * 1.3), 2 * height + max(label.get_width() for label in labels)
-    room = surface.get_width() - 3 * height - column
-    meanings = [_text(_shortened(meaning, height, max(room, height)), height, FAINT) for _, meaning in keys]
+    space = surface.get_width() - 3 * height - column
+    meanings = [_text(_shortened(meaning, height, max(space, height)), height, FAINT) for _, meaning in keys]
     width = column + max(meaning.get_width() for meaning in meanings) + height
     panel = pygame.Surface((width, len(keys) * step + height), pygame.SRCALPHA)
     panel.fill(PANEL)
@@ -115,7 +115,7 @@ def draw_label(surface: pygame.Surface, text: str) -> None:
 
 
 def draw_progress(surface: pygame.Surface, text: str, time: float) -> None:
-    """A slowly breathing light and a line under it: the piece is there, the dancer is on the way."""
+    """A slowly breathing light and a line under it: the installation is there, the dancer is on the way."""
     width, height = surface.get_size()
     breath = 0.5 - 0.5 * math.cos(2.0 * math.pi * time / 5.0)
     tint = np.full(3, 12.0 + 19.0 * breath)
@@ -147,13 +147,13 @@ def _draw_bar(panel: pygame.Surface, place: pygame.Rect, share: float) -> None:
         pygame.draw.rect(panel, INK, (rail.x, rail.y, filled, thick), border_radius=thick // 2)
 
 
-def _labels(readings: Readings) -> list[str]:
-    levels = [name for name, _, _ in readings.levels]
-    return [name for name, _ in readings.emotion] + levels + [label for label, _ in readings.lines]
+def _labels(overlay_values: Overlay) -> list[str]:
+    levels = [name for name, _, _ in overlay_values.levels]
+    return [name for name, _ in overlay_values.emotion] + levels + [label for label, _ in overlay_values.lines]
 
 
-def _warnings(readings: Readings) -> list[tuple[str, str]]:
-    return [("last fault", readings.fault or ""), ("lights", readings.mistake or "")]
+def _warnings(overlay_values: Overlay) -> list[tuple[str, str]]:
+    return [("last fault", overlay_values.fault or ""), ("lights", overlay_values.mistake or "")]
 
 
 def _line_height(surface: pygame.Surface) -> int:

@@ -1,4 +1,4 @@
-"""MediaPipe's pose landmarker: a picture in, the landmarks of everybody in it out."""
+"""MediaPipe's pose landmarker: a frame in, the landmarks of everybody in it out."""
 
 import contextlib
 import math
@@ -17,10 +17,10 @@ NUM_POSES = 3
 """The visitor and two others: whoever is not found cannot be told apart."""
 LOOK_AROUND = 0.5
 """Seconds between two looks for others, while one person is in view. Where more people are looked for than
-there are, MediaPipe searches all of every picture, 29 ms on two cores and not 17; and it smooths landmarks only
+there are, MediaPipe searches all of every frame, 29 ms on two cores and not 17; and it smooths landmarks only
 where one is looked for. Whoever comes in and crosses within this time is not known yet."""
-COMPANY = 2.0
-"""Seconds for which everybody is looked for in each picture, after nobody or more than one was seen."""
+MULTI_PERSON_SECONDS = 2.0
+"""Seconds for which everybody is looked for in each frame, after nobody or more than one was seen."""
 
 
 def import_mediapipe() -> tuple[Any, Any, Any]:
@@ -84,7 +84,7 @@ class PoseDetector:
         except BaseException:
             self._of_everybody.close()
             raise
-        self._turns = Turns()
+        self._turns = SearchSchedule()
         self._timestamp = -1
 
     def detect(self, frame: CameraFrame) -> list[BodyLandmarks]:
@@ -122,7 +122,7 @@ class PoseDetector:
             self._of_everybody.close()
 
 
-class Turns:
+class SearchSchedule:
     """When one person is looked for and when everybody. Times are those of the frames, in seconds."""
 
     def __init__(self) -> None:
@@ -143,11 +143,11 @@ class Turns:
         if everybody:
             self._searched_at = time
         if count != 1 or self._company_until == math.inf:
-            self._company_until = time + COMPANY
+            self._company_until = time + MULTI_PERSON_SECONDS
 
 
 def landmarks_of(seen: list[Any], world: list[Any], width: int, height: int) -> BodyLandmarks:
-    """One person; what lies outside the picture was guessed, whatever visibility the network gives it."""
+    """One person; what lies outside the frame was guessed, whatever visibility the network gives it."""
     shares = np.array([(mark.x, mark.y) for mark in seen], dtype=np.float32)
     inside = ((shares >= 0.0) & (shares <= 1.0)).all(axis=1)
     visibility = np.array([mark.visibility or 0.0 for mark in seen], dtype=np.float32)

@@ -56,8 +56,8 @@ ZIP_HEADER_BYTES = 30
 ZIP_PADDING_FIELD = 0xD935
 ZIP_ALIGNMENT = 64
 
-LARGEST_NETWORK = 64 * 2**20
-SMALLEST_NETWORK = 100_000
+MAX_NETWORK = 64 * 2**20
+MIN_NETWORK = 100_000
 CONNECT_TIMEOUT = 5.0
 DOWNLOAD_TIMEOUT = 120.0
 WHEEL_TIMEOUT = 300.0
@@ -122,7 +122,7 @@ def check_bundle(path: Path) -> None:
                 # zipfile unpacks what is compressed in another way without looking how much it is
                 if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise PoseModelError(f"{path}: {name} is compressed in a strange way; {HOW_TO}")
-                if not SMALLEST_NETWORK <= size <= LARGEST_NETWORK:
+                if not MIN_NETWORK <= size <= MAX_NETWORK:
                     raise PoseModelError(f"{path}: {name} has {size} bytes, which cannot be; {HOW_TO}")
                 if bundle.read(name)[4:8] != b"TFL3":
                     raise PoseModelError(f"{path}: {name} is not a TensorFlow Lite network; {HOW_TO}")
@@ -148,7 +148,7 @@ def download_official() -> bytes:
                 parts.append(part)
                 received += len(part)
                 progress.update(len(part))
-                if received > 2 * LARGEST_NETWORK or time.perf_counter() > deadline:
+                if received > 2 * MAX_NETWORK or time.perf_counter() > deadline:
                     raise PoseModelError("the download is too large or too slow")
     return b"".join(parts)
 
@@ -243,7 +243,7 @@ def with_pixel_range(network: bytes) -> bytes:
 
 
 def _pixel_range_metadata(schema: Any, outputs: int) -> bytes:
-    """Metadata of a network with one RGB picture as input and `outputs` plain outputs."""
+    """Metadata of a network with one RGB frame as input and `outputs` plain outputs."""
     import flatbuffers
 
     unit = schema.ProcessUnitT(

@@ -1,4 +1,5 @@
-"""What is seen as MP4, what is danced as NPZ and BVH: written beside the piece, which never waits for it."""
+"""What is seen as MP4, what is danced as NPZ and BVH: written beside the installation, which never waits for
+it."""
 
 from __future__ import annotations
 
@@ -18,37 +19,38 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.faults import Fault
-from engine.statistics import Statistics
+from engine.metrics import Metrics
 from engine.values import DancerFrame
 from models.bvh_writer import write_bvh
 from models.skeleton import FRAME_RATE, JOINTS
 
 if TYPE_CHECKING:
-    import av  # takes a tenth of a second, which the first picture does not have: imported where it is used
+    import av  # takes a tenth of a second, which the first frame does not have: imported where it is used
 
 log = logging.getLogger(__name__)
 
 VIDEO_RATE = 30
 WAITING_PICTURES = 12
-"""Pictures that wait to be encoded at most: at 4K they take 400 MB. One more is left out of the film."""
+"""Frames that wait to be encoded at most: at 4K they take 400 MB. One more is left out of the film."""
 
 LONGEST = 3600.0
 """Seconds after which a recording ends by itself: an operator who forgets it does not fill the disk."""
 
-Picture = tuple[int, NDArray[Any]]
+StageFrame = tuple[int, NDArray[Any]]
 
 
 class Recording:
     """One recording to FILE.mp4, FILE.npz and FILE.bvh; it writes in a thread of its own.
 
-    Whatever fails, a full disk first of all, ends the recording and is a fault; the piece does not notice.
+    Whatever fails, a full disk first of all, ends the recording and is a fault; the installation does not
+    notice.
     """
 
-    def __init__(self, stem: Path, palette: tuple[str, ...], statistics: Statistics) -> None:
+    def __init__(self, stem: Path, palette: tuple[str, ...], metrics: Metrics) -> None:
         self.stem = stem
         self.left_out = 0
-        self._palette, self._statistics = palette, statistics
-        self._pictures: queue.Queue[Picture | None] = queue.Queue(WAITING_PICTURES)
+        self._palette, self._metrics = palette, metrics
+        self._pictures: queue.Queue[StageFrame | None] = queue.Queue(WAITING_PICTURES)
         self._frames: list[DancerFrame] = []
         self._began: float | None = None
         self._newest = -1
@@ -62,7 +64,7 @@ class Recording:
         return not self._ending.is_set()
 
     def see(self, surface: pygame.Surface, now: float) -> None:
-        """Take the picture at a time in seconds, if the film has room for one: 30 a second. Never waits."""
+        """Take the frame at a time in seconds, if the film has room for one: 30 a second. Never waits."""
         self._began = now if self._began is None else self._began
         if now - self._began > LONGEST:
             self._ending.set()
@@ -102,8 +104,8 @@ class Recording:
             log.info("recorded %s (.mp4, .npz, .bvh); %d pictures left out", self.stem, self.left_out)
         except Exception as error:  # whatever fails here must end here
             fault = Fault("recorder", f"the recording ended: {' '.join(str(error).split())}")
-            self._statistics.fault(fault)
-            log.warning("%s; the piece goes on", fault.what)
+            self._metrics.fault(fault)
+            log.warning("%s; the installation goes on", fault.what)
         finally:
             self._ending.set()
             self._frames.clear()
@@ -112,7 +114,7 @@ class Recording:
                     self._pictures.get_nowait()
 
     def _film(self) -> None:
-        """Encode pictures until the end; their size is that of the first."""
+        """Encode frames until the end; their size is that of the first."""
         import av
 
         container: av.container.OutputContainer | None = None
@@ -132,8 +134,8 @@ class Recording:
             if container is not None:
                 container.close()
 
-    def _next(self) -> Picture | None:
-        """The next picture, None once the recording has ended and all are written."""
+    def _next(self) -> StageFrame | None:
+        """The next frame, None once the recording has ended and all are written."""
         while True:
             try:
                 return self._pictures.get(timeout=0.1)
@@ -159,10 +161,10 @@ class Recording:
 
 
 class Recorder:
-    """Starts and ends recordings in a folder, and saves single pictures there."""
+    """Starts and ends recordings in a folder, and saves single frames there."""
 
-    def __init__(self, folder: Path, palette: tuple[str, ...], statistics: Statistics) -> None:
-        self._folder, self._palette, self._statistics = folder, palette, statistics
+    def __init__(self, folder: Path, palette: tuple[str, ...], metrics: Metrics) -> None:
+        self._folder, self._palette, self._metrics = folder, palette, metrics
         self._recording: Recording | None = None
         self._writing: list[Recording] = []
         self._saving: threading.Thread | None = None
@@ -173,16 +175,16 @@ class Recorder:
         return self._recording if self._recording is not None and self._recording.alive else None
 
     def toggle(self) -> None:
-        """Begin to record, or end it; its files are written behind the piece."""
+        """Begin to record, or end it; its files are written behind the installation."""
         running = self.recording
         if running is not None:
             running.end()
         else:
-            self._recording = Recording(self._folder / _stamped("dance"), self._palette, self._statistics)
+            self._recording = Recording(self._folder / _stamped("dance"), self._palette, self._metrics)
             self._writing = [*(one for one in self._writing if one.writing), self._recording]
 
     def save(self, surface: pygame.Surface) -> None:
-        """Save a picture as PNG, behind the piece: pygame would hold everybody up for half a second."""
+        """Save a frame as PNG, behind the installation: pygame would hold everybody up for half a second."""
         if self._saving is not None and self._saving.is_alive():
             log.info("the picture before is still being saved")
             return
@@ -190,14 +192,14 @@ class Recorder:
         self._saving.start()
 
     def _save(self, pixels: NDArray[Any]) -> None:
-        """Write one picture; what fails is a fault."""
+        """Write one frame; what fails is a fault."""
         path = self._folder / f"{_stamped('picture')}.png"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             path.write_bytes(cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR))[1].tobytes())
             log.info("saved %s", path)
         except (OSError, cv2.error) as error:
-            self._statistics.fault(Fault("recorder", f"no picture was saved: {error}"))
+            self._metrics.fault(Fault("recorder", f"no picture was saved: {error}"))
             log.warning("no picture was saved: %s", error)
 
     def close(self, beat: Callable[[], None] = lambda: None, timeout: float = 20.0) -> None:
@@ -215,7 +217,7 @@ class Recorder:
 
 
 class Film:
-    """An MP4 file that is written picture by picture; use as a context manager."""
+    """An MP4 file that is written frame by frame; use as a context manager."""
 
     def __init__(self, path: Path, size: tuple[int, int], rate: int) -> None:
         import av
@@ -225,7 +227,7 @@ class Film:
         self._stream = _add_stream(self._container, *size, rate=rate, quality=24, preset="slow")
 
     def add(self, surface: pygame.Surface) -> None:
-        """Append a picture."""
+        """Append a frame."""
         pixels = _fitted(_copied(surface), self._stream.width, self._stream.height)
         self._container.mux(self._stream.encode(self._encoded(pixels, format="bgra")))
 

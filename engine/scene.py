@@ -9,11 +9,11 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.colours import Light
-from engine.history import History
+from engine.dirty_regions import DirtyRegions
+from engine.emotion_lights import Light
+from engine.mirror_figure import MirrorFigure
+from engine.motion_history import MotionHistory
 from engine.stage_camera import Projection
-from engine.touched import Touched
-from engine.visitor_ghost import Ghost
 
 FULL_SPEED = 3.0
 """Metres per second at which a limb is lit up most."""
@@ -23,7 +23,7 @@ FULL_SPEED = 3.0
 class View:
     """Everything that a scene may draw from.
 
-    `time` in seconds, `seconds` since the picture before; `positions` (17, 3) in metres and `speeds` (17,) in
+    `time` in seconds, `seconds` since the frame before; `positions` (17, 3) in metres and `speeds` (17,) in
     metres per second of the dancer now, `history` of both before; `light` is the emotion's, faded; `projection`
     turns metres into pixels; `ghost` is the visitor's mirror figure, None where nobody is to be seen.
     """
@@ -32,10 +32,10 @@ class View:
     seconds: float
     positions: NDArray[np.float32]
     speeds: NDArray[np.float32]
-    history: History
+    history: MotionHistory
     light: Light
     projection: Projection
-    ghost: Ghost | None = None
+    ghost: MirrorFigure | None = None
 
     @cached_property
     def energies(self) -> NDArray[np.float32]:
@@ -46,8 +46,8 @@ class View:
 class Scene(ABC):
     """One way to show the dance. A new one is a file in engine/scenes and a name in its table.
 
-    What draws says where it did, as a list of pygame.Rect and Spans, so that the next picture restores no more
-    of the room than that; one that says nothing may draw anywhere, and the whole room is restored.
+    What draws says where it did, as a list of pygame.Rect and Spans, so that the next frame restores no more
+    of the backdrop than that; one that says nothing may draw anywhere, and the whole backdrop is restored.
     """
 
     name: ClassVar[str]
@@ -56,19 +56,19 @@ class Scene(ABC):
     shows_visitor: ClassVar[bool] = True
     """Whether the visitor stands in the scene as a faint mirror figure."""
 
-    def draw_behind(self, surface: pygame.Surface, view: View) -> Touched | None:
-        """Draw what needs neither the newest pose nor camera: the view has those of the picture before.
+    def draw_background(self, surface: pygame.Surface, view: View) -> DirtyRegions | None:
+        """Draw what needs neither the newest pose nor camera: the view has those of the frame before.
 
-        What is drawn here does not keep the newest pose waiting. Not called for the first picture and at a cut.
+        What is drawn here does not keep the newest pose waiting. Not called for the first frame and at a cut.
         """
         return []
 
     @abstractmethod
-    def draw(self, surface: pygame.Surface, view: View) -> Touched | None:
-        """Draw onto a 32-bit BGRX surface that shows the room, the visitor and what `draw_behind` drew.
+    def draw(self, surface: pygame.Surface, view: View) -> DirtyRegions | None:
+        """Draw onto a 32-bit BGRX surface that shows the backdrop, the visitor and what `draw_background` drew.
 
         A cut calls `forget` first.
         """
 
     def forget(self) -> None:  # noqa: B027 - most scenes remember nothing
-        """Drop what was kept of earlier pictures: a new dance begins."""
+        """Drop what was kept of earlier frames: a new dance begins."""

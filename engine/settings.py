@@ -16,12 +16,12 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from engine.faults import StartError
-from engine.osc_listener import LOOPBACK_ONLY
-from engine.osc_senders import parse_network
+from engine.osc_server import LOOPBACK_ONLY
 from engine.osc_target import parse_address, parse_target
 from engine.repertoire import DEFAULT_TABLE, RepertoireTable
+from engine.sender_limits import parse_network
 
-LARGEST_SETTINGS_FILE = 2**20
+MAX_SETTINGS_FILE = 2**20
 
 METAVARS = {
     "pose_model": "FILE",
@@ -166,7 +166,7 @@ class Settings(BaseModel):
         None, ge=0.25, le=1, description="share of the screen's pixels per side to draw (default: automatic)"
     )
     frame_rate: int = Field(
-        60, ge=24, le=120, description="pictures a second, 24 to 120; 120 where the screen shows them"
+        60, ge=24, le=120, description="frames per second, 24 to 120; 120 where the screen shows them"
     )
     attract_after: float = Field(
         60,
@@ -177,7 +177,7 @@ class Settings(BaseModel):
     mirror_figure: bool = Field(True, description="show the visitor as a faint mirror figure")
     recordings: Path = Field(Path("recordings"), description="folder for pictures and recordings")
     quit_word: str | None = Field(
-        None, max_length=64, description="the word with which OSC /quit ends the piece"
+        None, max_length=64, description="the word with which OSC /quit ends the installation"
     )
     log: Path | None = Field(None, description="write the log to this file too, at most 6 MiB of it")
     watchdog: float | None = Field(
@@ -231,8 +231,8 @@ def _as_toml(value: object) -> str:
 def read_settings_file(path: Path) -> dict[str, Any]:
     """The values in a TOML file. Raises StartError."""
     try:
-        if path.stat().st_size > LARGEST_SETTINGS_FILE:
-            raise StartError(f"{path}: larger than {LARGEST_SETTINGS_FILE} bytes; expected a small TOML file")
+        if path.stat().st_size > MAX_SETTINGS_FILE:
+            raise StartError(f"{path}: larger than {MAX_SETTINGS_FILE} bytes; expected a small TOML file")
         text = path.read_bytes()
         if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise StartError(f"{path}: saved as UTF-16, as Windows PowerShell does; save it as UTF-8")

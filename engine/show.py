@@ -23,15 +23,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.faults import StartError
 from engine.mailbox import Mailbox
-from engine.operator import MOST_ENERGY, Operator
+from engine.metrics import Metrics
+from engine.operator import MAX_ENERGY, Operator
 from engine.repertoire import RepertoireTable, table_weights
-from engine.room import Room
-from engine.statistics import Statistics
+from engine.service import Service
 from engine.values import DancerFrame
 from models.palette import Palette, Weights
 
-LARGEST_FILE = 2**20
-MOST_CUES = 1_000
+MAX_FILE = 2**20
+MAX_CUES = 1_000
 LONGEST = 24 * 3600.0
 CUES_A_SECOND = 5.0
 PASSES = 8
@@ -50,7 +50,7 @@ class CueEntry(BaseModel):
     emotion: str | Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)] | None = None
     repertoire: RepertoireTable | None = None
     influence: Annotated[float, Field(ge=0, le=1)] | None = None
-    energy: Annotated[float, Field(ge=0, le=MOST_ENERGY)] | None = None
+    energy: Annotated[float, Field(ge=0, le=MAX_ENERGY)] | None = None
 
 
 class ShowFile(BaseModel):
@@ -59,7 +59,7 @@ class ShowFile(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     length: Annotated[float, Field(gt=0, le=LONGEST)] | None = None
-    cue: list[CueEntry] = Field(min_length=1, max_length=MOST_CUES)
+    cue: list[CueEntry] = Field(min_length=1, max_length=MAX_CUES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +152,8 @@ def weights_of(emotion: str | dict[str, float], palette: Palette) -> Weights:
 def read_show(path: Path, palette: Palette) -> Show:
     """The show in a file. Raises StartError, one line."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise StartError(f"--show: {path}: larger than {LARGEST_FILE} bytes; expected a small TOML file")
+        if path.stat().st_size > MAX_FILE:
+            raise StartError(f"--show: {path}: larger than {MAX_FILE} bytes; expected a small TOML file")
         file = ShowFile(**tomllib.loads(path.read_text(encoding="utf-8-sig")))
         return Show.of(file, palette)
     except OSError as error:
@@ -170,15 +170,13 @@ def read_show(path: Path, palette: Palette) -> Show:
         raise StartError(f"--show: {path}: {error}") from None
 
 
-class ShowRoom(Room):
+class ShowService(Service):
     """Plays the show: five times a second it asks the operator for what the moment wants."""
 
     name = "show"
 
-    def __init__(
-        self, show: Show, operator: Operator, statistics: Statistics, frames: Mailbox[DancerFrame]
-    ) -> None:
-        super().__init__(statistics)
+    def __init__(self, show: Show, operator: Operator, metrics: Metrics, frames: Mailbox[DancerFrame]) -> None:
+        super().__init__(metrics)
         self._frames = frames
         self._show, self._operator = show, operator
         self._began: float | None = None
@@ -195,12 +193,12 @@ class ShowRoom(Room):
 
     def play(self, moment: float) -> None:
         """Ask for what a moment in seconds wants."""
-        blend, controls = self._operator.present()
+        blend, controls = self._operator.snapshot()
         emotion = self._at("emotion", moment, blend)
         repertoire = self._at("repertoire", moment, controls.repertoire)
         influence = self._at("influence", moment, np.array([controls.influence], dtype=np.float32))
         energy = self._at("energy", moment, np.array([controls.energy], dtype=np.float32))
-        self._operator.cue(
+        self._operator.show_cue(
             emotion,
             None if influence is None else float(influence[0]),
             None if energy is None else float(energy[0]),

@@ -1,6 +1,6 @@
-"""The stage: one picture, composed from back to front: the room, the visitor's ghost, the scene.
+"""The stage: one frame, composed from back to front: the backdrop, the visitor's ghost, the scene.
 
-What lies behind the dancer can be drawn before the newest pose is there, by the camera of the picture before,
+What lies behind the dancer can be drawn before the newest pose is there, by the camera of the frame before,
 which is slow: that pose is shown sooner.
 """
 
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from engine.backdrop import Backdrop
 from engine.body import embody
 from engine.canvas import check_bgrx
-from engine.colours import Colours, Light, LiveColours
-from engine.facing import Facing
-from engine.figure import paint_ghost
-from engine.history import History
-from engine.overlay import Caption, Readings, draw_caption, draw_keys, draw_progress, draw_readings
+from engine.dirty_regions import DirtyRegions
+from engine.emotion_lights import EmotionLights, Light, LiveColours
+from engine.face_visitor import FaceVisitor
+from engine.mirror_figure import MirrorFigureFollower
+from engine.motion_history import MotionHistory
+from engine.overlay import Caption, Overlay, draw_caption, draw_keys, draw_progress, draw_readings
 from engine.scene import Scene, View
 from engine.scenes import SCENES
+from engine.shading import paint_ghost
 from engine.stage_camera import StageCamera
-from engine.touched import Touched
 from engine.values import Pose
-from engine.visitor_ghost import VisitorGhost
 from models.skeleton import JOINT_COUNT, lengths_of
 
 LIGHT_SECONDS = 0.9
@@ -34,7 +34,7 @@ SPEED_SECONDS = 0.08
 """Time constant over which the speed that lights up limbs is averaged."""
 
 CUT_DISTANCE = 0.7
-"""Metres in one picture that the pelvis cannot move: a new start, so trails and speeds begin again."""
+"""Metres in one frame that the pelvis cannot move: a new start, so trails and speeds begin again."""
 
 SCENE_SECONDS = 0.5
 """Time in which one scene goes dark, and again in which the next one lights up."""
@@ -44,7 +44,7 @@ ATTRACT_SECONDS = 4.0
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class StageFrame:
     """What is to be seen at one moment.
 
     `time` in seconds, monotonic; `positions` (17, 3) in metres, None while no dancer is there yet;
@@ -66,29 +66,29 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class _Behind:
-    """The room is drawn on a surface, in a light, `seconds` after the picture before; and what else lies behind
-    the dancer, at what it `touched`, where there was a `view` of that picture."""
+    """The backdrop is drawn on a surface, in a light, `seconds` after the frame before; and what else lies
+    behind the dancer, at what it `touched`, where there was a `view` of that frame."""
 
     surface: pygame.Surface
     light: Light
     seconds: float
     view: View | None = None
-    touched: Touched | None = field(default_factory=list)
+    touched: DirtyRegions | None = field(default_factory=list)
 
 
 class Stage:
-    """Draws pictures. Its state is what takes time: camera, history, fading lights, speeds, the ghost's fade.
+    """Draws frames. Its state is what takes time: camera, history, fading lights, speeds, the ghost's fade.
 
     `colours` stay as they are; without them the lights are those of the file, whenever it is saved.
     """
 
-    def __init__(self, size: tuple[int, int], colours: Colours | None = None) -> None:
+    def __init__(self, size: tuple[int, int], colours: EmotionLights | None = None) -> None:
         self._live = LiveColours() if colours is None else None
         self._colours = colours or (self._live.colours if self._live else None)
         self._camera = StageCamera()
-        self._history = History()
-        self._ghost = VisitorGhost()
-        self._facing = Facing()
+        self._history = MotionHistory()
+        self._ghost = MirrorFigureFollower()
+        self._facing = FaceVisitor()
         self._backdrop = Backdrop(self._camera.at_rest(size))
         self._scenes: dict[str, Scene] = {}
         self._scene = ""
@@ -96,9 +96,9 @@ class Stage:
         self._waiting = 0.0
         self._fading: Light | None = None
         self._behind: _Behind | None = None
-        self._before: tuple[Picture, View | None] | None = None
-        self._touched: Touched | None = None
-        """where the picture before differs from the room, None where that may be anywhere"""
+        self._before: tuple[StageFrame, View | None] | None = None
+        self._touched: DirtyRegions | None = None
+        """where the frame before differs from the backdrop, None where that may be anywhere"""
         self._speeds = np.zeros(JOINT_COUNT, dtype=np.float32)
         self._last: NDArray[np.float32] | None = None
         self._cut = False
@@ -109,31 +109,31 @@ class Stage:
         """One line about what is wrong in the file of lights, None if nothing is."""
         return None if self._live is None else self._live.mistake
 
-    def draw_behind(self, surface: pygame.Surface, time: float, *, kept: bool = False) -> None:
-        """Draw what lies behind the dancer in the picture of a time: `draw` goes on from there.
+    def draw_background(self, surface: pygame.Surface, time: float, *, kept: bool = False) -> None:
+        """Draw what lies behind the dancer in the frame of a time: `draw` goes on from there.
 
-        Emotion, visitor and camera are those of the picture before; without one nothing is drawn yet. Where
-        the surface is `kept`, it shows that picture and nothing else: of the room only what was drawn over is
+        Emotion, visitor and camera are those of the frame before; without one nothing is drawn yet. Where
+        the surface is `kept`, it shows that frame and nothing else: of the backdrop only what was drawn over is
         restored.
         """
         self._behind = None
         if self._before is not None:
             touched = self._touched if kept else None
-            self._behind = self._draw_behind(surface, replace(self._before[0], time=time), touched)
+            self._behind = self._draw_background(surface, replace(self._before[0], time=time), touched)
 
-    def draw(self, surface: pygame.Surface, picture: Picture) -> None:
-        """Draw a picture onto a 32-bit BGRX surface of any size. Times must not decrease by much. Raises
+    def draw(self, surface: pygame.Surface, picture: StageFrame) -> None:
+        """Draw a frame onto a 32-bit BGRX surface of any size. Times must not decrease by much. Raises
         ValueError for another surface.
 
-        What lies behind the dancer but the room itself is there from the second picture on.
+        What lies behind the dancer but the backdrop itself is there from the second frame on.
         """
         behind, self._behind = self._behind, None
         if behind is None or behind.surface is not surface:
-            behind = self._draw_behind(surface, picture)
+            behind = self._draw_background(surface, picture)
         self._time = picture.time
         positions = self._follow(picture, behind.seconds)
         if self._cut and behind.view is not None:  # what was drawn belongs to the dance before
-            behind = self._draw_behind(surface, picture)
+            behind = self._draw_background(surface, picture)
         self._before = picture, None
         touched = behind.touched
         if positions is not None:
@@ -150,22 +150,22 @@ class Stage:
         self._touched = touched
 
     def draw_words(
-        self, surface: pygame.Surface, readings: Readings | None, keys: tuple[tuple[str, str], ...] = ()
+        self, surface: pygame.Surface, overlay_values: Overlay | None, keys: tuple[tuple[str, str], ...] = ()
     ) -> None:
-        """Draw what the operator reads over the picture: readings, and (label, meaning) of the keys."""
-        if readings is not None or keys:
+        """Draw what the operator reads over the frame: overlay_values, and (label, meaning) of the keys."""
+        if overlay_values is not None or keys:
             self._touched = None
-        if readings is not None:
-            draw_readings(surface, readings)
+        if overlay_values is not None:
+            draw_readings(surface, overlay_values)
         if keys:
             draw_keys(surface, keys)
 
-    def _draw_behind(
-        self, surface: pygame.Surface, picture: Picture, restored: Touched | None = None
+    def _draw_background(
+        self, surface: pygame.Surface, picture: StageFrame, restored: DirtyRegions | None = None
     ) -> _Behind:
-        """The room, and what stands behind the dancer by the camera of the picture before; of the room only
-        what is to be `restored` where that is known."""
-        self._touched = None  # until the picture is drawn
+        """The backdrop, and what stands behind the dancer by the camera of the frame before; of the backdrop
+        only what is to be `restored` where that is known."""
+        self._touched = None  # until the frame is drawn
         check_bgrx(surface)
         size = surface.get_size()
         if self._backdrop.size != size:
@@ -181,19 +181,19 @@ class Stage:
         projection = replace(view.projection, size=size)
         visitor = picture.visitor if picture.mirror and scene.shows_visitor else None
         ghost = self._ghost.follow(visitor, seconds, projection)
-        touched: Touched = []
+        touched: DirtyRegions = []
         if ghost is not None:
             strength = ghost.strength * self._scene_light
             touched = paint_ghost(surface, embody(ghost.positions), projection, dimmed, strength)
         view = replace(
             view, time=picture.time, seconds=seconds, light=dimmed, projection=projection, ghost=ghost
         )
-        more = scene.draw_behind(surface, view)
+        more = scene.draw_background(surface, view)
         return _Behind(surface, light, seconds, view, None if more is None else touched + more)
 
     def _draw_scene(
-        self, surface: pygame.Surface, picture: Picture, positions: NDArray[np.float32], behind: _Behind
-    ) -> tuple[View, Touched | None]:
+        self, surface: pygame.Surface, picture: StageFrame, positions: NDArray[np.float32], behind: _Behind
+    ) -> tuple[View, DirtyRegions | None]:
         scene = self._change_scene(picture.scene, behind.seconds)
         widening = scene.widening * (1.0 + 0.22 * self._waiting)
         projection = self._camera.follow(positions, picture.time, surface.get_size(), widening)
@@ -230,7 +230,7 @@ class Stage:
             self._scenes[self._scene] = SCENES[self._scene]()
         return self._scenes[self._scene]
 
-    def _fade_light(self, picture: Picture, seconds: float) -> Light:
+    def _fade_light(self, picture: StageFrame, seconds: float) -> Light:
         """The light of the emotion, cross-faded; dimmer and breathing slowly while the stage waits."""
         colours = self._colours if self._live is None else self._live.at(picture.time)
         assert colours is not None
@@ -245,7 +245,7 @@ class Stage:
         breath = 0.5 - 0.5 * math.cos(2.0 * math.pi * picture.time / 7.0)
         return self._fading.dimmed(1.0 - self._waiting * (0.42 - 0.28 * breath))
 
-    def _follow(self, picture: Picture, seconds: float) -> NDArray[np.float32] | None:
+    def _follow(self, picture: StageFrame, seconds: float) -> NDArray[np.float32] | None:
         """The positions to draw: the last good ones where these are none; updates the joints' speeds."""
         self._cut = False
         positions = picture.positions

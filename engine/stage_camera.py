@@ -1,8 +1,8 @@
-"""The camera of the stage: perspective, soft following, and the whole figure in the picture whatever it does.
+"""The camera of the stage: perspective, soft following, and the whole figure in the frame whatever it does.
 
 Stage frame as in `models.skeleton`: metres, y up, floor y = 0, +z towards the viewer. The camera looks along
 -z without tilting, so that what stands upright stays upright, and keeps the floor under the dancer at one
-height in the picture: it follows sideways and in depth, and steps back when the figure needs more room.
+height in the frame: it follows sideways and in depth, and steps back when the figure needs more room.
 """
 
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ DISTANCE = 6.0
 
 EYE_HEIGHT = 1.15
 FLOOR_LINE = 0.87
-"""Where the floor under the dancer lies in the picture, as a share of its height from the top."""
+"""Where the floor under the dancer lies in the frame, as a share of its height from the top."""
 
 REST_HEIGHT = 2.3
-"""Metres that the picture is high at the dancer's depth, when the figure needs no more."""
+"""Metres that the frame is high at the dancer's depth, when the figure needs no more."""
 
 REST_WIDTH = 1.5
-"""Metres that the picture is at least wide there: a portrait wall still holds half-open arms."""
+"""Metres that the frame is at least wide there: a portrait wall still holds half-open arms."""
 
 FLESH = 0.24
 """Metres that the body reaches beyond its outermost joint: the head above the skull's base, a hand."""
 
 COMFORT = 0.06
 LIMIT = 0.01
-"""Margins as shares of the picture: wanted by the slow spring, and never fallen short of."""
+"""Margins as shares of the frame: wanted by the slow spring, and never fallen short of."""
 
 FOLLOW_LAG = 0.45
 ZOOM_LAG = 0.6
 CUT = 3.0
-"""Metres in one picture that are no walk but a new start: the camera cuts instead of flying there."""
+"""Metres in one frame that are no walk but a new start: the camera cuts instead of flying there."""
 
 NEAREST = 1.5
 """Metres in front of the lens that are still drawn; anything nearer is pushed back to there."""
@@ -43,7 +43,7 @@ NEAREST = 1.5
 
 @dataclass(frozen=True)
 class Projection:
-    """One camera position: pixels from metres for a picture of `size` (width, height)."""
+    """One camera position: pixels from metres for a frame of `size` (width, height)."""
 
     size: tuple[int, int]
     x: float
@@ -96,7 +96,7 @@ class StageCamera:
     ) -> Projection:
         """Follow finite positions (17, 3) to a time in seconds and return the projection for it.
 
-        `widening` over 1 shows so much more of the room at rest.
+        `widening` over 1 shows so much more of the service at rest.
         """
         rest = _rest_height(size) * widening
         low, high = positions.min(axis=0), positions.max(axis=0)
@@ -126,7 +126,7 @@ def _rest_height(size: tuple[int, int]) -> float:
 def _needed_heights(
     positions: NDArray[np.floating], x: float, z: float, size: tuple[int, int]
 ) -> tuple[float, float]:
-    """Metres that the picture must be high for all joints and their flesh to lie within COMFORT and LIMIT."""
+    """Metres that the frame must be high for all joints and their flesh to lie within COMFORT and LIMIT."""
     nearness = DISTANCE / np.maximum((DISTANCE + z) - positions[:, 2], NEAREST)
     across = float(((np.abs(positions[:, 0] - x) + FLESH) * nearness).max())
     above_eye = float(((positions[:, 1] + (FLESH - EYE_HEIGHT)) * nearness).max())

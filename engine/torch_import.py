@@ -1,6 +1,6 @@
 """One lock around the first import of torch.
 
-Rooms import it in their own threads, because it takes longer than the first picture may; two that begin it at
+Rooms import it in their own threads, because it takes longer than the first frame may; two that begin it at
 once can each see the other's half of it, and fail on a name that is not there yet.
 """
 

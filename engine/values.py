@@ -1,4 +1,4 @@
-"""The values that pass between rooms: immutable, and stamped with the time their camera frame was taken.
+"""The values that pass between services: immutable, and stamped with the time their camera frame was taken.
 
 Times are `time.perf_counter()` seconds: monotonic, and fine enough on every system (`time.monotonic` counts in
 15 ms on Windows before Python 3.13). Positions are (17, 3) float32 metres on the skeleton of
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class CameraFrame:
-    """One picture of a source. `image` is (height, width, 3) uint8 RGB and is never written to."""
+    """One frame of a source. `image` is (height, width, 3) uint8 RGB and is never written to."""
 
     image: NDArray[np.uint8]
     captured_at: float
@@ -24,8 +24,8 @@ class CameraFrame:
 class Pose:
     """Where the visitor is in one camera frame; `present` is False when nobody is there.
 
-    `positions` (17, 3) stand on the floor in front of the camera: +x is right in the picture, +z towards the
-    camera, x = 0 in the middle of the picture. `confidence` (17,) in 0..1 says how far each joint was seen
+    `positions` (17, 3) stand on the floor in front of the camera: +x is right in the frame, +z towards the
+    camera, x = 0 in the middle of the frame. `confidence` (17,) in 0..1 says how far each joint was seen
     rather than held or guessed. When nobody is present both are the last ones known, or None.
     """
 

@@ -1,7 +1,7 @@
-"""The watchdog: a parent process that starts the piece, and starts it again when its heartbeat stops.
+"""The watchdog: a parent process that starts the installation, and starts it again when its heartbeat stops.
 
-The heartbeat comes through the standard output of the piece; when its standard input ends, the piece leaves.
-Both work on every system, and a watchdog that is killed takes the piece with it.
+The heartbeat comes through the standard output of the installation; when its standard input ends, the
+installation leaves. Both work on every system, and a watchdog that is killed takes the installation with it.
 """
 
 import contextlib
@@ -18,28 +18,28 @@ from types import FrameType
 from typing import IO
 
 from engine.heartbeat import BEAT, WATCHED
-from engine.silence import Silence
+from engine.stall_timer import StallTimer
 
 log = logging.getLogger(__name__)
 
 FIRST_BACK_OFF = 1.0
-LONGEST_BACK_OFF = 60.0
+MAX_BACK_OFF = 60.0
 HEALTHY_AFTER = 120.0
 """A piece that has run this many seconds is started again with the shortest back-off."""
-MOST_RESTARTS = 30
+MAX_RESTARTS = 30
 """Restarts within an hour; what is more waits until the hour is over."""
 HOUR = 3600.0
-LONGEST_START = 120.0
+MAX_START = 120.0
 """Seconds that the first heartbeat may take."""
 LEAVING = 1.7
-LONGEST_LEAVING = 25.0
-"""Seconds that the piece has to leave before it is killed."""
+MAX_LEAVING = 25.0
+"""Seconds that the installation has to leave before it is killed."""
 LOOK_EVERY = 0.1
 QUIT, WRONG_SETTING = 0, 2
-"""Exit statuses of the piece: somebody quit; something given at the start will not do."""
+"""Exit statuses of the installation: somebody quit; something given at the start will not do."""
 KILLED_WITHIN = 10.0
 """Seconds that the system may take to end what was killed; what hangs in a driver may stay for ever."""
-LONGEST_LINE = 4096
+MAX_LINE = 4096
 
 
 class Watchdog:
@@ -49,11 +49,12 @@ class Watchdog:
         self._command, self._patience = list(command), patience
         self._leaving = threading.Event()
         self._beats = 0
-        self.restarts: deque[float] = deque(maxlen=MOST_RESTARTS)
+        self.restarts: deque[float] = deque(maxlen=MAX_RESTARTS)
         """monotonic times of the newest restarts"""
 
     def run(self) -> int:
-        """Watch until the piece ends well or somebody sends SIGINT or SIGTERM; the exit status of the piece."""
+        """Watch until the installation ends well or somebody sends SIGINT or SIGTERM; the exit status of the
+        installation."""
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self._leave) for number in numbers}
         try:
@@ -63,7 +64,7 @@ class Watchdog:
                 signal.signal(number, handler)
 
     def leave(self) -> None:
-        """End the piece, then `run`."""
+        """End the installation, then `run`."""
         self._leaving.set()
 
     def _leave(self, number: int, frame: FrameType | None) -> None:
@@ -81,72 +82,75 @@ class Watchdog:
             if self._leaving.is_set() or status == QUIT or (status == WRONG_SETTING and not has_worked):
                 return max(status, 0)
             wait = max(back_off, self._until_allowed(now))
-            log.warning("the piece ended with status %d; starting it again in %.0f s", status, wait)
+            log.warning("the installation ended with status %d; starting it again in %.0f s", status, wait)
             if self._leaving.wait(wait):
                 return 0
             self.restarts.append(time.perf_counter())
-            back_off = min(2 * back_off, LONGEST_BACK_OFF)
+            back_off = min(2 * back_off, MAX_BACK_OFF)
 
     def _until_allowed(self, now: float) -> float:
-        """Seconds until one more restart is within `MOST_RESTARTS` an hour."""
-        if len(self.restarts) < MOST_RESTARTS:
+        """Seconds until one more restart is within `MAX_RESTARTS` an hour."""
+        if len(self.restarts) < MAX_RESTARTS:
             return 0.0
         return max(self.restarts[0] + HOUR - now, 0.0)
 
     def _watch(self) -> int:
-        """Start the piece once and watch it; its exit status, negative or 1 where it was killed."""
-        self._beats, silence = 0, Silence()
+        """Start the installation once and watch it; its exit status, negative or 1 where it was killed."""
+        self._beats, silence = 0, StallTimer()
         try:
-            piece = subprocess.Popen(
+            child = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                # without one of our own, as under pythonw, the piece would get one that nobody reads
+                # without one of our own, as under pythonw, the installation would get one that nobody reads
                 stderr=subprocess.DEVNULL if sys.stderr is None else None,
                 env={**os.environ, WATCHED: "1"},
             )
         except OSError as error:
-            log.error("the piece cannot be started: %s", error)
+            log.error("the installation cannot be started: %s", error)
             return 1
-        assert piece.stdin is not None and piece.stdout is not None
-        threading.Thread(target=self._listen, args=(piece.stdout,), daemon=True).start()
+        assert child.stdin is not None and child.stdout is not None
+        threading.Thread(target=self._listen, args=(child.stdout,), daemon=True).start()
         try:
-            while (status := piece.poll()) is None:
-                patience = self._patience if self._beats else LONGEST_START
+            while (status := child.poll()) is None:
+                patience = self._patience if self._beats else MAX_START
                 if self._leaving.wait(LOOK_EVERY):
-                    return self._end(piece)
+                    return self._end(child)
                 if silence.since(self._beats, time.perf_counter()) > patience:
-                    log.warning("no heartbeat for %g s; killing the piece", patience)
-                    return _kill(piece)
+                    log.warning("no heartbeat for %g s; killing the installation", patience)
+                    return _kill(child)
             return status
         finally:
-            piece.stdin.close()
+            child.stdin.close()
 
-    def _end(self, piece: subprocess.Popen[bytes]) -> int:
-        """Let the piece leave by itself, and kill it if it does not: while it beats, it writes a recording."""
-        assert piece.stdin is not None
-        piece.stdin.close()
-        beats, leave_by = -1, time.perf_counter() + LONGEST_LEAVING
+    def _end(self, child: subprocess.Popen[bytes]) -> int:
+        """Let the installation leave by itself, and kill it if it does not: while it beats, it writes a
+        recording."""
+        assert child.stdin is not None
+        child.stdin.close()
+        beats, leave_by = -1, time.perf_counter() + MAX_LEAVING
         while beats != self._beats and time.perf_counter() < leave_by:
             beats = self._beats
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return piece.wait(LEAVING)
-        log.warning("the piece does not leave; killing it")
-        return _kill(piece)
+                return child.wait(LEAVING)
+        log.warning("the installation does not leave; killing it")
+        return _kill(child)
 
     def _listen(self, output: IO[bytes]) -> None:
         """Count heartbeats; whatever else comes on standard output goes no further."""
         with output:
-            while line := output.readline(LONGEST_LINE):
+            while line := output.readline(MAX_LINE):
                 if line.startswith(BEAT):
                     self._beats += 1
 
 
-def _kill(piece: subprocess.Popen[bytes]) -> int:
+def _kill(child: subprocess.Popen[bytes]) -> int:
     """End it the hard way; 1."""
-    piece.kill()
+    child.kill()
     try:
-        piece.wait(KILLED_WITHIN)
+        child.wait(KILLED_WITHIN)
     except subprocess.TimeoutExpired:
-        log.error("the piece cannot be killed; it hangs in the system, and another one is started beside it")
+        log.error(
+            "the installation cannot be killed; it hangs in the system, and another one is started beside it"
+        )
     return 1

@@ -1,4 +1,4 @@
-"""The window: owns pygame's display, the pace of the pictures and the keys. It knows nothing of the dancer."""
+"""The window: owns pygame's display, the pace of the frames and the keys. It knows nothing of the dancer."""
 
 import logging
 import os
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 import pygame
 
 from engine.canvas import AutomaticScale, canvas_size, is_bgrx, show
+from engine.fault_tracker import FaultTracker
 from engine.faults import TemporaryFault
+from engine.frame_pacer import FramePacer
 from engine.keys import key_for
-from engine.pacing import Pacer
+from engine.metrics import Metrics
 from engine.rate_limited_log import OFTEN, SELDOM, RateLimitedLog
-from engine.statistics import Statistics
-from engine.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
 RATE = 60.0
-"""Pictures per second."""
+"""Frames per second."""
 
-OPEN_AGAIN, LONGEST_OPEN_AGAIN = 0.5, 30.0
+OPEN_AGAIN, MAX_OPEN_AGAIN = 0.5, 30.0
 """Seconds between attempts to open a window whose screen was lost, doubling from the first to the second: SDL's
 libraries may complain on standard error at each of them."""
 
@@ -29,17 +29,17 @@ LOOK_AT_SCREEN = 2.0
 """Seconds between two looks whether the screen still has the size that it had, in full screen."""
 
 SCREEN_WAITS, NOTHING_WAITS = 0.002, 0.0005
-"""Seconds for which showing a picture waits, on average, where it waits for the screen, and where not."""
+"""Seconds for which showing a frame waits, on average, where it waits for the screen, and where not."""
 
 NO_SCREEN = ("dummy", "offscreen")
 """Drivers that SDL may fall back to by itself and that nobody sees."""
 
 Draw = Callable[[pygame.Surface, float], float | None]
-"""Draws the whole picture that is to be shown at a `time.perf_counter()` time, which is as even as the screen,
+"""Draws the whole frame that is to be shown at a `time.perf_counter()` time, which is as even as the screen,
 whenever each is begun; says by how many seconds later the next ones had better begin."""
 Prepare = Callable[[pygame.Surface, float, bool], float | None]
-"""Draws what can be drawn of that picture before the newest is there; told whether the surface still shows the
-picture before."""
+"""Draws what can be drawn of that frame before the newest is there; told whether the surface still shows the
+frame before."""
 AwaitNew = Callable[[float], None]
 """Waits at most so many seconds for something new that is about to come."""
 OnAction = Callable[[str, int | None], None]
@@ -51,11 +51,11 @@ class NoDisplay(TemporaryFault):
 
 @dataclass(frozen=True)
 class Screen:
-    """How the picture is shown.
+    """How the frame is shown.
 
     `size`: the window's, in pixels. `display` counts screens from 0. `scale`: the share of the screen's pixels
-    per side that is drawn, None to choose it by the frame rate. `rotate` turns the picture clockwise by 0, 90,
-    180 or 270 degrees for a screen that hangs the other way. `rate`: pictures per second.
+    per side that is drawn, None to choose it by the frame rate. `rotate` turns the frame clockwise by 0, 90,
+    180 or 270 degrees for a screen that hangs the other way. `rate`: frames per second.
     """
 
     size: tuple[int, int] = (1280, 720)
@@ -69,20 +69,20 @@ class Screen:
 
 
 class Window:
-    """A window, full screen, or a picture that nobody sees.
+    """A window, full screen, or a frame that nobody sees.
 
-    Raises NoDisplay if it cannot be opened, unless it is `patient`: then the picture is drawn unseen until it
+    Raises NoDisplay if it cannot be opened, unless it is `patient`: then the frame is drawn unseen until it
     can. Use from one thread only, the main thread.
     """
 
-    def __init__(self, screen: Screen, *, title: str, statistics: Statistics, patient: bool = False) -> None:
+    def __init__(self, screen: Screen, *, title: str, metrics: Metrics, patient: bool = False) -> None:
         self._screen, self._title = screen, title
         self.headless = screen.headless
         self.fullscreen = (screen.fullscreen or screen.kiosk) and not screen.headless
         self._windowed_size = screen.size
-        self._statistics = statistics
+        self._metrics = metrics
         self._quit = self._kept = False
-        self._drawing, self._showing = Trouble("render", statistics), Trouble("display", statistics)
+        self._drawing, self._showing = FaultTracker("render", metrics), FaultTracker("display", metrics)
         self._complaint = RateLimitedLog(log, OFTEN, SELDOM)
         self._lost_at: float | None = None
         self._open_again = OPEN_AGAIN
@@ -92,14 +92,14 @@ class Window:
         """seconds, a running mean"""
         self._screen_says_when = False
         self.began_at = self.shown_at = 0.0
-        """when the newest picture was begun, and when one was on the screen"""
+        """when the newest frame was begun, and when one was on the screen"""
         self._automatic = AutomaticScale(1.0 / screen.rate, screen.scale)
         if screen.headless:
             os.environ["SDL_VIDEODRIVER"] = "dummy"
-        # the piece keeps the screen awake, and a picture enlarged by the graphics card is smooth
+        # the installation keeps the screen awake, and a frame enlarged by the graphics card is smooth
         os.environ.setdefault("SDL_VIDEO_ALLOW_SCREENSAVER", "0")
         os.environ.setdefault("SDL_RENDER_SCALE_QUALITY", "linear")
-        # a gallery's second screen may take the focus; the piece stays up
+        # a gallery's second screen may take the focus; the installation stays up
         os.environ.setdefault("SDL_VIDEO_MINIMIZE_ON_FOCUS_LOSS", "0")
         try:
             pygame.display.quit()
@@ -115,7 +115,7 @@ class Window:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the picture that is drawn, in pixels."""
+        """(width, height) of the frame that is drawn, in pixels."""
         return self.canvas.get_size()
 
     @property
@@ -137,14 +137,14 @@ class Window:
         prepare: Prepare | None = None,
         await_new: AwaitNew | None = None,
     ) -> None:
-        """Show pictures at the screen's rate until somebody quits or `should_stop` says so.
+        """Show frames at the screen's rate until somebody quits or `should_stop` says so.
 
         Whatever `draw` raises is recorded as a fault and the loop goes on. `on_action(action, argument)` gets
-        what `keys.KEYS` says. Whatever the display refuses is a fault too: the picture is drawn unseen until
-        the window can be opened again. `prepare` is called as soon as the picture before is shown, `draw` as
+        what `keys.KEYS` says. Whatever the display refuses is a fault too: the frame is drawn unseen until
+        the window can be opened again. `prepare` is called as soon as the frame before is shown, `draw` as
         late as the slowest of the last ones allows, or later where `await_new` has something to wait for.
         """
-        pacer = Pacer(self._screen.rate)
+        pacer = FramePacer(self._screen.rate)
         shown_at: float | None = None
         while not (self._quit or should_stop()):
             if self._lost_at is None:
@@ -155,20 +155,20 @@ class Window:
                 self._find_again()
             self._follow_screen()
             now = time.perf_counter()
-            self._statistics.count("render.frames")
+            self._metrics.count("render.frames")
             if shown_at is not None:
-                self._statistics.duration("render.frame", now - shown_at)
+                self._metrics.duration("render.frame", now - shown_at)
             shown_at = now
 
     def _show_one(
         self,
         draw: Draw,
         on_action: OnAction,
-        pacer: Pacer,
+        pacer: FramePacer,
         prepare: Prepare | None,
         await_new: AwaitNew | None,
     ) -> None:
-        """One picture, from the keys to the screen."""
+        """One frame, from the keys to the screen."""
         try:
             self._handle_events(on_action)
             began = time.perf_counter()
@@ -178,7 +178,7 @@ class Window:
             prepared = time.perf_counter() - began
             pacer.begin(await_new)
             move = self._draw(draw, due, well)
-            if move is None:  # the picture before stays
+            if move is None:  # the frame before stays
                 pacer.wait()
                 return
             if self.canvas is not self.surface:
@@ -195,11 +195,11 @@ class Window:
                 pacer.move(move)
             pacer.wait()
             self._flip()
-        except Exception as error:  # whatever SDL, or what enlarges the picture, may think of
+        except Exception as error:  # whatever SDL, or what enlarges the frame, may think of
             self._lose(error)
 
     def _flip(self) -> None:
-        """Show the picture; note how long that waits, as for a screen, beside the work that it is."""
+        """Show the frame; note how long that waits, as for a screen, beside the work that it is."""
         began, worked = time.perf_counter(), time.thread_time()
         pygame.display.flip()
         self.shown_at = time.perf_counter()
@@ -211,7 +211,7 @@ class Window:
     def _lose(self, error: Exception) -> None:
         """The display is gone: draw where nobody sees it."""
         what = str(error) if isinstance(error, NoDisplay) else f"the display is lost: {error}"
-        if self._showing.begins(what):
+        if self._showing.raised(what):
             self._complaint.warning("%s; running headless until there is one, OSC goes on", what)
         self._lost_at = time.perf_counter()
         self.canvas, self._kept = pygame.Surface(self._windowed_size, 0, 32), False
@@ -229,10 +229,10 @@ class Window:
             self._open()
         except Exception:
             self._lost_at = time.perf_counter()
-            self._open_again = min(2 * self._open_again, LONGEST_OPEN_AGAIN)
+            self._open_again = min(2 * self._open_again, MAX_OPEN_AGAIN)
             return
         self._lost_at, self._open_again = None, OPEN_AGAIN
-        self._showing.ends()
+        self._showing.cleared()
         log.info("the display is there again")
 
     def toggle_fullscreen(self) -> None:
@@ -334,13 +334,13 @@ class Window:
             log.exception("the key for %s did nothing", action)
 
     def _draw(self, draw: Draw, due: float, well: bool = True) -> float | None:
-        """What `draw` says of the picture that is due at a time, None where it failed. A fault is over where
+        """What `draw` says of the frame that is due at a time, None where it failed. A fault is over where
         this goes `well`, as what came before it did."""
         self.began_at = time.perf_counter()
         move = self._try(lambda: draw(self.canvas, due))
         self._kept = move is not None
         if move is not None and well:
-            self._drawing.ends()
+            self._drawing.cleared()
         return move
 
     def _try(self, draw: Callable[[], float | None]) -> float | None:
@@ -348,6 +348,6 @@ class Window:
         try:
             return draw() or 0.0
         except Exception as error:
-            if self._drawing.begins(f"{type(error).__name__}: {error}"):
+            if self._drawing.raised(f"{type(error).__name__}: {error}"):
                 self._complaint.warning("a picture could not be drawn", exc_info=True)
             return None

@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-LARGEST_NPZ = 320 * 2**20
+MAX_NPZ = 320 * 2**20
 """Bytes of a file, and of all that it unpacks to: more than 13 hours of dance, or of clips a bit more than
 MAX_FRAMES; reading any file, however hostile, takes less than 1 GB of memory."""
-LARGEST_HEADER = 2**14
+MAX_HEADER = 2**14
 """Bytes from an array's beginning in which numpy finds its header, of 10,000 at most."""
-LARGEST_ITEM = 2**16
+MAX_ITEM = 2**16
 """Bytes of one number or one text."""
-LARGEST_DIRECTORY = 2**20
+MAX_DIRECTORY = 2**20
 """Bytes of a zip's directory, which takes ten times that once it is read; an npz file has a dozen entries."""
-LARGEST_TENSOR_LIST = 2**20
+MAX_TENSOR_LIST = 2**20
 """Bytes of the header of a safetensors file, which names every tensor in a hundred or so."""
 
 
@@ -50,7 +50,7 @@ def check_tensors(path: Path, largest: int) -> None:
     size = check_size(path, largest)
     with path.open("rb") as file:
         head = file.read(8)
-    if len(head) < 8 or not 0 < struct.unpack("<Q", head)[0] <= min(size - 8, LARGEST_TENSOR_LIST):
+    if len(head) < 8 or not 0 < struct.unpack("<Q", head)[0] <= min(size - 8, MAX_TENSOR_LIST):
         raise ValueError(f"no safetensors, or cut short at {size} bytes")
 
 
@@ -58,7 +58,7 @@ class _SmallReads(io.BufferedReader):
     """A file that gives little at once: zipfile reads a zip's directory, however long it says it is, in one."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > LARGEST_DIRECTORY:
+        if size is not None and size > MAX_DIRECTORY:
             raise ValueError("more in one piece than an npz file has")
         return super().read(size)
 
@@ -67,14 +67,14 @@ class _SmallReads(io.BufferedReader):
 def open_npz(path: str | Path) -> Iterator[zipfile.ZipFile]:
     """An npz file, for `array_header` and `read_array`.
 
-    Raises ValueError for one that is larger than LARGEST_NPZ or unpacks to more, OSError, and on damaged bytes
+    Raises ValueError for one that is larger than MAX_NPZ or unpacks to more, OSError, and on damaged bytes
     nearly everything that zipfile can.
     """
-    check_size(path, LARGEST_NPZ)
+    check_size(path, MAX_NPZ)
     with _SmallReads(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > LARGEST_NPZ:
-            raise ValueError(f"unpacks to {unpacked >> 20} MiB, of at most {LARGEST_NPZ >> 20} MiB in all")
+        if unpacked > MAX_NPZ:
+            raise ValueError(f"unpacks to {unpacked >> 20} MiB, of at most {MAX_NPZ >> 20} MiB in all")
         for member in archive.infolist():
             # zipfile takes the whole of what the other methods give before it looks how much that is
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -95,14 +95,14 @@ def array_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], 
     if not has_array(archive, name):
         raise ValueError(f"there is no array {name!r}")
     with archive.open(f"{name}.npy") as member:
-        head = io.BytesIO(member.read(LARGEST_HEADER))
+        head = io.BytesIO(member.read(MAX_HEADER))
     read_header = (
         np.lib.format.read_array_header_1_0
         if np.lib.format.read_magic(head) == (1, 0)
         else np.lib.format.read_array_header_2_0
     )
     shape, _, dtype = read_header(head)
-    if dtype.kind not in "biufU" or not 0 < dtype.itemsize <= LARGEST_ITEM:
+    if dtype.kind not in "biufU" or not 0 < dtype.itemsize <= MAX_ITEM:
         raise ValueError(f"{name!r} holds {dtype}, neither numbers nor text")
     if min(shape, default=1) < 1:
         raise ValueError(f"{name!r} is empty, {shape}")

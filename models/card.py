@@ -14,7 +14,7 @@ from models.bounded_files import read_text
 from models.palette import Palette
 
 FORMAT = "emotion-dancer-5"
-LARGEST_CARD = 2**20
+MAX_CARD = 2**20
 
 
 class CheckpointError(ValueError):
@@ -73,7 +73,7 @@ def read_card(checkpoint: Path) -> dict[str, Any]:
             f"{checkpoint}: a folder; a checkpoint is NAME.safetensors with NAME.json beside it"
         )
     try:
-        card = json.loads(read_text(path, LARGEST_CARD))
+        card = json.loads(read_text(path, MAX_CARD))
     except FileNotFoundError:
         raise CheckpointError(
             f"{path}: no such file; a checkpoint is NAME.safetensors with its card NAME.json beside it"

@@ -23,7 +23,7 @@ from models.palette import Palette
 from models.restyling import Restyling
 from models.skeleton import FloatArray
 
-LARGEST_FILE = 512 * 2**20
+MAX_FILE = 512 * 2**20
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _config_from_card(values: Any) -> NetworkConfig:
 
 def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
-        check_tensors(path, LARGEST_FILE)
+        check_tensors(path, MAX_FILE)
         return load_file(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file; give one with --checkpoint or train one") from None

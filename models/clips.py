@@ -25,10 +25,10 @@ MAX_CLIPS = 200_000
 OFFSET_UNIT = 1e-4
 """Metres per unit of `offsets`."""
 
-FARTHEST_JOINT = np.iinfo(np.int16).max * OFFSET_UNIT
+MAX_JOINT = np.iinfo(np.int16).max * OFFSET_UNIT
 """Metres along each axis from the pelvis that `offsets` can hold."""
 
-FARTHEST_PELVIS = 1e4
+MAX_PELVIS = 1e4
 """Metres along each axis from the origin; farther away float32 is coarser than a millimetre."""
 
 PALETTE_LABELS = {
@@ -239,8 +239,8 @@ def _check_values(path: str | Path, arrays: dict[str, NDArray]) -> None:
         raise ClipsError(f"{path}: expected 'joints' and 'parents' to be those of models/skeleton.py")
     if float(arrays["fps"]) != FRAME_RATE:
         raise ClipsError(f"{path}: expected 'fps' to be {FRAME_RATE}, found {float(arrays['fps']):g}")
-    if not (np.abs(arrays["pelvis"]) <= FARTHEST_PELVIS).all():
-        raise ClipsError(f"{path}: expected 'pelvis' to hold metres up to {FARTHEST_PELVIS:g} on each axis")
+    if not (np.abs(arrays["pelvis"]) <= MAX_PELVIS).all():
+        raise ClipsError(f"{path}: expected 'pelvis' to hold metres up to {MAX_PELVIS:g} on each axis")
     _check_starts(path, arrays["starts"], len(arrays["pelvis"]))
 
 
@@ -260,15 +260,13 @@ def _check_clips(path: str | Path, clips: Clips, positions: FloatArray) -> None:
         raise ClipsError(f"{path}: expected 1 to {MAX_CLIPS} clips with 1 to {MAX_FRAMES} frames in all")
     if positions.shape[1:] != (JOINT_COUNT, 3):
         raise ClipsError(f"{path}: expected positions (N, {JOINT_COUNT}, 3), found {positions.shape}")
-    if not (np.abs(positions) <= FARTHEST_PELVIS).all():
-        raise ClipsError(f"{path}: expected positions in metres up to {FARTHEST_PELVIS:g} on each axis")
+    if not (np.abs(positions) <= MAX_PELVIS).all():
+        raise ClipsError(f"{path}: expected positions in metres up to {MAX_PELVIS:g} on each axis")
     counts = {len(clips.starts) - 1, len(clips.datasets), len(clips.contents), len(clips.styles)}
     if counts != {len(clips)}:
         raise ClipsError(
             f"{path}: expected a start, data set, content and style for each of {len(clips)} clips"
         )
     _check_starts(path, np.asarray(clips.starts), len(positions))
-    if farthest_joint(positions) > FARTHEST_JOINT:
-        raise ClipsError(
-            f"{path}: expected every joint within {FARTHEST_JOINT:.2f} m of the pelvis on each axis"
-        )
+    if farthest_joint(positions) > MAX_JOINT:
+        raise ClipsError(f"{path}: expected every joint within {MAX_JOINT:.2f} m of the pelvis on each axis")

@@ -204,7 +204,7 @@ def measure_dances(rollouts: Rollouts, acts: Rollouts, reference: DanceReference
         "real_precision",
         "real_recall",
         "back_turned",
-        "longest_back_s",
+        "max_back_s",
         "longest_frozen_s",
         "copied_share",
         "repetition_share",
@@ -233,7 +233,7 @@ def measure_dances(rollouts: Rollouts, acts: Rollouts, reference: DanceReference
         _cover(figures, emotion, own, reference)
         backs = [measures.back_turned(dance) for dance in own]
         figures["back_turned"][emotion] = np.mean(np.concatenate(backs))
-        figures["longest_back_s"][emotion] = max(measures.longest_run(back) for back in backs)
+        figures["max_back_s"][emotion] = max(measures.longest_run(back) for back in backs)
         figures["longest_frozen_s"][emotion] = max(measures.longest_frozen(dance) for dance in own)
         figures["copied_share"][emotion] = _mean([reference.copies.copied_share(dance) for dance in own])
         figures["repetition_share"][emotion] = _mean([measures.repetition_share(dance) for dance in own])
@@ -276,7 +276,7 @@ def dance_criteria(report: DanceReport) -> list[Criterion]:
         least = int(np.nanargmin(values))
         return f"{np.nanmean(values):{form}} mean, {values[least]:{form}} {report.emotions[least]}"
 
-    back, longest = float(np.nanmean(made["back_turned"])), float(np.nanmax(made["longest_back_s"]))
+    back, longest = float(np.nanmean(made["back_turned"])), float(np.nanmax(made["max_back_s"]))
     return [
         Criterion(
             "dance share",

@@ -21,18 +21,18 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from models.bounded_files import check_tensors, read_text
-from models.card import LARGEST_CARD
+from models.card import MAX_CARD
 from models.clips import PALETTE_LABELS, Clips
 from models.features import FEATURE_SIZE, POSE_SIZE, mirror_features, positions_to_features
-from models.palette import LONGEST_NAME, MOST_ENTRIES
+from models.palette import MAX_ENTRIES, MAX_NAME
 from models.skeleton import FRAME_RATE, FloatArray
 
 LONG, SHORT = 2 * FRAME_RATE, FRAME_RATE
 """Frames of the longest and the shortest window."""
 FEATURES = 64
 MAX_CLASSIFIER_BYTES = 64 * 2**20
-"""Bytes of the tensors; a classifier of MOST_WIDTH takes 50 MB."""
-MOST_WIDTH = 1024
+"""Bytes of the tensors; a classifier of MAX_WIDTH takes 50 MB."""
+MAX_WIDTH = 1024
 INPUTS = FEATURE_SIZE + POSE_SIZE
 
 
@@ -217,7 +217,7 @@ def save_classifier(path: Path, emotion_classifier: EmotionClassifier, config: C
 def load_classifier(path: Path, emotions: Sequence[str]) -> EmotionClassifier:
     """Read what `save_judge` wrote. Raises ClassifierError."""
     try:
-        card = json.loads(read_text(path.with_suffix(".json"), LARGEST_CARD))
+        card = json.loads(read_text(path.with_suffix(".json"), MAX_CARD))
         emotion_classifier = _untrained(card["emotions"], ClassifierConfig(**card["config"]))
         check_tensors(path, MAX_CLASSIFIER_BYTES)
         emotion_classifier.load_state_dict(load_file(path))
@@ -240,13 +240,13 @@ def load_classifier(path: Path, emotions: Sequence[str]) -> EmotionClassifier:
 
 def _untrained(emotions: Any, config: ClassifierConfig) -> EmotionClassifier:
     """The classifier that a card speaks of, bounded in size. Raises ValueError."""
-    if not isinstance(emotions, list) or not 1 <= len(emotions) <= MOST_ENTRIES:
-        raise ValueError(f"emotions should be a list of 1 to {MOST_ENTRIES} names")
+    if not isinstance(emotions, list) or not 1 <= len(emotions) <= MAX_ENTRIES:
+        raise ValueError(f"emotions should be a list of 1 to {MAX_ENTRIES} names")
     for name in emotions:
-        if not isinstance(name, str) or not name.isprintable() or len(name) > LONGEST_NAME:
-            raise ValueError(f"an emotion should be a name of at most {LONGEST_NAME} characters")
-    if type(config.width) is not int or not 1 <= config.width <= MOST_WIDTH:
-        raise ValueError(f"width should be a whole number from 1 to {MOST_WIDTH}")
+        if not isinstance(name, str) or not name.isprintable() or len(name) > MAX_NAME:
+            raise ValueError(f"an emotion should be a name of at most {MAX_NAME} characters")
+    if type(config.width) is not int or not 1 <= config.width <= MAX_WIDTH:
+        raise ValueError(f"width should be a whole number from 1 to {MAX_WIDTH}")
     return EmotionClassifier(emotions, config.width, config.dropout)
 
 

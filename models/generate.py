@@ -25,9 +25,9 @@ from models.kinds import DEFAULT_REPERTOIRE, KINDS, repertoire_of
 from models.palette import Palette
 from models.skeleton import FRAME_RATE, JOINT_COUNT, JOINTS, FloatArray
 
-MOST_FRAMES = 20_000_000
+MAX_FRAMES = 20_000_000
 """Dancers x frames of one call: 4 GB of positions."""
-LONGEST_PROMPT = 3 * FRAME_RATE
+MAX_PROMPT = 3 * FRAME_RATE
 """Frames of a prompt that are used, the last ones."""
 
 
@@ -97,7 +97,7 @@ def dance(
 def read_prompts(path: Path) -> list[FloatArray]:
     """The last features (T, 52) of each movement in a file of this program or of clips. Raises
     GenerateError."""
-    return [positions_to_features(movement[-LONGEST_PROMPT:]) for movement in read_movements(path)]
+    return [positions_to_features(movement[-MAX_PROMPT:]) for movement in read_movements(path)]
 
 
 def read_movements(path: Path) -> list[FloatArray]:
@@ -214,8 +214,8 @@ def generate(options: argparse.Namespace) -> None:
     repertoire = repertoire_of(options.repertoire)
     checkpoint = read_checkpoint(options.checkpoint, options.device)
     names = emotion_names(options.emotion, checkpoint.palette)
-    if len(names) * options.count * frames > MOST_FRAMES:
-        raise GenerateError(f"more than {MOST_FRAMES} frames in all; ask for less at once")
+    if len(names) * options.count * frames > MAX_FRAMES:
+        raise GenerateError(f"more than {MAX_FRAMES} frames in all; ask for less at once")
     emotions, weights = schedule(names, checkpoint.palette, frames, options.switch_every)
     emotions = [emotion for emotion in emotions for _ in range(options.count)]
     weights = np.repeat(weights, options.count, axis=0)

@@ -56,7 +56,7 @@ def _metres_moved() -> FloatArray:
 
 
 METRES_MOVED = _metres_moved()
-SMALLEST_DEVIATION = 1e-5
+MIN_DEVIATION = 1e-5
 """Metres under which a component counts as no movement; it is only met in movement made by code."""
 
 
@@ -151,7 +151,7 @@ class MotionSpace(nn.Module):
         variances, vectors = np.linalg.eigh(np.cov(flat - mean, rowvar=False))
         order = np.argsort(variances)[::-1][: self.target_count]
         self.plan_mean.copy_(torch.from_numpy(mean))
-        deviations = np.sqrt(np.maximum(variances[order], SMALLEST_DEVIATION**2))
+        deviations = np.sqrt(np.maximum(variances[order], MIN_DEVIATION**2))
         self.basis.copy_(torch.from_numpy((vectors[:, order] * deviations).T.copy()))
         return float(variances[order].sum() / variances.sum())
 

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.bounded_files import read_text
-from models.card import LARGEST_CARD
+from models.card import MAX_CARD
 from models.clips import Clips, ClipsError, read_clips, split_clips
 from models.emotion_classifier import (
     LONG,
@@ -45,7 +45,7 @@ NOISE_MEMORY = 0.8
 """How much of the tremble of one frame is still there in the next."""
 LOST_SHARE = 0.25
 """Chance that a limb is lost somewhere in a clip, for each limb and each ten seconds."""
-LONGEST_LOSS = 2.0
+MAX_LOSS = 2.0
 LIMBS = tuple(
     tuple(INDEX[f"{side}_{joint}"] for joint in joints)
     for side in ("left", "right")
@@ -78,7 +78,7 @@ def _lose_limbs(positions: FloatArray, rng: np.random.Generator) -> None:
     for limb in LIMBS:
         for _ in range(rng.poisson(LOST_SHARE * len(positions) / (10 * FRAME_RATE))):
             first = int(rng.integers(len(positions)))
-            last = min(first + int(rng.uniform(0.2, LONGEST_LOSS) * FRAME_RATE), len(positions))
+            last = min(first + int(rng.uniform(0.2, MAX_LOSS) * FRAME_RATE), len(positions))
             root = limb[0] - 1  # shoulder or hip, which stands before its limb
             held = positions[first, limb, :] - positions[first, root]
             positions[first:last, limb, :] = positions[first:last, root][:, None] + held
@@ -127,7 +127,7 @@ def train(clips: Clips, config: ClassifierConfig = RECIPE) -> tuple[EmotionClass
 def read_movement_classifier(path: Path) -> EmotionClassifier:
     """The classifier in a file, of whatever emotions its card names. Raises ClassifierError, one line."""
     try:
-        emotions = json.loads(read_text(path.with_suffix(".json"), LARGEST_CARD))["emotions"]
+        emotions = json.loads(read_text(path.with_suffix(".json"), MAX_CARD))["emotions"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ClassifierError(
             f"{path}: no classifier of movement ({' '.join(str(error).split())[:200]})"

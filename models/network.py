@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from models.mixture import Mixture
 
-SMALLEST_LOG_SCALE = -2.3
+MIN_LOG_SCALE = -2.3
 """A floor under the deviations, a tenth of the data's: the likelihood of clips that are visible again and again
 would grow without bound (Bishop 1994, section 4), and who is that sure of standing still never moves again."""
 
@@ -215,7 +215,7 @@ class MotionNetwork(nn.Module):
         # tanh keeps the likelihood from exploding in the first steps.
         log_scales = 4.0 * torch.tanh(scales.view(shape) / 4.0) - 0.5
         return Mixture(
-            functional.log_softmax(logits, dim=-1), means.view(shape), log_scales.clamp(min=SMALLEST_LOG_SCALE)
+            functional.log_softmax(logits, dim=-1), means.view(shape), log_scales.clamp(min=MIN_LOG_SCALE)
         )
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 Weights = NDArray[np.float32]
 
-MOST_ENTRIES = 64
-LONGEST_NAME = 40
+MAX_ENTRIES = 64
+MAX_NAME = 40
 
 NORMS: dict[str, tuple[float, float]] = {
     "neutral": (5.50, 3.45),
@@ -141,13 +141,13 @@ class Palette:
     @classmethod
     def from_card(cls, value: Any) -> "Palette":
         """From JSON values, which may be anything. Raises ValueError with one line."""
-        if not isinstance(value, list) or not 1 <= len(value) <= MOST_ENTRIES:
-            raise ValueError(f"the palette should be a list of 1 to {MOST_ENTRIES} entries")
+        if not isinstance(value, list) or not 1 <= len(value) <= MAX_ENTRIES:
+            raise ValueError(f"the palette should be a list of 1 to {MAX_ENTRIES} entries")
         names, points = [], []
         for entry in value:
             name = entry.get("name") if isinstance(entry, dict) else None
-            if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
-                raise ValueError(f"a palette entry should have a name of 1 to {LONGEST_NAME} letters")
+            if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME:
+                raise ValueError(f"a palette entry should have a name of 1 to {MAX_NAME} letters")
             point = (entry.get("valence"), entry.get("arousal"))
             if not all(_is_coordinate(number) for number in point):
                 raise ValueError(f"palette entry {name!r} should have valence and arousal from -1 to 1")

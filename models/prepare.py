@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from models.bvh import BvhError, read_bvh
-from models.clips import FARTHEST_JOINT, FARTHEST_PELVIS, Clips, ClipsError, farthest_joint, write_clips
+from models.clips import MAX_JOINT, MAX_PELVIS, Clips, ClipsError, farthest_joint, write_clips
 from models.rigs import RIGS, RigError, skeleton_positions
 from models.skeleton import FloatArray
 
@@ -74,9 +74,9 @@ def read_take(path: Path, folder: Path, pattern: re.Pattern[str], scale: float |
         raise RigError(f"{path}: {error}") from error
     if len(positions) < 2:
         raise PrepareError(f"{path}: expected at least two frames at 30 fps")
-    if farthest_joint(positions) > FARTHEST_JOINT or np.abs(positions).max() > FARTHEST_PELVIS:
+    if farthest_joint(positions) > MAX_JOINT or np.abs(positions).max() > MAX_PELVIS:
         raise PrepareError(
-            f"{path}: expected a body within {FARTHEST_JOINT:.2f} m of its pelvis and {FARTHEST_PELVIS:g} m "
+            f"{path}: expected a body within {MAX_JOINT:.2f} m of its pelvis and {MAX_PELVIS:g} m "
             "of the origin; mend it with --scale"
         )
     given = {name: text for name, text in label.groupdict().items() if text}

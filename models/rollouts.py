@@ -15,7 +15,7 @@ from models.features import positions_to_features
 from models.generator import DanceState, Generator
 from models.glide import DEFAULT_GLIDE, EmotionGlide
 from models.kinds import DEFAULT_REPERTOIRE
-from models.palette import MOST_ENTRIES
+from models.palette import MAX_ENTRIES
 from models.skeleton import FRAME_RATE, JOINT_COUNT, JOINTS, FloatArray
 
 PROMPT_FRAMES = 2 * FRAME_RATE
@@ -186,7 +186,7 @@ def read_rollouts(path: Path) -> Rollouts:
     try:
         with open_npz(path) as file:
             positions, weights = read_floats(file, "positions"), read_floats(file, "emotion_weights")
-            palette, fps = read_names(file, "palette", MOST_ENTRIES), float(read_array(file, "fps", "fiu"))
+            palette, fps = read_names(file, "palette", MAX_ENTRIES), float(read_array(file, "fps", "fiu"))
             mismatched = np.zeros(positions.shape[:1], dtype=bool)
             if has_array(file, "mismatched"):
                 mismatched = read_array(file, "mismatched", "b")

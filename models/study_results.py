@@ -21,7 +21,7 @@ from models.skeleton import FRAME_RATE, joint_speed
 
 EVERY = FRAME_RATE // 2
 """Frames between two points of a curve of speed over time."""
-LARGEST_RESULT = 2**24
+MAX_RESULT = 2**24
 """Bytes."""
 
 COLUMNS = {
@@ -163,7 +163,7 @@ def _plain(value: Any) -> Any:
 def read_json(path: Path, *, made_with: Any) -> Any:
     """What `write_json` wrote, if its `made_with` is the one expected. Raises StudyError."""
     try:
-        values = json.loads(read_text(path, LARGEST_RESULT))
+        values = json.loads(read_text(path, MAX_RESULT))
         before = values["made_with"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]

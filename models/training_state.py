@@ -11,11 +11,11 @@ from torch import Tensor
 
 from models.bounded_files import check_tensors
 from models.card import CheckpointError
-from models.checkpoint import LARGEST_FILE
+from models.checkpoint import MAX_FILE
 from models.network import MotionNetwork
 from models.train_config import TrainConfig
 
-LARGEST_PROGRESS = 4 * LARGEST_FILE
+MAX_PROGRESS = 4 * MAX_FILE
 """Bytes: weights, their mean and two moments of each."""
 
 
@@ -49,7 +49,7 @@ def save_progress(path: Path, training_state: TrainingState, train_config: Train
 def resume(path: Path, training_state: TrainingState, train_config: TrainConfig) -> None:
     """Go on from `save_progress`; the recipe must be the same, but for the number of steps."""
     try:
-        check_tensors(path, LARGEST_PROGRESS)
+        check_tensors(path, MAX_PROGRESS)
         with safe_open(path, "pt") as file:
             progress = file.metadata() or {}
         tensors = load_file(path)

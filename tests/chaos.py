@@ -29,7 +29,7 @@ import psutil
 import pygame
 
 from app import leave
-from engine import colours, installation, osc_out, pose, pose_detector, statistics
+from engine import emotion_lights, installation, metrics, osc_out, pose_detector, pose_service
 from engine.bounded_log import begin_log
 from engine.landmarks import LANDMARK_COUNT, BodyLandmarks
 from engine.pose_model import MODEL_NAME, cache_folder
@@ -44,7 +44,7 @@ QUIET = 40.0
 """Seconds at the end without new faults, so that the last ones can be over."""
 FIRST_AT = 5.0
 HANGS_AFTER = 40.0
-"""Seconds over its time after which the piece hangs: it says where, and ends."""
+"""Seconds over its time after which the installation hangs: it says where, and ends."""
 DOWN, NAMED = 1, "soak.invalid"
 """The target whose network goes down, by its place, and the host whose name is not known at times."""
 
@@ -184,7 +184,7 @@ def spoil_camera(faults: Faults, video: Path) -> None:
 def spoil_detector(faults: Faults) -> bool:
     """Landmarks and detector; returns whether MediaPipe's own is there."""
     there = (cache_folder() / MODEL_NAME).is_file()
-    usual: Any = pose.PoseDetector if there else StandIn
+    usual: Any = pose_service.PoseDetector if there else StandIn
 
     def landmarks(*given: Any) -> BodyLandmarks:
         body = real_landmarks(*given)
@@ -210,9 +210,9 @@ def spoil_detector(faults: Faults) -> bool:
             return bodies
 
     pose_detector.landmarks_of = landmarks  # type: ignore[assignment]
-    pose.PoseDetector = Detector  # type: ignore[misc,assignment]
+    pose_service.PoseDetector = Detector  # type: ignore[misc,assignment]
     if not there:
-        pose.find_pose_model = lambda path: Path("none")
+        pose_service.find_pose_model = lambda path: Path("none")
     return there
 
 
@@ -399,7 +399,7 @@ def _open_files(process: psutil.Process) -> int | None:
 
 
 def main() -> NoReturn:
-    """Run the piece with what stands behind `--` on its command line."""
+    """Run the installation with what stands behind `--` on its command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=None, help="which faults when; without it there are none")
     parser.add_argument(
@@ -415,14 +415,14 @@ def main() -> NoReturn:
     settings = parse_settings(given.piece[1:])
     begin_log(settings.log)
     note, faults = Notes(given.notes), Faults()
-    colours.colours_path = lambda: given.lights
+    emotion_lights.colours_path = lambda: given.lights
     assert settings.seconds is not None
     faulthandler.dump_traceback_later(settings.seconds + HANGS_AFTER, exit=True)
     if given.seed is not None:
         spoil_camera(faults, given.video)
         note("detector", real=spoil_detector(faults))
         spoil_network(faults)
-    statistics.FAULTS_KEPT = 100_000  # all of them are asked for
+    metrics.FAULTS_KEPT = 100_000  # all of them are asked for
     piece = installation.Installation(settings)
     watcher, draw = Watcher(note), piece._performance.draw
 

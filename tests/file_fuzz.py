@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 
 from engine import contact_sheet
-from engine.colours import colours_path, load_colours, read_text
+from engine.emotion_lights import colours_path, load_colours, read_text
 from engine.faults import StartError
 from engine.settings import Settings, as_file, parse_settings
 from engine.show import read_show
@@ -36,9 +36,9 @@ from models.palette import DEFAULT_PALETTE
 from models.rollouts import Rollouts, RolloutsError, read_rollouts, save_rollouts
 from tests.synthetic import swinging_figure, synthetic_clips, tiny_dancer
 
-LONGEST_CASE = 30
+MAX_CASE = 30
 """Seconds after which a case hangs: the program ends with the place where it did."""
-MOST_MEMORY = 2**30
+MAX_MEMORY = 2**30
 REFUSALS = (CheckpointError, StartError, BvhError, ClipsError, RolloutsError, GenerateError, ClassifierError)
 SHOW = b"""length = 60
 
@@ -224,7 +224,7 @@ def two_dances() -> Rollouts:
 
 
 def lights(path: Path) -> object:
-    """The lights in a file, as the piece reads them while it runs."""
+    """The lights in a file, as the installation reads them while it runs."""
     try:
         return load_colours(read_text(path))
     except UnicodeDecodeError as error:
@@ -249,7 +249,7 @@ def fuzz(kind: Kind, folder: Path, count: int, seed: int = 0) -> tuple[int, int]
             error.add_note(f"{kind.name}, seed {seed}, file {number}; kept as {keep}")
             raise
         if number % 50 == 0 and faulthandler.is_enabled():
-            faulthandler.dump_traceback_later(50 * LONGEST_CASE, exit=True)
+            faulthandler.dump_traceback_later(50 * MAX_CASE, exit=True)
     faulthandler.cancel_dump_traceback_later()
     return loaded, refused
 
@@ -259,7 +259,7 @@ def _limit_memory() -> str:
     try:
         import resource
 
-        limit = psutil.Process().memory_info().vms + MOST_MEMORY
+        limit = psutil.Process().memory_info().vms + MAX_MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     except (ImportError, OSError, ValueError):
         return "memory not limited on this system"

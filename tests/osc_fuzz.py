@@ -1,6 +1,6 @@
 """Hostile datagrams: random, cut short, huge counts, NaN, deep bundles, wrong tags, nasty patterns.
 
-python -m tests.osc_fuzz --count 1000000        into the rooms that listen, as fast as it goes
+python -m tests.osc_fuzz --count 1000000        into the services that listen, as fast as it goes
 python -m tests.osc_fuzz --flood 60             5,000 a second over the network at a running piece, compared
                                                 with a run of the same length that nobody floods
 """
@@ -21,12 +21,12 @@ import numpy as np
 import psutil
 
 from engine.mailbox import Mailbox
+from engine.metrics import Metrics
 from engine.operator import Controls, Operator
 from engine.osc_in import OscIn
 from engine.osc_message import floats, ints, padded, strings
 from engine.osc_source import OscSource
 from engine.scenes import SCENES
-from engine.statistics import Statistics
 from engine.values import Pose
 from models.palette import DEFAULT_PALETTE
 
@@ -120,22 +120,22 @@ class Hostile:
 
 
 class Rooms:
-    """The rooms that listen, fed without a network."""
+    """The services that listen, fed without a network."""
 
     def __init__(self) -> None:
         self.controls: Mailbox[Controls] = Mailbox()
         self.poses: Mailbox[Pose] = Mailbox()
-        self.statistics = Statistics()
+        self.metrics = Metrics()
         self.operator = Operator(DEFAULT_PALETTE, self.controls, scenes=tuple(SCENES), quit_word="curtain")
-        self.control = OscIn("127.0.0.1", 0, self.operator, self.statistics)
-        self.source = OscSource("127.0.0.1", 0, self.poses, self.statistics)
+        self.control = OscIn("127.0.0.1", 0, self.operator, self.metrics)
+        self.source = OscSource("127.0.0.1", 0, self.poses, self.metrics)
         # What is read is to be tried, not how it is rationed.
         self.control.senders._most_packets = self.source.senders._most_packets = 10**9
 
     def feed(self, data: bytes) -> None:
         """One datagram into both; raises AssertionError if anything came of it that is not fit to be danced."""
-        for room in (self.control, self.source):
-            room._take(data, ("127.0.0.1", 5000))
+        for service in (self.control, self.source):
+            service._take(data, ("127.0.0.1", 5000))
         controls, pose = self.controls.latest(), self.poses.latest()
         assert controls is not None
         weights = controls.emotion_target
@@ -150,10 +150,10 @@ class Rooms:
 
 def fuzz(count: int, seed: int = 0) -> Rooms:
     """So many datagrams. Whatever is raised is a fault that they found."""
-    rooms, hostile = Rooms(), Hostile(seed)
+    services, hostile = Rooms(), Hostile(seed)
     for _ in range(count):
-        rooms.feed(hostile.datagram())
-    return rooms
+        services.feed(hostile.datagram())
+    return services
 
 
 def flood(seconds: float, rate: float, checkpoint: str | None) -> tuple[dict, dict, int]:
@@ -188,10 +188,10 @@ def _run(seconds: float, rate: float, checkpoint: str | None) -> tuple[dict, int
 
 
 def _is_junk(data: bytes) -> bool:
-    rooms = Rooms()
-    before = rooms.controls.version
-    rooms.feed(data)
-    return rooms.controls.version == before and not rooms.control._postponed
+    services = Rooms()
+    before = services.controls.version
+    services.feed(data)
+    return services.controls.version == before and not services.control._postponed
 
 
 def _free_port() -> int:
@@ -208,14 +208,16 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=5000.0, help="packets a second of the flood")
     parser.add_argument("--checkpoint", default=None)
     given = parser.parse_args()
-    logging.disable(logging.WARNING)  # of the rooms that sort out what is junk; the piece logs for itself
+    logging.disable(
+        logging.WARNING
+    )  # of the services that sort out what is junk; the installation logs for itself
     say = sys.stdout.write
     if given.count:
         process = psutil.Process()
         fuzz(2000)
         before, began = process.memory_info().rss, time.perf_counter()
-        rooms = fuzz(given.count)
-        counted = rooms.statistics.counted
+        services = fuzz(given.count)
+        counted = services.metrics.counted
         say(
             f"{given.count} datagrams in {time.perf_counter() - began:.0f} s: "
             f"{counted('osc_in.messages')} messages understood, {counted('osc_in.ignored')} ignored, "

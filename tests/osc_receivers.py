@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.osc_formats import FORMATS, FRAMES, Streamed
+from engine.osc_formats import FORMATS, FRAMES, OutputFrame
 from models.palette import DEFAULT_PALETTE
 from tests.engine.osc_reader import read_bundle
 from tests.synthetic import swinging_figure
@@ -123,7 +123,7 @@ def stream(receivers: list[Receiver], name: str, frames: int, rate: float) -> in
     count, began = 0, time.perf_counter()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for frame in range(frames):
-            now = Streamed(
+            now = OutputFrame(
                 frame,
                 figure[frame],
                 DEFAULT_PALETTE.one_hot(frame % 8),

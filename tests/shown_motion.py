@@ -2,8 +2,8 @@
 
 python -m tests.shown_motion --source film.mp4 --loop --headless --seconds 60
 
-Takes the piece's own arguments. Beside it stands the same dance as it was generated, at perfectly even times:
-what is more on the screen is jitter.
+Takes the installation's own arguments. Beside it stands the same dance as it was generated, at perfectly even
+times: what is more on the screen is jitter.
 """
 
 import sys
@@ -85,7 +85,7 @@ class Watcher:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the piece; returns the exit status."""
+    """Run the installation; returns the exit status."""
     sys.setswitchinterval(0.0005)
     settings = parse_settings(sys.argv[1:] if arguments is None else arguments)
     if settings.seconds is None or settings.seconds < 2 * WARM_UP:
@@ -99,9 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     pictures, times, frames = watcher.settled()
-    uneven = piece.statistics.percentiles("render.uneven")
+    uneven = piece.metrics.percentiles("render.uneven")
     lines = [
-        f"{len(times) / (times[-1] - times[0]):.1f} pictures a second, {len(frames)} frames",
+        f"{len(times) / (times[-1] - times[0]):.1f} frames per second, {len(frames)} frames",
         f"times of pictures, off from when they were shown, in ms: {uneven}",
     ]
     for name, (acceleration, jerk) in {

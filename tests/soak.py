@@ -24,7 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engine.colours import colours_path
+from engine.emotion_lights import colours_path
 from engine.osc_addresses import FRAME, HEARTBEAT, JOINT_ADDRESSES
 from engine.osc_message import floats, ints, message_head, strings
 from engine.osc_packet import messages
@@ -33,22 +33,22 @@ from models.palette import DATASET_EMOTIONS, DEFAULT_PALETTE
 from models.skeleton import FRAME_RATE
 
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media" / "pose_1.mp4"
-LONGEST_GAP = 1.0
+MAX_GAP = 1.0
 """Seconds without a picture or a frame over OSC."""
 STEEPEST = 1.0
 """MB an hour that the memory may grow, once it has warmed up."""
 WARM_UP = 0.25
 """Share of the run that is not counted in the slope, nor compared in threads and files."""
-LONGEST_STILL = 2.0
+MAX_STILL = 2.0
 """Seconds for which no joint of the dancer may move by less than `STILL` metres: longer is a statue."""
 STILL = 0.005
 FURTHEST_STEP = 0.5
 """Metres that a joint may move between two frames: 15 m/s, faster than any hand, is a jump."""
-SHORTEST_RUN = 0.97
-"""Share of the time for which the piece has to have been there."""
-LONGEST_SILENCE = 5.0
+MIN_RUN = 0.97
+"""Share of the time for which the installation has to have been there."""
+MAX_SILENCE = 5.0
 """Seconds without a frame or a heartbeat at the end of a run that the end itself explains."""
-LONGEST_PAUSE = 2.5
+MAX_PAUSE = 2.5
 """Seconds between two heartbeats."""
 KILLED = 9
 """The exit status of a life that ends hard."""
@@ -67,8 +67,8 @@ RECORDED = {
     "the display is lost": ("display", "lost"),
     "the disk is full": ("recorder", ""),
 }
-"""Faults that are always long enough for a room to have them, which room, and what it says. The others nobody
-need notice: what is checked of them is that the dance goes on."""
+"""Faults that are always long enough for a service to have them, which service, and what it says. The others
+nobody need notice: what is checked of them is that the dance goes on."""
 LONG_ENOUGH = 30.0
 """Minutes under which a slope by the hour says nothing."""
 FEWEST_FRAMES = 0.75
@@ -115,7 +115,7 @@ class Receiver:
                 self._by_second[int(time.time())] += 1
                 self._movement.see(packet)
             elif packet.startswith(beat):
-                self._heard("heartbeats", LONGEST_PAUSE)
+                self._heard("heartbeats", MAX_PAUSE)
             if (now := time.time()) > told + 1.0:
                 told = now
                 unfinished = self._out.with_suffix(".partial")
@@ -211,7 +211,7 @@ def made_video(path: Path) -> Path:
 
 
 class Soak:
-    """One run: the piece, a receiver and somebody at the controls, and what they saw."""
+    """One run: the installation, a receiver and somebody at the controls, and what they saw."""
 
     def __init__(self, given: argparse.Namespace, folder: Path) -> None:
         self.given, self.folder, self.seconds = given, folder, 60.0 * given.minutes
@@ -297,7 +297,9 @@ class Report:
         self.stats: dict[str, Any] = (
             json.loads(soak.stats.read_text(encoding="utf-8")) if whole else {"faults": []}
         )
-        self.missed: list[str] = [] if whole else ["the piece did not come to its end, there are no figures"]
+        self.missed: list[str] = (
+            [] if whole else ["the installation did not come to its end, there are no figures"]
+        )
         self._classifier_lives(len([line for line in lines if line["kind"] == "ended"]))
 
     def rows(self) -> list[tuple[str, str]]:
@@ -345,24 +347,26 @@ class Report:
         if self.soak.statuses != meant or ended != 1:
             self.missed.append(f"exit statuses {self.soak.statuses}, not {meant}; {ended} came to an end")
         lasted = max((second["at"] for second in self.seconds), default=0.0) - min(self.begins, default=0.0)
-        if lasted < SHORTEST_RUN * self.soak.seconds - LOADING:
+        if lasted < MIN_RUN * self.soak.seconds - LOADING:
             self.missed.append(f"it lasted for {lasted:.0f} s of {self.soak.seconds:.0f}")
         end = max((second["at"] for second in self.seconds), default=0.0)
         for name in ("frames", "heartbeats"):
-            if (silent := end - self.heard["last"].get(name, 0.0)) > LONGEST_SILENCE:
+            if (silent := end - self.heard["last"].get(name, 0.0)) > MAX_SILENCE:
                 self.missed.append(f"no {name} over OSC for the last {silent:.0f} s")
         for name, at, gap in self.heard["gaps"]:
             if name == "heartbeats" and not self._across(at, gap) and self._is_settled(at):
                 self.missed.append(f"no heartbeat for {gap:.1f} s")
         if not self.soak.given.kills:
             for name in sorted(set(self.injected) & set(RECORDED)):
-                room, words = RECORDED[name]
-                if not any(fault["room"] == room and words in fault["what"] for fault in self.stats["faults"]):
-                    self.missed.append(f"{name}, and the room {room} recorded nothing of it")
+                service, words = RECORDED[name]
+                if not any(
+                    fault["room"] == service and words in fault["what"] for fault in self.stats["faults"]
+                ):
+                    self.missed.append(f"{name}, and the room {service} recorded nothing of it")
 
     def _movement(self) -> str:
         (still, _), (step, _) = self.heard["still"], self.heard["step"]
-        if still > LONGEST_STILL:
+        if still > MAX_STILL:
             self.missed.append(f"the dancer stood still for {still:.1f} s")
         if step > FURTHEST_STEP:
             self.missed.append(f"a joint jumped by {step:.2f} m")
@@ -371,7 +375,7 @@ class Report:
     def _gap(self, longest: tuple[float, float]) -> str:
         seconds, at = longest
         said = f"{seconds:.3f} s, {at - self.begins[0]:.0f} s after the start{self._during(at, seconds)}"
-        if seconds > LONGEST_GAP:
+        if seconds > MAX_GAP:
             self.missed.append(f"a gap of {said}")
         return said
 
@@ -388,7 +392,8 @@ class Report:
         return max((second["gap"], second["at"]) for second in self.settled())
 
     def _osc_gap(self) -> tuple[float, float]:
-        """The longest that lies within one life of the piece, and when; short ones are not noted one by one."""
+        """The longest that lies within one life of the installation, and when; short ones are not noted one by
+        one."""
         gaps = [
             (gap, at)
             for name, at, gap in self.heard["gaps"]
@@ -413,7 +418,7 @@ class Report:
         return f", away for up to {max(gaps):.1f} s" if gaps else ""
 
     def settled(self) -> list[dict[str, Any]]:
-        """The seconds of the piece but for the first few of each life, in which it loads."""
+        """The seconds of the installation but for the first few of each life, in which it loads."""
         return [second for second in self.seconds if self._is_settled(second["at"])]
 
     def _is_settled(self, at: float) -> bool:
@@ -487,7 +492,7 @@ def main() -> int:
         soak = Soak(given, Path(folder))
         soak.run()
         if not soak.notes.is_file():
-            sys.stderr.write("the piece did not start; its own words stand above\n")
+            sys.stderr.write("the installation did not start; its own words stand above\n")
             return 1
         report = Report(soak)
         if not (report.settled() and report.heard["counts"].get("frames")):

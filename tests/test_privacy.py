@@ -14,27 +14,27 @@ from engine.settings import Settings
 ROOT = Path(__file__).parents[1]
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "engine").rglob("*.py"))]
 
-SEE_PICTURES = {"capture.py", "pose.py", "pose_detector.py", "picture_watch.py", "values.py"}
+SEE_PICTURES = {"capture.py", "pose_service.py", "pose_detector.py", "camera_health.py", "values.py"}
 """Modules that may know what a camera's picture looks like."""
-HANDLE_FRAMES = SEE_PICTURES | {"installation.py", "report.py", "landmark_error.py"}
+HANDLE_FRAMES = SEE_PICTURES | {"installation.py", "run_report.py", "landmark_error.py"}
 """Modules that may know of camera frames: these hand their mailbox on, count what it dropped, and measure the
 detector on a video."""
 WRITE = {
     "recorder.py",  # what is seen and danced, while somebody records
-    "report.py",  # figures
+    "run_report.py",  # figures
     "bounded_log.py",
-    "compiled.py",  # digests of machine code
+    "jit.py",  # digests of machine code
     "pose_model.py",  # MediaPipe's model
     "contact_sheet.py",  # pictures of a rollout
     "settings.py",  # --print-settings, to standard output
 }
 SEND = {
     "osc_out.py",
-    "osc_listener.py",
+    "osc_server.py",
     "osc_in.py",  # the answer to /status
     "osc_status.py",
     "osc_monitor.py",
-    "osc_senders.py",
+    "sender_limits.py",
     "heartbeat.py",  # to systemd's socket
     "pose_model.py",  # fetches MediaPipe's model
 }

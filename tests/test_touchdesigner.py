@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.osc_addresses import OUT, channel_names
-from engine.osc_formats import FORMATS, Streamed, on_stage
+from engine.osc_formats import FORMATS, OutputFrame, on_stage
 from models.palette import DEFAULT_PALETTE
 from models.skeleton import JOINTS, PARENTS
 from tests.engine.osc_reader import read_bundle
@@ -65,7 +65,7 @@ def built() -> tuple[dict, Operator]:
 
 def sent_channels() -> set[str]:
     """What the OSC In CHOP makes of the stream."""
-    both = Streamed(0, POSITIONS, DEFAULT_PALETTE.one_hot(0), POSITIONS, DEFAULT_PALETTE.one_hot(1))
+    both = OutputFrame(0, POSITIONS, DEFAULT_PALETTE.one_hot(0), POSITIONS, DEFAULT_PALETTE.one_hot(1))
     names: set[str] = set()
     for datagram in FORMATS["channels"](both, on_stage):
         for address, (tags, _) in read_bundle(datagram)[1].items():

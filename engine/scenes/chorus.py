@@ -9,15 +9,15 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.air import draw_air
-from engine.colours import Light
-from engine.compiled import compiled
-from engine.cutout import Piece, cut_out, lay_over
-from engine.figure import Sculptor, Sculpture, draw_sculpture
+from engine.dirty_regions import DirtyRegions
+from engine.emotion_lights import Light
 from engine.floor import draw_contact, draw_reflection, draw_shadows
+from engine.glow_trails import draw_air
+from engine.jit import compiled
 from engine.scene import Scene, View
+from engine.shading import FigureRenderer, Sculpture, draw_sculpture
+from engine.sprite import Piece, cut_out, lay_over
 from engine.stage_camera import DISTANCE, EYE_HEIGHT, Projection
-from engine.touched import Touched
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ ENTRANCE = 0.8
 
 @dataclass(frozen=True, eq=False)
 class _Echo:
-    """A moment of the dance as one row of a picture of `size` shows it: `ratio` times as large as it was."""
+    """A moment of the dance as one row of a frame of `size` shows it: `ratio` times as large as it was."""
 
     row: Row
     size: tuple[int, int]
@@ -80,21 +80,21 @@ class Chorus(Scene):
     widening: ClassVar[float] = 1.30
 
     def __init__(self) -> None:
-        self._sculptor = Sculptor()
+        self._sculptor = FigureRenderer()
         self._memories: deque[_Memory] = deque()
         self._began = 0.0  # the time of the first memory of this dance, which may be forgotten by now
 
     def forget(self) -> None:
         self._memories.clear()
 
-    def draw_behind(self, surface: pygame.Surface, view: View) -> Touched:
+    def draw_background(self, surface: pygame.Surface, view: View) -> DirtyRegions:
         """Draw the echoes, from the furthest to the nearest."""
         if not self._goes_on(view.time):
             return []
         times = [memory.time for memory in self._memories]
         return [box for row in COMPANY for box in self._draw_row(surface, view, times, row)]
 
-    def draw(self, surface: pygame.Surface, view: View) -> Touched:
+    def draw(self, surface: pygame.Surface, view: View) -> DirtyRegions:
         """Draw the dancer, and remember it."""
         sculpture = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light)
         if sculpture is None:
@@ -115,8 +115,8 @@ class Chorus(Scene):
         """Whether the memories reach up to a time, so that even the first echo is of one of them."""
         return bool(self._memories) and 0.0 <= time - self._memories[-1].time < 0.5
 
-    def _draw_row(self, surface: pygame.Surface, view: View, times: list[float], row: Row) -> Touched:
-        touched: Touched = []
+    def _draw_row(self, surface: pygame.Surface, view: View, times: list[float], row: Row) -> DirtyRegions:
+        touched: DirtyRegions = []
         now = view.projection
         metre = now.focal / (DISTANCE + row.behind)
         for aside, further, later in row.places:

@@ -8,14 +8,14 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.body import Body, embody
+from engine.dirty_regions import DirtyRegions
 from engine.glow import size_step, sprite_of
 from engine.scene import Scene, View
-from engine.touched import Touched
 from models.skeleton import BONE_LENGTHS, forward_kinematics
 
 STARS = 190
 NEIGHBOURS = 3
-LONGEST_THREAD = 0.34
+MAX_THREAD = 0.34
 """Metres between two stars beyond which no thread holds them."""
 
 SPARKLE = 0.45
@@ -53,7 +53,7 @@ class Constellation(Scene):
         radii = body.radii[self._volume].mean(axis=1, keepdims=True)
         return starts + (ends - starts) * self._along[:, None] + self._outwards * radii
 
-    def draw(self, surface: pygame.Surface, view: View) -> Touched:
+    def draw(self, surface: pygame.Surface, view: View) -> DirtyRegions:
         """Draw threads, stars and their faint twins in the floor."""
         body = embody(view.positions)
         stars = self._stars(body)
@@ -71,10 +71,10 @@ class Constellation(Scene):
         pixels: NDArray[Any],
         energy: NDArray[Any],
         view: View,
-    ) -> Touched:
+    ) -> DirtyRegions:
         one, other = self._threads
         length = np.linalg.norm(stars[one] - stars[other], axis=-1)
-        bright = np.clip(1.0 - length / LONGEST_THREAD, 0.0, 1.0) * (
+        bright = np.clip(1.0 - length / MAX_THREAD, 0.0, 1.0) * (
             0.42 + 0.58 * np.maximum(energy[one], energy[other])
         )
         steps = np.minimum((bright * BRIGHTNESSES * 1.4).astype(int), BRIGHTNESSES)
@@ -101,7 +101,7 @@ class Constellation(Scene):
         scales: NDArray[Any],
         energy: NDArray[Any],
         view: View,
-    ) -> Touched:
+    ) -> DirtyRegions:
         # in double precision: after weeks a time in single precision goes in steps
         phase = self._phase + np.float64(view.time) * (0.7 + self._size.astype(np.float64))
         breath = 1.0 - SPARKLE * (0.5 + 0.5 * np.sin(phase))

@@ -4,24 +4,24 @@ from typing import ClassVar
 
 import pygame
 
-from engine.air import draw_air
-from engine.figure import Sculptor, draw_sculpture
+from engine.dirty_regions import DirtyRegions
 from engine.floor import draw_dust, draw_reflection, draw_shadows
+from engine.glow_trails import draw_air
 from engine.scene import Scene, View
-from engine.touched import Touched
+from engine.shading import FigureRenderer, draw_sculpture
 
 
 class Figure(Scene):
     name: ClassVar[str] = "figure"
 
     def __init__(self) -> None:
-        self._sculptor = Sculptor()
+        self._sculptor = FigureRenderer()
 
-    def draw_behind(self, surface: pygame.Surface, view: View) -> Touched:
+    def draw_background(self, surface: pygame.Surface, view: View) -> DirtyRegions:
         """Draw the dust on the floor."""
         return draw_dust(surface, view.projection)
 
-    def draw(self, surface: pygame.Surface, view: View) -> Touched:
+    def draw(self, surface: pygame.Surface, view: View) -> DirtyRegions:
         """Draw the floor's shadow and reflection, then the body in its glow."""
         sculpture = self._sculptor.sculpt(view.positions, view.energies, view.projection, view.light)
         touched = draw_shadows(surface, view.positions, view.projection)

@@ -7,13 +7,13 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.enlarge import UNSEEN, add_light, cell_for
-from engine.figure import Sculptor, draw_sculpture
+from engine.dirty_regions import DirtyRegions
 from engine.floor import draw_shadows
-from engine.history import Past
+from engine.light_paths import bloom, expose
+from engine.motion_history import MotionSamples
 from engine.scene import Scene, View
-from engine.strands import bloom, expose
-from engine.touched import Touched
+from engine.shading import FigureRenderer, draw_sculpture
+from engine.upscale import UNSEEN, add_light, cell_for
 from models.skeleton import INDEX, JOINT_COUNT
 
 EDGES = (
@@ -56,7 +56,7 @@ class Ribbons(Scene):
     widening: ClassVar[float] = 1.12
 
     def __init__(self) -> None:
-        self._sculptor = Sculptor()
+        self._sculptor = FigureRenderer()
         self._inner = np.array([INDEX[inner] for inner, _, _ in EDGES])
         self._outer = np.array([INDEX[outer] for _, outer, _ in EDGES])
         reach = np.array([edge[2] for edge in EDGES], dtype=np.float32)
@@ -65,7 +65,7 @@ class Ribbons(Scene):
         rim = np.abs(across * 2.0 - 1.0) ** 3
         self._sheen = (0.30 + 0.70 * rim).astype(np.float32)
 
-    def draw(self, surface: pygame.Surface, view: View) -> Touched:
+    def draw(self, surface: pygame.Surface, view: View) -> DirtyRegions:
         """Draw the body as little more than its edge, and the silk over it."""
         touched = draw_shadows(surface, view.positions, view.projection)
         light = view.light.dimmed(0.55)
@@ -74,7 +74,7 @@ class Ribbons(Scene):
             touched += draw_sculpture(surface, body)
         return touched + self._draw_silk(surface, view)
 
-    def _draw_silk(self, surface: pygame.Surface, view: View) -> Touched:
+    def _draw_silk(self, surface: pygame.Surface, view: View) -> DirtyRegions:
         seconds = view.light.trail_seconds * LENGTH
         past = _thinned(view.history.last(seconds), view.time)
         if len(past.ages) < 4:
@@ -116,10 +116,10 @@ class Ribbons(Scene):
         return threads.reshape(3, len(ages), -1).transpose(1, 2, 0)
 
 
-def _thinned(past: Past, time: float) -> Past:
-    """The past with fewer samples where it is old; the same ones from picture to picture."""
+def _thinned(past: MotionSamples, time: float) -> MotionSamples:
+    """The past with fewer samples where it is old; the same ones from frame to frame."""
     slots = np.floor((time - past.ages.astype(np.float64)) / COARSE)
     keep = past.ages < YOUNG
     keep[:1] = True
     keep[1:] |= slots[1:] != slots[:-1]
-    return Past(past.ages[keep], past.positions[keep], past.speeds[keep])
+    return MotionSamples(past.ages[keep], past.positions[keep], past.speeds[keep])

@@ -28,7 +28,7 @@ from models.palette import DEFAULT_PALETTE
 from models.skeleton import FRAME_RATE, JOINT_COUNT, FloatArray
 from models.visitor_report import CRITERIA, VisitorStream, answer_of, missed_bars, visitor_stream
 
-LONGEST_START_S = 120.0
+MAX_START_S = 120.0
 SETTLING_S = 3.0
 """After a change of emotion, before the dancer is measured; the visitor is there already."""
 
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     dances, started = [], time.perf_counter()
     try:
         while not dancer.frames:
-            if piece.poll() is not None or time.perf_counter() > started + LONGEST_START_S:
+            if piece.poll() is not None or time.perf_counter() > started + MAX_START_S:
                 sys.stderr.write("tests.endurance.answer: the app does not dance\n")
                 return 2
             time.sleep(0.1)

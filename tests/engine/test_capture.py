@@ -11,7 +11,7 @@ from engine import capture
 from engine.capture import Capture, check_source, prepared, usable
 from engine.faults import StartError, TemporaryFault
 from engine.mailbox import Mailbox
-from engine.statistics import Statistics
+from engine.metrics import Metrics
 from engine.values import CameraFrame
 
 RATE = 50.0
@@ -49,9 +49,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def room(source: str, **options: bool) -> tuple[Capture, Mailbox[CameraFrame]]:
+def service(source: str, **options: bool) -> tuple[Capture, Mailbox[CameraFrame]]:
     frames: Mailbox[CameraFrame] = Mailbox()
-    return Capture(source, frames, Statistics(), **options), frames
+    return Capture(source, frames, Metrics(), **options), frames
 
 
 def grey(frame: CameraFrame) -> int:
@@ -70,18 +70,18 @@ def play(opened: Capture, frames: Mailbox[CameraFrame], steps: int) -> list[Came
 
 
 def test_a_file_gives_every_frame_at_its_own_pace_and_then_is_finished(video, clock):
-    opened, frames = room(video)
+    opened, frames = service(video)
     opened.open()
     shown = play(opened, frames, 20)
     assert [grey(frame) for frame in shown] == list(range(FRAMES))
     assert [frame.sequence for frame in shown] == list(range(FRAMES))
     np.testing.assert_allclose(np.diff([frame.captured_at for frame in shown]), 1 / RATE, atol=1e-6)
-    assert opened.finished and opened.statistics.counted("capture.frames") == FRAMES
+    assert opened.finished and opened.metrics.counted("capture.frames") == FRAMES
     opened.close()
 
 
 def test_late_frames_are_skipped_and_not_slowed(video, clock):
-    opened, frames = room(video)
+    opened, frames = service(video)
     opened.open()
     first = play(opened, frames, 1)[0]
     clock.now += 3.5 / RATE
@@ -90,7 +90,7 @@ def test_late_frames_are_skipped_and_not_slowed(video, clock):
 
 
 def test_a_loop_starts_again_at_the_end(video, clock):
-    opened, frames = room(video, loop=True)
+    opened, frames = service(video, loop=True)
     opened.open()
     shown = [grey(frame) for frame in play(opened, frames, 40)]
     assert shown[: FRAMES + 3] == [*range(FRAMES), 0, 1, 2] and not opened.finished
@@ -111,7 +111,7 @@ def test_a_loop_keeps_step_over_its_seam(video, clock, monkeypatch, seconds_to_r
 
     oversleep = lambda _, seconds: setattr(clock, "now", clock.now + seconds + 0.02 / RATE)  # noqa: E731
     monkeypatch.setattr(Capture, "sleep", oversleep)
-    opened, frames = room(video, loop=True)
+    opened, frames = service(video, loop=True)
     opened.open()
     opened._video = Slow(opened._video)
     shown = play(opened, frames, 3 * FRAMES + 12)
@@ -123,7 +123,7 @@ def test_a_loop_keeps_step_over_its_seam(video, clock, monkeypatch, seconds_to_r
 
 
 def test_pictures_are_rgb_contiguous_and_read_only(video, clock):
-    opened, frames = room(video)
+    opened, frames = service(video)
     opened.open()
     image = play(opened, frames, 1)[0].image
     assert image.dtype == np.uint8 and image.shape == (48, 64, 3)
@@ -134,7 +134,7 @@ def test_pictures_are_rgb_contiguous_and_read_only(video, clock):
 
 def test_a_file_is_mirrored_only_when_asked(video, clock):
     for mirror, side in ((None, 0), (True, 1)):
-        opened, frames = room(video, mirror=mirror)
+        opened, frames = service(video, mirror=mirror)
         opened.open()
         image = play(opened, frames, 1)[0].image
         assert np.argmax([image[:, :32, 0].mean(), image[:, 32:, 0].mean()]) == side
@@ -214,7 +214,7 @@ class FakeCamera:
 def camera_room(monkeypatch, camera: FakeCamera, source: str = "camera:3", **options: bool):
     opened_as = []
     monkeypatch.setattr(cv2, "VideoCapture", lambda index: opened_as.append(index) or camera)
-    return (*room(source, **options), opened_as)
+    return (*service(source, **options), opened_as)
 
 
 def test_a_camera_is_opened_by_its_number_and_asked_for_small_delay(monkeypatch):
@@ -263,17 +263,17 @@ def test_a_camera_that_gives_only_rubbish_is_a_fault_in_the_end(monkeypatch):
 
 
 def test_a_file_that_vanished_is_temporary(tmp_path):
-    opened, _ = room(str(tmp_path / "gone.avi"))
+    opened, _ = service(str(tmp_path / "gone.avi"))
     with pytest.raises(TemporaryFault, match="gone"):
         opened.open()
     opened.close()
 
 
 def test_the_thread_plays_a_file_and_stops(video):
-    opened, frames = room(video)
+    opened, frames = service(video)
     opened.start()
     try:
         assert frames.newer_than(0, 2.0)[1] is not None
     finally:
         opened.stop()
-    assert opened.statistics.faults() == []
+    assert opened.metrics.faults() == []

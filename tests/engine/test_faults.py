@@ -1,4 +1,5 @@
-"""What goes wrong in weeks, one fault after the other: the piece goes on, records it, and mends itself."""
+"""What goes wrong in weeks, one fault after the other: the installation goes on, records it, and mends
+itself."""
 
 import errno
 import logging
@@ -17,34 +18,34 @@ import pygame
 import pytest
 
 import app
-from engine import capture, osc_listener
-from engine import dance as dance_module
+from engine import capture, osc_server
+from engine import frame_pacer as pacing_module
+from engine import inference_service as dance_module
 from engine import osc_out as osc_out_module
-from engine import pacing as pacing_module
-from engine import pose as pose_module
-from engine import room as room_module
+from engine import pose_service as pose_module
+from engine import service as room_module
 from engine import window as window_module
 from engine.bounded_log import begin_log, watchdogs_log
 from engine.capture import BLACK_AFTER, FROZEN_AFTER, Capture, usable
-from engine.colours import LiveColours, colours_path
-from engine.dance import TICK, Dance, is_body
+from engine.emotion_lights import LiveColours, colours_path
 from engine.faults import Fault, StartError, TemporaryFault
+from engine.frame_pacer import FramePacer
 from engine.heartbeat import tell_systemd
+from engine.inference_service import TICK, InferenceService, is_plausible
 from engine.installation import Installation
 from engine.landmarks import BodyLandmarks
 from engine.mailbox import Mailbox
+from engine.metrics import Metrics
 from engine.operator import Controls, Operator
 from engine.osc_in import OscIn
 from engine.osc_message import floats
-from engine.osc_out import OscOut, OscRates
+from engine.osc_out import OscOut, ResampledOutput
 from engine.osc_packet import SECONDS_TO_1970
 from engine.osc_target import Target
-from engine.pacing import Pacer
-from engine.pose import PoseRoom
-from engine.pose_detector import PoseDetector, Turns
-from engine.room import MOST_HANGING, Room, stop_all
-from engine.show import ShowRoom, read_show
-from engine.statistics import Statistics
+from engine.pose_detector import PoseDetector, SearchSchedule
+from engine.pose_service import PoseService
+from engine.service import MAX_HANGING, Service, stop_all
+from engine.show import ShowService, read_show
 from engine.values import CameraFrame, DancerFrame, Pose
 from engine.window import Screen, Window
 from models.palette import DEFAULT_PALETTE
@@ -76,16 +77,16 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (capture, dance_module, osc_out_module, osc_listener, pacing_module, window_module):
+    for module in (capture, dance_module, osc_out_module, osc_server, pacing_module, window_module):
         monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(Room, "sleep", lambda _, seconds: clock.sleep(seconds))
+    monkeypatch.setattr(Service, "sleep", lambda _, seconds: clock.sleep(seconds))
     return clock
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room_module, "FIRST_BACK_OFF", 0.005)
-    monkeypatch.setattr(Room, "longest_back_off", 0.01)
+    monkeypatch.setattr(Service, "max_back_off", 0.01)
     monkeypatch.setattr(capture, "ROAMS_AFTER", 0.0)
 
 
@@ -132,7 +133,7 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
 
 def camera(source: str) -> tuple[Capture, Mailbox[CameraFrame]]:
     frames: Mailbox[CameraFrame] = Mailbox()
-    return Capture(source, frames, Statistics()), frames
+    return Capture(source, frames, Metrics()), frames
 
 
 class Pictures:
@@ -148,29 +149,29 @@ class Pictures:
 
 
 def test_a_camera_that_is_plugged_in_later_is_found(bus: Bus, quick: None) -> None:
-    room, frames = camera("camera:1")
-    room.start()
-    wait_until(room.statistics.faults)
+    service, frames = camera("camera:1")
+    service.start()
+    wait_until(service.metrics.faults)
     assert frames.latest() is None
     bus.cameras[1] = Pictures()
     wait_until(lambda: frames.version > 2)
-    room.stop()
-    [fault] = room.statistics.faults()
+    service.stop()
+    [fault] = service.metrics.faults()
     assert "camera 1 cannot be opened" in fault["what"] and fault["recovered_after_s"] is not None
 
 
 def test_a_camera_that_comes_back_under_another_number_is_found(bus: Bus, quick: None) -> None:
     bus.cameras[0] = Pictures()
-    room, frames = camera("camera:0")
-    room.start()
+    service, frames = camera("camera:0")
+    service.start()
     wait_until(lambda: frames.version > 2)
     del bus.cameras[0]
-    wait_until(room.statistics.faults)
+    wait_until(service.metrics.faults)
     bus.cameras[2] = Pictures()
     before = frames.version
     wait_until(lambda: frames.version > before + 2)
-    room.stop()
-    assert all(fault["recovered_after_s"] is not None for fault in room.statistics.faults())
+    service.stop()
+    assert all(fault["recovered_after_s"] is not None for fault in service.metrics.faults())
 
 
 def test_a_camera_that_was_named_and_never_seen_is_not_replaced_by_another(bus: Bus) -> None:
@@ -185,52 +186,52 @@ def test_a_camera_that_was_named_and_never_seen_is_not_replaced_by_another(bus: 
 
 
 def test_black_pictures_are_a_fault_until_the_light_comes(bus: Bus, clock: Clock) -> None:
-    room, frames = camera("camera:0")
+    service, frames = camera("camera:0")
     images = [np.zeros((48, 64, 3), dtype=np.uint8)] * 20 + [noisy(1)]
     bus.cameras[0] = lambda: images.pop(0)
-    room.open()
+    service.open()
     for _ in range(20):
-        room.step()
+        service.step()
         clock.now += BLACK_AFTER / 10
-    [fault] = room.statistics.faults()
+    [fault] = service.metrics.faults()
     assert "black" in fault["what"] and fault["recovered_after_s"] is None and frames.version == 20
-    room.step()
-    assert room.statistics.faults()[0]["recovered_after_s"] is not None
+    service.step()
+    assert service.metrics.faults()[0]["recovered_after_s"] is not None
 
 
 def test_a_frozen_picture_opens_the_camera_again_until_it_moves(bus: Bus, clock: Clock) -> None:
-    room, _ = camera("camera:0")
+    service, _ = camera("camera:0")
     images = [noisy(1)] * 12 + [noisy(2)]
     bus.cameras[0] = lambda: images.pop(0)
-    room.open()
+    service.open()
     with pytest.raises(TemporaryFault, match="same picture"):
         for _ in range(12):
-            room.step()
+            service.step()
             clock.now += FROZEN_AFTER / 8
-    room.close()
-    room.open()
+    service.close()
+    service.open()
     while images:
         moves = len(images) == 1
         try:
-            room.step()
+            service.step()
         except TemporaryFault:
             assert not moves
     assert bus.released == 1
 
 
 def test_a_camera_that_begins_as_it_ended_works_again_at_once(bus: Bus, clock: Clock) -> None:
-    room, frames = camera("camera:0")
+    service, frames = camera("camera:0")
     first, images = noisy(1), [noisy(1)]
     bus.cameras[0] = lambda: images.pop(0)
-    room.open()
-    room.step()
+    service.open()
+    service.step()
     for _ in range(3):  # it hung or froze for a while, and was opened anew
-        room.close()
+        service.close()
         clock.now += 2 * FROZEN_AFTER
         images = [first, first, noisy(2), first]
-        room.open()
-        room.step()
-        room.step()
+        service.open()
+        service.step()
+        service.step()
     assert frames.version == 7 and not images
 
 
@@ -239,14 +240,14 @@ def test_cut_and_wildly_sized_pictures_do_no_harm(bus: Bus) -> None:
     images: list[np.ndarray] = [noisy(1, size) for size in sizes]
     images += [noisy(1)[:, :, :2], noisy(1).astype(np.float32), noisy(1)[:, :, 0]]
     good = sum(usable(image) for image in images)
-    room, frames = camera("camera:0")
+    service, frames = camera("camera:0")
     bus.cameras[0] = lambda: images.pop(0)
-    room.open()
+    service.open()
     while images:
-        room.step()
+        service.step()
         latest = frames.latest()
-        assert latest is not None and latest.image.shape[1] <= capture.LARGEST_WIDTH
-    assert frames.version == good and room.statistics.counted("capture.rejected") == len(sizes) + 3 - good
+        assert latest is not None and latest.image.shape[1] <= capture.MAX_WIDTH
+    assert frames.version == good and service.metrics.counted("capture.rejected") == len(sizes) + 3 - good
 
 
 def test_a_camera_that_blocks_for_ever_is_left_behind(bus: Bus, quick: None) -> None:
@@ -258,22 +259,22 @@ def test_a_camera_that_blocks_for_ever_is_left_behind(bus: Bus, quick: None) -> 
         return noisy(99)
 
     bus.cameras[0] = block
-    room, frames = camera("camera:0")
-    room.start()
-    first = room._thread
+    service, frames = camera("camera:0")
+    service.start()
+    first = service._thread
     assert blocked.wait(5)
     bus.cameras[0] = Pictures()
     for second in range(6):
-        room.look(time.perf_counter() + second)
+        service.check_hang(time.perf_counter() + second)
     wait_until(lambda: frames.version > 3)
     stuck.set()
     first.join(5)
-    assert not first.is_alive() and bus.released == 1 and room._thread is not first
-    wait_until(lambda: room.statistics.faults()[0]["recovered_after_s"] is not None)
+    assert not first.is_alive() and bus.released == 1 and service._thread is not first
+    wait_until(lambda: service.metrics.faults()[0]["recovered_after_s"] is not None)
     before = frames.version
     wait_until(lambda: frames.version > before)
-    room.stop()
-    assert "hangs" in room.statistics.faults()[0]["what"]
+    service.stop()
+    assert "hangs" in service.metrics.faults()[0]["what"]
 
 
 def test_threads_that_hang_do_not_pile_up(bus: Bus) -> None:
@@ -283,15 +284,15 @@ def test_threads_that_hang_do_not_pile_up(bus: Bus) -> None:
         stuck.wait(10)
 
     bus.cameras[0] = block
-    room, _ = camera("camera:0")
-    room.start()
+    service, _ = camera("camera:0")
+    service.start()
     for second in range(100):
-        wait_until(lambda: room._patience == room.longest_step)
-        room.look(1000.0 + second)
-    assert sum(thread.is_alive() for thread in room._left_behind) == MOST_HANGING
-    assert len(room.statistics.faults()) == 1
+        wait_until(lambda: service._timeout == service.max_step)
+        service.check_hang(1000.0 + second)
+    assert sum(thread.is_alive() for thread in service._left_behind) == MAX_HANGING
+    assert len(service.metrics.faults()) == 1
     stuck.set()
-    room.stop()
+    service.stop()
 
 
 # The detector
@@ -309,7 +310,7 @@ def standing(x: float = 640.0) -> BodyLandmarks:
 
 
 class Sight:
-    """A pose room that is stepped by hand, with a detector that finds what the test says."""
+    """A pose service that is stepped by hand, with a detector that finds what the test says."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.found: list[BodyLandmarks] = []
@@ -320,15 +321,15 @@ class Sight:
         )
         monkeypatch.setattr(pose_module, "PoseDetector", lambda model: detector)
         monkeypatch.setattr(pose_module, "find_pose_model", lambda path: Path("model.task"))
-        monkeypatch.setattr(pose_module, "give_way", lambda: None)
-        self.room = PoseRoom(self.frames, self.poses, Statistics())
+        monkeypatch.setattr(pose_module, "lower_priority", lambda: None)
+        self.service = PoseService(self.frames, self.poses, Metrics())
         self.now = time.perf_counter()
-        self.room.open()
+        self.service.open()
 
     def see(self, *bodies: BodyLandmarks, after: float = 1 / 30) -> Pose:
         self.found, self.now = list(bodies), self.now + after
         self.frames.put(CameraFrame(np.zeros((720, 1280, 3), dtype=np.uint8), self.now, 0))
-        self.room.step()
+        self.service.step()
         pose = self.poses.latest()
         assert pose is not None
         return pose
@@ -341,7 +342,7 @@ def test_a_body_of_nan_or_forty_metres_is_nobody(scale: float) -> None:
     detector: Any = object.__new__(PoseDetector)
     detector._timestamp, detector._format, detector._picture_of = -1, None, lambda **_: None
     result = SimpleNamespace(pose_landmarks=[marks], pose_world_landmarks=[world])
-    detector._turns = Turns()
+    detector._turns = SearchSchedule()
     detector._of_one = None
     detector._of_everybody = SimpleNamespace(detect_for_video=lambda *_: result)
     assert detector.detect(CameraFrame(noisy(1), 1.0, 0)) == []
@@ -389,29 +390,29 @@ def test_a_camera_slower_than_that_does_not_make_the_visitor_come_and_go(
     monkeypatch.setattr(pose_module.time, "perf_counter", lambda: clock[0])
     for _ in range(3):
         sight.see(standing(), after=1.05)
-    visitor = sight.room._visitors.visitor
+    visitor = sight.service._visitors.visitor
     for _ in range(5):
         clock[0] = sight.now + 1.04
-        sight.room.step()  # no frame yet
+        sight.service.step()  # no frame yet
         pose = sight.poses.latest()
         assert pose is not None and pose.present
         sight.see(standing(), after=1.05)
-        assert sight.room._visitors.visitor == visitor
+        assert sight.service._visitors.visitor == visitor
 
 
 def test_a_detector_that_hangs_leaves_nobody_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     sight = Sight(monkeypatch)
     assert sight.see(standing()).present
-    sight.room.abandon()
+    sight.service.abandon()
     latest = sight.poses.latest()
     assert latest is not None and not latest.present
-    sight.room.open()
+    sight.service.open()
     assert sight.see(standing()).present
 
 
 def test_once_a_detector_has_been_there_it_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert PoseRoom.longest_back_off > 60
-    assert Sight(monkeypatch).room.longest_back_off <= 15
+    assert PoseService.max_back_off > 60
+    assert Sight(monkeypatch).service.max_back_off <= 15
 
 
 # The dance
@@ -424,7 +425,9 @@ class Studio:
         controls: Mailbox[Controls] = Mailbox()
         self.operator = Operator(DEFAULT_PALETTE, controls)
         self.sent: list[DancerFrame] = []
-        self.dance = Dance(checkpoint, controls, Mailbox(), Mailbox(), self.sent.append, Statistics(), seed=3)
+        self.dance = InferenceService(
+            checkpoint, controls, Mailbox(), Mailbox(), self.sent.append, Metrics(), seed=3
+        )
         self.dance.open()
 
     def ticks(self, count: int) -> None:
@@ -460,7 +463,7 @@ def test_a_network_that_leaps_across_the_stage_begins_anew_without_a_jump(studio
     studio.next_state(lambda state: replace(state, place=state.place + 30.0))
     studio.ticks(10)
     assert studio.largest_jump() < 0.3
-    [fault] = studio.dance.statistics.faults()
+    [fault] = studio.dance.metrics.faults()
     assert fault["room"] == "inference" and fault["recovered_after_s"] < 5
 
 
@@ -488,7 +491,7 @@ def test_a_network_that_is_broken_in_memory_is_read_again(studio: Studio) -> Non
     del studio.dance._begin
     studio.dance.open()
     studio.ticks(5)
-    assert studio.largest_jump() < 0.3 and all(is_body(frame.positions) for frame in studio.sent)
+    assert studio.largest_jump() < 0.3 and all(is_plausible(frame.positions) for frame in studio.sent)
 
 
 def test_a_network_that_fails_all_the_time_does_not_fill_the_log(
@@ -511,7 +514,7 @@ def test_a_machine_that_is_too_slow_leaves_ticks_out_and_keeps_time(clock: Clock
         studio.dance.step()
     assert clock.now - began == pytest.approx(250 * TICK, rel=0.02)  # never waits, never hurries
     assert clock.now - studio.dance._due < 8 * TICK
-    assert studio.dance.statistics.counted("inference.late_ticks") > 100
+    assert studio.dance.metrics.counted("inference.late_ticks") > 100
 
 
 def test_after_ten_minutes_of_sleep_nothing_comes_in_a_burst(clock: Clock, studio: Studio) -> None:
@@ -521,9 +524,9 @@ def test_after_ten_minutes_of_sleep_nothing_comes_in_a_burst(clock: Clock, studi
     for _ in range(12):
         studio.dance.step()
     assert clock.now - woke > 10 * TICK
-    assert studio.dance.statistics.counted("inference.late_ticks") >= SLEEP / TICK - 10
+    assert studio.dance.metrics.counted("inference.late_ticks") >= SLEEP / TICK - 10
 
-    pacer = Pacer(60.0)
+    pacer = FramePacer(60.0)
     pacer.wait()
     clock.now += SLEEP
     woke = clock.now
@@ -533,10 +536,10 @@ def test_after_ten_minutes_of_sleep_nothing_comes_in_a_burst(clock: Clock, studi
 
 
 def test_after_ten_minutes_of_sleep_no_rate_is_caught_up(clock: Clock) -> None:
-    out = OscOut([Target("127.0.0.1", 9, rate=120.0)], Statistics())
+    out = OscOut([Target("127.0.0.1", 9, rate=120.0)], Metrics())
     sent: list[float] = []
     out.send_to = lambda *_: sent.append(clock.now) or True  # type: ignore
-    rates = OscRates(out, Statistics())
+    rates = ResampledOutput(out, Metrics())
     rates.open()
     figure = swinging_figure(1)[0]
     out.frames.put(DancerFrame(0, clock.now, figure, DEFAULT_PALETTE.one_hot(0)))
@@ -557,16 +560,16 @@ def test_after_ten_minutes_of_sleep_a_film_goes_on_from_there(clock: Clock, tmp_
         writer.write(noisy(seed))
     writer.release()
     frames: Mailbox[CameraFrame] = Mailbox()
-    room = Capture(str(path), frames, Statistics())
-    room.open()
+    service = Capture(str(path), frames, Metrics())
+    service.open()
     for _ in range(5):
-        room.step()
+        service.step()
     clock.now += SLEEP
     before = frames.version
     for _ in range(10):
-        room.step()
-    assert frames.version > before + 2 and not room.finished
-    room.close()
+        service.step()
+    assert frames.version > before + 2 and not service.finished
+    service.close()
 
 
 # OSC
@@ -590,41 +593,41 @@ class Network:
 
 @pytest.mark.parametrize("number", [errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN])
 def test_a_network_that_is_down_is_a_fault_and_is_over_when_it_is_back(number: int) -> None:
-    statistics = Statistics()
-    out = OscOut([Target("127.0.0.1", 9)], statistics)
+    metrics = Metrics()
+    out = OscOut([Target("127.0.0.1", 9)], metrics)
     wait_until(lambda: out._found)
     out._socket.close()
     out._socket = network = Network()  # type: ignore[assignment]
     network.error = OSError(number, "down")
     for _ in range(100):
         assert not out._sent(out.targets[0], [b"x"])
-    [fault] = statistics.faults()
+    [fault] = metrics.faults()
     assert fault["room"] == "osc" and "127.0.0.1:9" in fault["what"] and fault["recovered_after_s"] is None
     assert out.targets[0] in out._wanted  # whose address may have changed
     network.error = None
     assert out._sent(out.targets[0], [b"x"])
-    assert statistics.faults()[0]["recovered_after_s"] is not None
+    assert metrics.faults()[0]["recovered_after_s"] is not None
     out.close()
 
 
 def test_a_full_buffer_is_counted_and_is_no_fault() -> None:
-    statistics = Statistics()
-    out = OscOut([Target("127.0.0.1", 9)], statistics)
+    metrics = Metrics()
+    out = OscOut([Target("127.0.0.1", 9)], metrics)
     wait_until(lambda: out._found)
     out._socket.close()
     out._socket = network = Network()  # type: ignore[assignment]
     network.error = BlockingIOError(errno.EAGAIN, "full")
     assert not out._sent(out.targets[0], [b"x"])
-    assert statistics.counted("osc.send_errors") == 1 and statistics.faults() == []
+    assert metrics.counted("osc.send_errors") == 1 and metrics.faults() == []
     out.close()
 
 
 def test_the_heartbeat_goes_to_every_target_in_every_format() -> None:
-    out = OscOut([Target("127.0.0.1", 9), Target("127.0.0.1", 10, "aitoolbox", 60.0)], Statistics())
+    out = OscOut([Target("127.0.0.1", 9), Target("127.0.0.1", 10, "aitoolbox", 60.0)], Metrics())
     wait_until(lambda: len(out._found) == 2)
     out._socket.close()
     out._socket = network = Network()  # type: ignore[assignment]
-    out.beat(7)
+    out.send_heartbeat(7)
     assert [read_message(data) for data, _ in network.sent] == [("/heartbeat", "i", [7])] * 2
     assert [address for _, address in network.sent] == [("127.0.0.1", 9), ("127.0.0.1", 10)]
     out.close()
@@ -635,33 +638,33 @@ def test_a_port_that_is_taken_at_the_start_is_listened_on_once_it_is_free(quick:
         other.bind(("127.0.0.1", 0))
         controls: Mailbox[Controls] = Mailbox()
         operator = Operator(DEFAULT_PALETTE, controls)
-        room = OscIn("127.0.0.1", other.getsockname()[1], operator, Statistics())
-        room.start()
-        wait_until(room.statistics.faults)
+        service = OscIn("127.0.0.1", other.getsockname()[1], operator, Metrics())
+        service.start()
+        wait_until(service.metrics.faults)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
 
         def heard() -> bool:
-            sender.sendto(floats("/energy", [0.5]), ("127.0.0.1", room.port))
+            sender.sendto(floats("/energy", [0.5]), ("127.0.0.1", service.port))
             latest = controls.latest()
             return latest is not None and latest.energy == 0.5
 
         wait_until(heard)
-    wait_until(lambda: room.statistics.faults()[0]["recovered_after_s"] is not None)
-    room.stop()
+    wait_until(lambda: service.metrics.faults()[0]["recovered_after_s"] is not None)
+    service.stop()
 
 
 # Clocks
 
 
 def test_a_clock_that_is_set_back_a_day_changes_no_duration(clock: Clock) -> None:
-    room = OscIn("127.0.0.1", 0, operator := Operator(DEFAULT_PALETTE, Mailbox()), Statistics())
+    service = OscIn("127.0.0.1", 0, operator := Operator(DEFAULT_PALETTE, Mailbox()), Metrics())
     tag = int((clock.time() + 2 + SECONDS_TO_1970) * 2**32)
     message = floats("/energy", [0.5])
     size = len(message).to_bytes(4, "big")
-    room._take(b"#bundle\0" + tag.to_bytes(8, "big") + size + message, ("127.0.0.1", 5000))
+    service._take(b"#bundle\0" + tag.to_bytes(8, "big") + size + message, ("127.0.0.1", 5000))
     clock.set_by = -DAY
     clock.now += 2.1
-    room._obey_postponed()
+    service._obey_postponed()
     latest = operator.mailbox.latest()
     assert latest is not None and latest.energy == 0.5
 
@@ -680,9 +683,9 @@ def test_a_show_that_is_edited_into_nonsense_goes_on_as_it_was(tmp_path: Path) -
     path = tmp_path / "show.toml"
     path.write_text("[[cue]]\nat = 0\nglide = 0\nenergy = 0.4\n")
     operator = Operator(DEFAULT_PALETTE, Mailbox())
-    room = ShowRoom(read_show(path, DEFAULT_PALETTE), operator, Statistics(), Mailbox())
+    service = ShowService(read_show(path, DEFAULT_PALETTE), operator, Metrics(), Mailbox())
     path.write_text("[[cue]\nenergy = 'nonsense")
-    room.play(1.0)
+    service.play(1.0)
     latest = operator.mailbox.latest()
     assert latest is not None and latest.energy == pytest.approx(0.4)
 
@@ -773,8 +776,8 @@ def test_what_is_wrong_at_the_start_stands_in_the_log_too(
 def test_a_display_that_is_lost_is_opened_again_and_pictures_go_on(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    statistics = Statistics()
-    window = Window(Screen(size=(160, 90), headless=True), title="test", statistics=statistics)
+    metrics = Metrics()
+    window = Window(Screen(size=(160, 90), headless=True), title="test", metrics=metrics)
     lost = iter([False] * 5 + [True])
 
     def flip() -> None:
@@ -785,7 +788,7 @@ def test_a_display_that_is_lost_is_opened_again_and_pictures_go_on(
     left, drawn = iter(range(120)), []
     window.run(lambda surface, now: drawn.append(now), lambda *_: None, lambda: next(left, None) is None)
     assert len(drawn) == 120 and np.diff(drawn).max() < 0.1
-    [fault] = statistics.faults()
+    [fault] = metrics.faults()
     assert fault["room"] == "display" and fault["recovered_after_s"] is not None
     assert window._lost_at is None and window.canvas.get_size() == (160, 90)
     window.close()
@@ -794,7 +797,7 @@ def test_a_display_that_is_lost_is_opened_again_and_pictures_go_on(
 def test_a_window_that_cannot_be_opened_again_goes_on_unseen(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    window = Window(Screen(size=(160, 90), headless=True), title="test", statistics=(kept := Statistics()))
+    window = Window(Screen(size=(160, 90), headless=True), title="test", metrics=(kept := Metrics()))
 
     def refuse(*_: object, **__: object) -> None:
         raise pygame.error("no available video device")
@@ -808,11 +811,11 @@ def test_a_window_that_cannot_be_opened_again_goes_on_unseen(
     window.close()
 
 
-class Deaf(Room):
+class Deaf(Service):
     """Does not hear that it should stop."""
 
     def __init__(self) -> None:
-        super().__init__(Statistics())
+        super().__init__(Metrics())
         self.ending = threading.Event()
 
     def step(self) -> None:
@@ -820,14 +823,14 @@ class Deaf(Room):
 
 
 def test_rooms_that_hang_do_not_add_up_when_the_piece_ends() -> None:
-    rooms = [Deaf() for _ in range(8)]
-    for room in rooms:
-        room.start()
+    services = [Deaf() for _ in range(8)]
+    for service in services:
+        service.start()
     began = time.perf_counter()
-    stop_all(rooms, 0.1)
+    stop_all(services, 0.1)
     assert time.perf_counter() - began < 0.5
-    for room in rooms:
-        room.ending.set()
+    for service in services:
+        service.ending.set()
 
 
 def test_systemd_is_told_where_it_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pygame
 import pytest
 
-from engine.figure import Sculpture
 from engine.floor import REFLECTED, REFLECTION_HEIGHT, draw_reflection
+from engine.shading import Sculpture
 from engine.stage_camera import EYE_HEIGHT, StageCamera
 
 SIZE, CELL = (800, 900), 5

@@ -15,16 +15,16 @@ import pytest
 
 import app
 from engine import installation as module
-from engine import pose as pose_module
+from engine import pose_service as pose_module
 from engine.capture import Capture
+from engine.emotion_recognition import EmotionRecognition
 from engine.installation import Installation
-from engine.movement_emotion import MovementEmotion
+from engine.metrics import Metrics
 from engine.osc_monitor import StreamCheck
-from engine.performance import Performance
 from engine.pose_model import PoseModelError
-from engine.room import Room
+from engine.presenter import Presenter
+from engine.service import Service
 from engine.settings import parse_settings
-from engine.statistics import Statistics
 from models.card import card_path
 from models.kinds import repertoire_of
 from tests.shown_motion import Watcher
@@ -113,7 +113,7 @@ def test_while_no_picture_can_be_drawn_no_heart_beats(
     beats: list[int] = []
     monkeypatch.setattr(module, "tell_systemd", beats.append)
     with monkeypatch.context() as broken:
-        broken.setattr(Performance, "draw", fail)
+        broken.setattr(Presenter, "draw", fail)
         _, stats = run(config, checkpoint_file, "--source", "none", "--headless")
     assert stats["osc"]["bundles"] > 5 and len(beats) == 1  # the one with which it leaves
     run(config, checkpoint_file, "--source", "none", "--headless")
@@ -153,15 +153,15 @@ def test_a_camera_that_blocks_is_noticed_while_the_pictures_go_on(
 
     camera = SimpleNamespace(isOpened=lambda: True, set=lambda *_: True, read=read, release=lambda: None)
     monkeypatch.setattr(cv2, "VideoCapture", lambda *_: camera)
-    monkeypatch.setattr(Capture, "longest_step", 0.3)
-    monkeypatch.setattr(module, "PoseRoom", lambda *_, **__: Idle(Statistics()))
+    monkeypatch.setattr(Capture, "max_step", 0.3)
+    monkeypatch.setattr(module, "PoseService", lambda *_, **__: Idle(Metrics()))
     _, stats = run(config, checkpoint_file, "--source", "camera", "--headless", seconds=1.5)
     let_go.set()
     assert any("hangs" in fault["what"] for fault in stats["faults"] if fault["room"] == "capture")
     assert stats["inference"]["ticks"] > 20
 
 
-class Idle(Room):
+class Idle(Service):
     """In place of a detector."""
 
     def step(self) -> None:
@@ -179,9 +179,9 @@ def test_it_begins_with_the_repertoire_of_the_settings_and_leaves_it_to_the_show
 ) -> None:
     given = ["--config", str(config), "--checkpoint", str(checkpoint_file), "--source", "none", "--headless"]
     operator = Installation(parse_settings([*given, "--repertoire", "walk"])).operator
-    assert operator.present()[1].repertoire.tolist() == [0, 0, 1]
-    operator.cue(None, repertoire=repertoire_of("gesture"))
-    assert operator.present()[1].repertoire.tolist() == [0, 1, 0]
+    assert operator.snapshot()[1].repertoire.tolist() == [0, 0, 1]
+    operator.show_cue(None, repertoire=repertoire_of("gesture"))
+    assert operator.snapshot()[1].repertoire.tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -198,9 +198,9 @@ def test_a_dancer_that_may_be_sold_is_not_beside_a_classifier_that_may_not(
     told = {name: value for name, value in card.items() if value is not None}
     card_path(path).write_text(json.dumps(told), encoding="utf-8")
     given = ["--config", str(config), "--checkpoint", str(path), "--source", "none", "--headless"]
-    rooms = Installation(parse_settings(given)).rooms
-    room = next(room for room in rooms if isinstance(room, MovementEmotion))
-    assert (room.emotion_classifier is not None) == classified
+    services = Installation(parse_settings(given)).services
+    service = next(service for service in services if isinstance(service, EmotionRecognition))
+    assert (service.emotion_classifier is not None) == classified
 
 
 def test_what_is_on_the_screen_can_be_watched(config: Path, checkpoint_file: Path) -> None:
@@ -211,14 +211,14 @@ def test_what_is_on_the_screen_can_be_watched(config: Path, checkpoint_file: Pat
     shown_at = [time for time, _ in watcher.pictures]
     assert len(shown_at) > 10 and sorted(set(shown_at)) == shown_at
     assert len(watcher.frames) > 10 and watcher.pictures[-1][1].shape == (17, 3)
-    assert not [fault for fault in piece.statistics.faults() if fault["room"] == "render"]
+    assert not [fault for fault in piece.metrics.faults() if fault["room"] == "render"]
 
 
 def test_the_dancer_is_seen_before_what_draws_every_scene_has_been_made(
     config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "make_all", lambda: time.sleep(30.0))
-    monkeypatch.setattr("engine.compiled.Compiled.make", lambda _: pytest.fail("machine code was asked for"))
+    monkeypatch.setattr(module, "compile_all", lambda: time.sleep(30.0))
+    monkeypatch.setattr("engine.jit.JitFunction.make", lambda _: pytest.fail("machine code was asked for"))
     status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=1.5)
     assert status == 0 and not stats["faults"]
     assert stats["startup_s"] - stats["first_picture_s"] < 20.0
@@ -227,8 +227,8 @@ def test_the_dancer_is_seen_before_what_draws_every_scene_has_been_made(
 def test_a_room_that_opens_late_keeps_nobody_from_saying_that_it_dances(
     config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "LONGEST_OPENING", 3.0)
-    monkeypatch.setattr(module.MovementEmotion, "open", lambda room: room.sleep(30.0))
+    monkeypatch.setattr(module, "MAX_OPENING", 3.0)
+    monkeypatch.setattr(module.EmotionRecognition, "open", lambda service: service.sleep(30.0))
     caplog.set_level("INFO")
     status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=0.5)
     assert status == 0 and "dancing" in caplog.messages and "no dance" not in caplog.text
@@ -241,7 +241,7 @@ def test_what_cannot_be_compiled_is_one_line_and_status_2(
     def fail() -> None:
         raise ImportError("Numba needs NumPy 2.3\nor less")
 
-    monkeypatch.setattr(module, "make_all", fail)
+    monkeypatch.setattr(module, "compile_all", fail)
     status, _ = run(config, checkpoint_file, "--source", "none", "--headless", seconds=30.0)
     (line,) = capsys.readouterr().err.splitlines()[-1:]
     assert status == 2 and "NumPy 2.3 or less; install" in line
@@ -257,9 +257,9 @@ def test_it_leaves_in_good_order_and_within_two_seconds(
 ) -> None:
     caplog.set_level("INFO")
     asked_at: list[float] = []
-    draw = Performance.draw
+    draw = Presenter.draw
 
-    def drawn(self: Performance, *given: Any, **times: Any) -> None:
+    def drawn(self: Presenter, *given: Any, **times: Any) -> None:
         draw(self, *given, **times)
         if not asked_at and self._frames.version > 40:
             asked_at.append(time.perf_counter())
@@ -268,14 +268,14 @@ def test_it_leaves_in_good_order_and_within_two_seconds(
             else:
                 pygame.event.post(pygame.event.Event(pygame.QUIT))
 
-    monkeypatch.setattr(Performance, "draw", drawn)
+    monkeypatch.setattr(Presenter, "draw", drawn)
     before = {thread.name for thread in threading.enumerate()}
     status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=60)
     assert status == 0 and time.perf_counter() - asked_at[0] < 2.0
     assert stats["render"]["frames"] > 0 and not pygame.display.get_init()
     assert f"leaving: {way if way.startswith('SIG') else 'somebody quit at the window'}" in caplog.text
-    rooms = {"inference", "osc_in", "osc_rates", "movement_emotion", "capture", "pose"} - before
-    assert not rooms & {thread.name for thread in threading.enumerate()}
+    services = {"inference", "osc_in", "osc_rates", "movement_emotion", "capture", "pose"} - before
+    assert not services & {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.parametrize(

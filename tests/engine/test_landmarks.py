@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from engine.held_joints import COME_BACK, EASE, HOLD, HeldJoints, swing
 from engine.landmarks import (
     FEET,
     SWAPPED,
@@ -15,7 +14,8 @@ from engine.landmarks import (
     sideways_place,
     stand,
 )
-from engine.upright import Upright, body_tilt, tilted
+from engine.occlusion_filter import COME_BACK, EASE, HOLD, OcclusionFilter, swing
+from engine.tilt_correction import TiltCorrection, body_tilt, tilted
 from models.features import heading, turn
 from models.skeleton import INDEX, JOINTS
 
@@ -86,7 +86,7 @@ def test_nan_and_giants_are_no_person(wrong):
 
 
 def test_a_constant_lean_is_taken_out_and_a_bow_is_left():
-    upright, joints = Upright(), joints_around_pelvis(standing()).astype(float)
+    upright, joints = TiltCorrection(), joints_around_pelvis(standing()).astype(float)
     leaning = tilted(joints, np.radians(20))
     for i in range(90):
         straight = upright(leaning, True, i / 30)
@@ -98,16 +98,16 @@ def test_a_constant_lean_is_taken_out_and_a_bow_is_left():
 
 
 def test_a_lean_is_not_learnt_from_legs_that_are_not_seen():
-    upright = Upright()
+    upright = TiltCorrection()
     upright(tilted(joints_around_pelvis(standing()), 0.3), False, 0.0)
-    assert upright.lean == 0.0
+    assert upright.tilt == 0.0
 
 
 class Limb:
     """Somebody who stands with the left arm raised, and whose left elbow and wrist may be out of sight."""
 
     def __init__(self) -> None:
-        self.held = HeldJoints()
+        self.held = OcclusionFilter()
         self.joints = joints_around_pelvis(standing()).astype(float)
         shoulder = self.joints[INDEX["left_shoulder"]]
         self.joints[INDEX["left_elbow"]] = shoulder + (0.0, 0.25, 0.0)
@@ -156,7 +156,7 @@ def test_a_held_arm_goes_along_when_the_body_turns():
 
 def test_somebody_never_seen_whole_has_straight_legs_and_hanging_arms():
     confidence = np.zeros(len(JOINTS))
-    joints = HeldJoints()(np.zeros((17, 3)), confidence, 0.0)
+    joints = OcclusionFilter()(np.zeros((17, 3)), confidence, 0.0)
     assert joints[INDEX["left_ankle"], 1] < -0.7
     assert joints[INDEX["left_wrist"], 1] < joints[INDEX["left_shoulder"], 1] - 0.4
 

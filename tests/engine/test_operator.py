@@ -202,14 +202,14 @@ def test_a_hand_on_the_repertoire_goes_over_the_show_and_comes_back_little_by_li
     moment = 100.0
     monkeypatch.setattr(time, "perf_counter", lambda: moment)
     operator = Operator(DEFAULT_PALETTE, Mailbox(), hold=30.0)
-    operator.cue(SAD, repertoire=WALK)
+    operator.show_cue(SAD, repertoire=WALK)
     np.testing.assert_array_equal(now(operator).repertoire, WALK)
     assert now(operator).caption is None, "a show has no captions"
     operator.set_repertoire("gesture")
     seen = []
     for _ in range(100):
         moment += 0.5
-        operator.cue(SAD, repertoire=WALK)
+        operator.show_cue(SAD, repertoire=WALK)
         seen.append(now(operator).repertoire)
     np.testing.assert_array_equal(seen[58], [0, 1, 0])
     np.testing.assert_allclose(seen[61], [0, 1 - 3 * RETURN_RATE / 2, 3 * RETURN_RATE / 2], rtol=1e-5)
@@ -218,10 +218,10 @@ def test_a_hand_on_the_repertoire_goes_over_the_show_and_comes_back_little_by_li
 
 
 def test_the_visitor_sets_the_emotion_only_while_automatic_is_on(operator: Operator) -> None:
-    operator.follow(SAD)
+    operator.suggest_emotion(SAD)
     np.testing.assert_array_equal(now(operator).emotion_target, DEFAULT_PALETTE.one_hot(0))
     operator.toggle_automatic()
-    operator.follow(SAD)
+    operator.suggest_emotion(SAD)
     np.testing.assert_array_equal(now(operator).emotion_target, SAD)
     assert now(operator).automatic and now(operator).caption == "automatic on"
     operator.toggle_automatic()
@@ -232,11 +232,11 @@ def test_a_hand_goes_over_show_and_automatic_for_the_hold_and_no_longer() -> Non
     operator = Operator(DEFAULT_PALETTE, Mailbox(), hold=0.05)
     operator.set_emotion("proud")
     operator.set_energy(1.5)
-    operator.cue(SAD, influence=0.9, energy=0.2)
+    operator.show_cue(SAD, influence=0.9, energy=0.2)
     assert now(operator).emotion_target[5] == 1 and now(operator).energy == 1.5
     assert now(operator).influence == 0.9  # which no hand had touched
     time.sleep(0.06)
-    operator.cue(SAD, influence=0.9, energy=0.2)
+    operator.show_cue(SAD, influence=0.9, energy=0.2)
     np.testing.assert_array_equal(now(operator).emotion_target, SAD)
     assert now(operator).energy < 1.5
 
@@ -245,50 +245,50 @@ def test_what_a_hand_has_left_comes_back_to_the_show_little_by_little(monkeypatc
     moment = 100.0
     monkeypatch.setattr(time, "perf_counter", lambda: moment)
     operator = Operator(DEFAULT_PALETTE, Mailbox(), hold=30.0)
-    operator.cue(None, energy=1.0)
+    operator.show_cue(None, energy=1.0)
     operator.set_energy(2.0)
     seen = []
     for _ in range(100):
         moment += 0.5
-        operator.cue(None, energy=1.0)
+        operator.show_cue(None, energy=1.0)
         seen.append(now(operator).energy)
     assert seen[:59] == [2.0] * 59 and seen[-1] == 1.0
     assert max(-np.diff(seen)) <= RETURN_RATE * 0.5 + 1e-9
-    operator.cue(None, energy=0.3)  # what no hand has touched since follows at once
+    operator.show_cue(None, energy=0.3)  # what no hand has touched since follows at once
     assert now(operator).energy == 0.3
     operator.set_energy(0.3)  # a hand that changes nothing is over with its hold, too
     moment += 31.0
-    operator.cue(None, energy=0.3)
-    operator.cue(None, energy=2.0)
+    operator.show_cue(None, energy=0.3)
+    operator.show_cue(None, energy=2.0)
     assert now(operator).energy == 2.0
 
 
 def test_a_hand_on_the_intensity_leaves_the_emotion_to_the_show(operator: Operator) -> None:
     operator.set_intensity(0.5)
-    operator.cue(SAD)
+    operator.show_cue(SAD)
     np.testing.assert_allclose(now(operator).emotion_target[[0, 2]], 0.5)
 
 
 def test_automatic_goes_over_the_emotion_of_the_show_but_not_over_its_energy(operator: Operator) -> None:
     operator.set_automatic(True)
-    operator.follow(DEFAULT_PALETTE.one_hot(1))
-    operator.cue(SAD, energy=0.4)
+    operator.suggest_emotion(DEFAULT_PALETTE.one_hot(1))
+    operator.show_cue(SAD, energy=0.4)
     assert now(operator).emotion_target[1] == 1 and now(operator).energy == 0.4
 
 
 def test_letting_go_gives_the_controls_back_at_once(operator: Operator) -> None:
     operator.set_emotion("proud")
     operator.set_energy(2.0)
-    operator.release()
-    operator.cue(SAD, energy=0.4)
+    operator.release_all()
+    operator.show_cue(SAD, energy=0.4)
     np.testing.assert_array_equal(now(operator).emotion_target, SAD)
     assert now(operator).energy == 0.4
 
 
 def test_a_suggestion_that_changes_nothing_is_no_change(operator: Operator) -> None:
-    operator.cue(SAD, repertoire=WALK)
+    operator.show_cue(SAD, repertoire=WALK)
     before = now(operator)
-    operator.cue(SAD, repertoire=WALK.copy())
+    operator.show_cue(SAD, repertoire=WALK.copy())
     assert now(operator) is before
 
 
@@ -318,7 +318,7 @@ def test_what_is_sent_again_and_again_is_asked_for_once(
 
 def test_an_emotion_that_is_asked_for_again_stays_with_the_hand(operator: Operator) -> None:
     operator.set_emotion("sad")
-    operator.release()
+    operator.release_all()
     operator.set_emotion("sad")
-    operator.cue(DEFAULT_PALETTE.one_hot(1))
+    operator.show_cue(DEFAULT_PALETTE.one_hot(1))
     np.testing.assert_array_equal(now(operator).emotion_target, DEFAULT_PALETTE.one_hot(2))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from engine.osc_addresses import KEYPOINTS, OUT
-from engine.osc_formats import FORMATS, FRAMES, Streamed, from_pelvis, on_screen, on_stage
-from engine.osc_message import LARGEST_DATAGRAM
+from engine.osc_formats import FORMATS, FRAMES, OutputFrame, from_pelvis, on_screen, on_stage
+from engine.osc_message import MAX_DATAGRAM
 from engine.osc_target import Target, parse_target
 from models.palette import DEFAULT_PALETTE
 from models.skeleton import INDEX, JOINTS
@@ -16,7 +16,7 @@ from tests.engine.osc_reader import read_bundle
 from tests.synthetic import swinging_figure
 
 DANCER = swinging_figure(1)[0]
-ALONE = Streamed(41, DANCER, DEFAULT_PALETTE.one_hot(3))
+ALONE = OutputFrame(41, DANCER, DEFAULT_PALETTE.one_hot(3))
 BOTH = replace(
     ALONE,
     visitor=DANCER + np.float32(0.5),
@@ -25,10 +25,10 @@ BOTH = replace(
 )
 
 
-def sent(name: str, now: Streamed, frame: str = "stage") -> dict[str, tuple[str, list[float]]]:
+def sent(name: str, now: OutputFrame, frame: str = "stage") -> dict[str, tuple[str, list[float]]]:
     messages: dict[str, tuple[str, list[float]]] = {}
     for datagram in FORMATS[name](now, FRAMES[frame]):
-        assert len(datagram) < LARGEST_DATAGRAM
+        assert len(datagram) < MAX_DATAGRAM
         time_tag, some = read_bundle(datagram)
         assert time_tag == 1 and not set(some) & set(messages)
         messages |= some

@@ -4,9 +4,9 @@ from tests.osc_fuzz import Hostile, fuzz
 
 
 def test_hostile_datagrams_raise_nothing_and_leave_controls_and_poses_fit_to_be_danced() -> None:
-    rooms = fuzz(10_000, seed=1)
-    assert rooms.statistics.counted("osc_in.ignored") > 10_000
-    assert rooms.statistics.counted("osc_in.messages") > 300  # not all of it is junk, or little would be tried
+    services = fuzz(10_000, seed=1)
+    assert services.metrics.counted("osc_in.ignored") > 10_000
+    assert services.metrics.counted("osc_in.messages") > 300  # not all of it is junk, or little would be tried
 
 
 def test_the_same_seed_makes_the_same_datagrams_apart_from_the_clock() -> None:

@@ -9,13 +9,13 @@ from pythonosc.osc_bundle import OscBundle
 
 from engine import osc_out as module
 from engine.mailbox import Mailbox
+from engine.metrics import Metrics
 from engine.osc_addresses import channel_names
 from engine.osc_formats import channels as channels_of
 from engine.osc_formats import on_stage, seen_visitor, streamed
-from engine.osc_message import LARGEST_DATAGRAM
-from engine.osc_out import OscOut, OscRates
+from engine.osc_message import MAX_DATAGRAM
+from engine.osc_out import OscOut, ResampledOutput
 from engine.osc_target import Target
-from engine.statistics import Statistics
 from engine.values import DancerFrame, Pose, VisitorEmotion
 from models.palette import DEFAULT_PALETTE
 from models.skeleton import JOINTS
@@ -57,8 +57,8 @@ def test_the_visitors_bundle_holds_the_visitors_joints() -> None:
 @pytest.mark.parametrize("palette_size", [1, 8, 64])
 def test_every_datagram_fits_into_an_ethernet_frame(palette_size: int) -> None:
     weights = np.full(palette_size, 1 / palette_size, dtype=np.float32)
-    assert len(dancer_bundle(replace(FRAME, emotion_weights=weights))) < LARGEST_DATAGRAM
-    assert len(visitor_bundle(VISITOR)) < LARGEST_DATAGRAM
+    assert len(dancer_bundle(replace(FRAME, emotion_weights=weights))) < MAX_DATAGRAM
+    assert len(visitor_bundle(VISITOR)) < MAX_DATAGRAM
 
 
 def test_another_reader_understands_it() -> None:
@@ -99,28 +99,28 @@ def sent_when_found(out: OscOut) -> None:
 
 
 def test_a_frame_arrives_and_is_measured_once(receiver: socket.socket) -> None:
-    statistics = Statistics()
-    out = OscOut([Target(*receiver.getsockname())], statistics)
+    metrics = Metrics()
+    out = OscOut([Target(*receiver.getsockname())], metrics)
     sent_when_found(out)
     for index in range(3):
         out.send(replace(FRAME, index=index))
     got = [read_bundle(receiver.recv(4096))[1] for _ in range(6)]
     assert [m["/dancer/0/frame"][1] for m in got[::2]] == [[0], [1], [2]]
-    assert statistics.counted("osc.bundles") == 3 and statistics.counted("osc.send_errors") == 0
-    assert len(statistics._durations["latency.visitor_to_osc"]) == 1
-    assert len(statistics._durations["latency.emotion_to_osc"]) == 1
+    assert metrics.counted("osc.bundles") == 3 and metrics.counted("osc.send_errors") == 0
+    assert len(metrics._durations["latency.visitor_to_osc"]) == 1
+    assert len(metrics._durations["latency.emotion_to_osc"]) == 1
     out.close()
 
 
 def test_a_frame_that_is_not_finite_never_leaves(receiver: socket.socket) -> None:
-    statistics = Statistics()
-    out = OscOut([Target(*receiver.getsockname())], statistics)
+    metrics = Metrics()
+    out = OscOut([Target(*receiver.getsockname())], metrics)
     sent_when_found(out)
     out.send(replace(FRAME, positions=np.full((17, 3), np.nan, dtype=np.float32)))
     receiver.settimeout(0.05)
     with pytest.raises(TimeoutError):
         receiver.recv(4096)
-    assert statistics.counted("osc.send_errors") == 1
+    assert metrics.counted("osc.send_errors") == 1
     out.close()
 
 
@@ -137,10 +137,10 @@ def test_a_target_that_cannot_be_found_harms_nothing_and_is_looked_for_again(
 
     monkeypatch.setattr(module.socket, "getaddrinfo", look_up)
     port = receiver.getsockname()[1]
-    statistics = Statistics()
-    out = OscOut([Target("gallery", port)], statistics)
+    metrics = Metrics()
+    out = OscOut([Target("gallery", port)], metrics)
     out.send(FRAME)
-    assert statistics.counted("osc.send_errors") == 1
+    assert metrics.counted("osc.send_errors") == 1
     found.append(True)
     sent_when_found(out)
     out.send(FRAME)
@@ -149,21 +149,21 @@ def test_a_target_that_cannot_be_found_harms_nothing_and_is_looked_for_again(
 
 
 def test_sending_to_nobody_is_no_fault() -> None:
-    statistics = Statistics()
-    out = OscOut([Target("127.0.0.1", 9)], statistics)
+    metrics = Metrics()
+    out = OscOut([Target("127.0.0.1", 9)], metrics)
     sent_when_found(out)
     for _ in range(5):
         out.send(FRAME)
-    assert statistics.counted("osc.bundles") == 5
+    assert metrics.counted("osc.bundles") == 5
     out.close()
     out.send(FRAME)  # after closing: counted, not raised
-    assert statistics.counted("osc.send_errors") >= 1
+    assert metrics.counted("osc.send_errors") >= 1
 
 
 def test_what_the_visitor_shows_goes_out_with_the_visitor(receiver: socket.socket) -> None:
     shown: Mailbox[VisitorEmotion | None] = Mailbox()
     shown.put(VisitorEmotion(DEFAULT_PALETTE.one_hot(2), 0.0))
-    out = OscOut([Target(*receiver.getsockname())], Statistics(), shown)
+    out = OscOut([Target(*receiver.getsockname())], Metrics(), shown)
     sent_when_found(out)
     out.send(FRAME)
     receiver.recv(4096)
@@ -175,9 +175,7 @@ def test_each_target_gets_its_own_format(receiver: socket.socket) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
         other.settimeout(2.0)
-        out = OscOut(
-            [Target(*receiver.getsockname()), Target(*other.getsockname(), format="array")], Statistics()
-        )
+        out = OscOut([Target(*receiver.getsockname()), Target(*other.getsockname(), format="array")], Metrics())
         sent_when_found(out)
         out.send(FRAME)
         assert "/dancer/0/frame" in read_bundle(receiver.recv(4096))[1]
@@ -189,21 +187,21 @@ def test_another_rate_is_interpolated_and_counted_at_its_own_rate(
     receiver: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=100.0, perf_counter=lambda: clock.now, time=time.time)
-    statistics = Statistics()
-    out = OscOut([Target(*receiver.getsockname(), rate=120.0)], statistics)
+    metrics = Metrics()
+    out = OscOut([Target(*receiver.getsockname(), rate=120.0)], metrics)
     sent_when_found(out)
-    room = OscRates(out, statistics)
+    service = ResampledOutput(out, metrics)
     monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(
-        OscRates, "sleep", lambda _, seconds: setattr(clock, "now", clock.now + max(seconds, 1e-5))
+        ResampledOutput, "sleep", lambda _, seconds: setattr(clock, "now", clock.now + max(seconds, 1e-5))
     )
-    room.open()
+    service.open()
     began = clock.now
     for index in range(6):
         moved = (POSITIONS + np.float32(0.01 * index)).astype(np.float32)
         out.send(replace(FRAME, index=index, generated_at=began + index / 30, positions=moved))
         while clock.now < began + (index + 1) / 30:
-            room.step()
+            service.step()
     out.close()
     receiver.settimeout(0.1)
     heads = []
@@ -214,7 +212,7 @@ def test_another_rate_is_interpolated_and_counted_at_its_own_rate(
             break
         if "/dancer/0/frame" in messages:
             heads.append((messages["/dancer/0/frame"][1][0], messages["/dancer/0/head"][1][0]))
-    assert len(heads) == statistics.counted("osc.bundles") >= 15
+    assert len(heads) == metrics.counted("osc.bundles") >= 15
     assert [number for number, _ in heads] == list(range(len(heads)))
     steps = np.diff([x for _, x in heads])
     assert (steps > -1e-6).all() and steps.max() < 0.004  # of 0.01 a generated frame, in four
@@ -225,7 +223,7 @@ def test_a_multicast_group_hears_it() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("", 0))
         listener.settimeout(1.0)
-        out = OscOut([Target(group, listener.getsockname()[1])], Statistics())
+        out = OscOut([Target(group, listener.getsockname()[1])], Metrics())
         try:
             listener.setsockopt(
                 socket.IPPROTO_IP,
@@ -245,10 +243,10 @@ def test_everybody_in_the_network_may_be_sent_to() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("", 0))
         listener.settimeout(1.0)
-        out = OscOut([Target("127.255.255.255", listener.getsockname()[1])], Statistics())
+        out = OscOut([Target("127.255.255.255", listener.getsockname()[1])], Metrics())
         sent_when_found(out)
         out.send(FRAME)
-        assert out.statistics.counted("osc.send_errors") == 0
+        assert out.metrics.counted("osc.send_errors") == 0
         assert read_bundle(listener.recv(4096))
         out.close()
 
@@ -258,15 +256,15 @@ def test_interpolated_frames_are_of_even_times_however_late_each_is_sent(
 ) -> None:
     clock = SimpleNamespace(now=100.0, perf_counter=lambda: clock.now)
     late = np.random.default_rng(0)
-    out = OscOut([Target("127.0.0.1", 9, rate=60.0)], Statistics())
-    room = OscRates(out, Statistics())
+    out = OscOut([Target("127.0.0.1", 9, rate=60.0)], Metrics())
+    service = ResampledOutput(out, Metrics())
     monkeypatch.setattr(module, "time", clock)
     oversleep = lambda _, seconds: setattr(clock, "now", clock.now + max(seconds, 0.0) + late.uniform(0, 0.008))  # noqa: E731
-    monkeypatch.setattr(OscRates, "sleep", oversleep)
-    room.open()
+    monkeypatch.setattr(ResampledOutput, "sleep", oversleep)
+    service.open()
     asked: list[float] = []
-    monkeypatch.setattr(room._interpolator, "at", asked.append)
+    monkeypatch.setattr(service._interpolator, "at", asked.append)
     while len(asked) < 50:
-        room.step()
+        service.step()
     out.close()
     np.testing.assert_allclose(np.diff(asked), 1 / 60, atol=1e-9)

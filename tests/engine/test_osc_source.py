@@ -7,10 +7,10 @@ import pytest
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from engine.mailbox import Mailbox
+from engine.metrics import Metrics
 from engine.osc_addresses import KEYPOINTS, SOURCE
-from engine.osc_formats import FORMATS, FRAMES, KEYPOINT_JOINTS, Streamed, on_stage
+from engine.osc_formats import FORMATS, FRAMES, KEYPOINT_JOINTS, OutputFrame, on_stage
 from engine.osc_source import DEFAULT_PORT, OscSource, osc_port
-from engine.statistics import Statistics
 from engine.values import Pose
 from models.palette import DEFAULT_PALETTE
 from models.skeleton import INDEX, JOINTS, FloatArray, bone_directions, mirror_positions
@@ -32,16 +32,16 @@ class Outside:
 
     def __init__(self, mirror: bool = False) -> None:
         self.poses: Mailbox[Pose] = Mailbox()
-        self.room = OscSource("127.0.0.1", 0, self.poses, Statistics(), mirror=mirror)
+        self.service = OscSource("127.0.0.1", 0, self.poses, Metrics(), mirror=mirror)
 
     def feed(self, *packets: bytes) -> Pose | None:
         for data in packets:
-            self.room._take(data, ("127.0.0.1", 4000))
+            self.service._take(data, ("127.0.0.1", 4000))
         return self.poses.latest()
 
     @property
     def ignored(self) -> int:
-        return self.room.statistics.counted("osc_in.ignored")
+        return self.service.metrics.counted("osc_in.ignored")
 
 
 def loose(positions: FloatArray, person: str = "visitor") -> list[bytes]:
@@ -51,8 +51,8 @@ def loose(positions: FloatArray, person: str = "visitor") -> list[bytes]:
     ]
 
 
-def now(positions: FloatArray, visitor: FloatArray | None = None) -> Streamed:
-    return Streamed(0, positions, DEFAULT_PALETTE.one_hot(0), visitor)
+def now(positions: FloatArray, visitor: FloatArray | None = None) -> OutputFrame:
+    return OutputFrame(0, positions, DEFAULT_PALETTE.one_hot(0), visitor)
 
 
 @pytest.mark.parametrize("name", ["channels", "array", "aitoolbox"])
@@ -81,8 +81,8 @@ def test_chained_over_keypoints_the_first_body_of_a_dancers_stream_is_followed(b
     heartbeat = [packet("/heartbeat", 7)] if beats else []
     for _ in range(3):
         outside.feed(*heartbeat, *FORMATS["poseosc"](now(dancer, visitor), FRAMES["screen"]))
-    (person,) = (p for p in outside.room._visitors._people if p.number == outside.room._visitors.visitor)
-    assert (person.sighting.x > 0.1) is beats and outside.ignored == 0
+    (person,) = (p for p in outside.service._visitors._people if p.number == outside.service._visitors.visitor)
+    assert (person.detection.x > 0.1) is beats and outside.ignored == 0
 
 
 def test_joints_that_come_one_by_one_make_whole_poses() -> None:
@@ -182,21 +182,21 @@ def test_nobody_announced_is_nobody() -> None:
     outside = Outside()
     outside.feed(*poseosc_array(FIGURE[0]), *poseosc_array(FIGURE[1]))
     assert outside.poses.latest().present  # type: ignore[union-attr]
-    outside.room._visitors._people.clear()
+    outside.service._visitors._people.clear()
     assert not outside.feed(packet("/nPoses", 0)).present  # type: ignore[union-attr]
 
 
 def test_when_it_stops_the_visitor_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     outside = Outside()
-    outside.room.open()
+    outside.service.open()
     outside.feed(*loose(FIGURE[0]), *loose(FIGURE[1]))
     real = time.perf_counter
     monkeypatch.setattr("engine.osc_source.time.perf_counter", lambda: real() + 1.1)
-    monkeypatch.setattr("engine.osc_listener.WAIT", 0.01)
-    outside.room.step()
+    monkeypatch.setattr("engine.osc_server.WAIT", 0.01)
+    outside.service.step()
     pose = outside.poses.latest()
     assert pose is not None and not pose.present and pose.positions is not None
-    outside.room.close()
+    outside.service.close()
 
 
 def test_a_visitor_who_is_said_to_be_gone_is_gone_at_once() -> None:
@@ -253,7 +253,7 @@ def test_every_address_of_the_table_is_understood() -> None:
         count = 61 if entry.address == "/dancer/0/array" else counts.get(last)
         arguments = [640, 480, 0] if count is None else [0.5] * count
         outside.feed(packet(address, *arguments))
-    assert outside.ignored == 0 and outside.room.statistics.counted("osc_in.messages") == len(SOURCE)
+    assert outside.ignored == 0 and outside.service.metrics.counted("osc_in.messages") == len(SOURCE)
 
 
 def test_the_port_of_a_source() -> None:

@@ -9,7 +9,7 @@ import pygame
 import pytest
 
 from engine.keys import listing
-from engine.overlay import Caption, Readings, draw_caption, draw_keys, draw_progress, draw_readings
+from engine.overlay import Caption, Overlay, draw_caption, draw_keys, draw_progress, draw_readings
 from models.palette import DEFAULT_PALETTE
 
 LONG = "camera: " + "the cable was pulled, it is being looked for, " * 20
@@ -25,14 +25,14 @@ def lit(draw, size=(640, 480)):
 
 def test_a_heavier_emotion_has_a_longer_bar():
     def bar(weight):
-        image = lit(lambda surface: draw_readings(surface, Readings((("happy", weight),))))
+        image = lit(lambda surface: draw_readings(surface, Overlay((("happy", weight),))))
         return (image[:, 80:170] > 100).sum()
 
     assert bar(0.9) > bar(0.5) > bar(0.1)
 
 
 def test_the_panel_stays_in_the_picture_however_long_the_fault():
-    image = lit(lambda surface: draw_readings(surface, Readings((), (("fps", "60"),), fault=LONG)))
+    image = lit(lambda surface: draw_readings(surface, Overlay((), (("fps", "60"),), fault=LONG)))
     assert image[:, -10:].max() == 0.0
     assert image[:100].max() > 0.0
 
@@ -42,15 +42,15 @@ def test_keys_and_readings_can_be_read_side_by_side(size):
     emotion = tuple((name, 0.125) for name in DEFAULT_PALETTE.names)
     lines = tuple((f"line {number}", "the longest value there is") for number in range(15))
     levels = (("influence", 0.3, 1.0),)
-    readings = lit(lambda surface: draw_readings(surface, Readings(emotion, lines, levels, LONG)), size)
+    overlay_values = lit(lambda surface: draw_readings(surface, Overlay(emotion, lines, levels, LONG)), size)
     keys = lit(lambda surface: draw_keys(surface, listing()), size)
-    assert readings.any() and keys.any()
-    assert not ((readings > 0.0) & (keys > 0.0)).any()
+    assert overlay_values.any() and keys.any()
+    assert not ((overlay_values > 0.0) & (keys > 0.0)).any()
 
 
 def test_the_panel_works_in_a_tiny_window():
     assert (
-        lit(lambda surface: draw_readings(surface, Readings((("sad", 1.0),), fault=LONG)), (64, 48)).max() > 0.0
+        lit(lambda surface: draw_readings(surface, Overlay((("sad", 1.0),), fault=LONG)), (64, 48)).max() > 0.0
     )
 
 

@@ -124,7 +124,7 @@ def test_an_answer_that_is_a_login_page_leads_to_the_wheel(monkeypatch, no_netwo
 
 
 def test_an_endless_answer_is_cut_off(monkeypatch):
-    monkeypatch.setattr(pose_model, "LARGEST_NETWORK", 100_000)
+    monkeypatch.setattr(pose_model, "MAX_NETWORK", 100_000)
     monkeypatch.setattr(pose_model.urllib.request, "urlopen", lambda *_, **__: Answer(bytes(10**6)))
     with pytest.raises(PoseModelError, match="too large"):
         pose_model.download_official()

@@ -15,10 +15,10 @@ import pytest
 PROGRAM = """
 import os, sys
 import pygame
-from engine.statistics import Statistics
+from engine.metrics import Metrics
 from engine.window import Screen, Window
 
-window = Window(Screen(size=(320, 180)), title="real window", statistics=Statistics())
+window = Window(Screen(size=(320, 180)), title="real window", statistics=Metrics())
 
 def draw(surface, now):
     surface.fill((200, 40, 40))

@@ -9,8 +9,8 @@ import numpy as np
 import pygame
 import pytest
 
+from engine.metrics import Metrics
 from engine.recorder import Recorder, Recording
-from engine.statistics import Statistics
 from engine.values import DancerFrame
 from models.bvh import read_bvh
 from models.skeleton import JOINTS
@@ -35,7 +35,7 @@ def record(recording, pictures=12, size=(64, 48)):
 
 
 def test_every_picture_and_every_frame_is_written(tmp_path):
-    recording = Recording(tmp_path / "shows" / "dance", PALETTE, Statistics())
+    recording = Recording(tmp_path / "shows" / "dance", PALETTE, Metrics())
     record(recording)
     with av.open(str(tmp_path / "shows" / "dance.mp4")) as film:
         pictures = [picture.to_ndarray(format="rgb24") for picture in film.decode(video=0)]
@@ -49,7 +49,7 @@ def test_every_picture_and_every_frame_is_written(tmp_path):
 
 
 def test_odd_sides_and_a_window_that_changes_its_size_still_make_a_film(tmp_path):
-    recording = Recording(tmp_path / "odd", PALETTE, Statistics())
+    recording = Recording(tmp_path / "odd", PALETTE, Metrics())
     for i, size in enumerate([(65, 49), (65, 49), (120, 80)]):
         recording.see(pygame.Surface(size, 0, 32), 1.0 + i / 30 + 0.001)
     recording.stop()
@@ -66,19 +66,19 @@ def test_a_disk_that_is_full_ends_the_recording_and_is_a_fault(tmp_path, monkeyp
         monkeypatch.setattr(av, "open", full)
     else:
         (tmp_path / "blocked").write_text("a file where a folder is wanted")
-    statistics = Statistics()
-    recording = Recording(tmp_path / ("blocked" if failing == "mkdir" else "x") / "dance", PALETTE, statistics)
+    metrics = Metrics()
+    recording = Recording(tmp_path / ("blocked" if failing == "mkdir" else "x") / "dance", PALETTE, metrics)
     recording.see(pygame.Surface((64, 48), 0, 32), 1.0)
     recording._thread.join(5.0)
     assert not recording.alive
-    [fault] = statistics.faults()
+    [fault] = metrics.faults()
     assert fault["room"] == "recorder"
     recording.see(pygame.Surface((64, 48), 0, 32), 2.0)
     recording.dance(frame(0))
 
 
 def test_the_key_starts_and_ends_a_recording(tmp_path):
-    recorder = Recorder(tmp_path, PALETTE, Statistics())
+    recorder = Recorder(tmp_path, PALETTE, Metrics())
     assert recorder.recording is None
     recorder.toggle()
     running = recorder.recording
@@ -91,7 +91,7 @@ def test_the_key_starts_and_ends_a_recording(tmp_path):
 
 
 def test_a_saved_picture_is_a_png_of_what_was_seen_then(tmp_path):
-    recorder, surface = Recorder(tmp_path / "new", PALETTE, Statistics()), pygame.Surface((63, 49), 0, 32)
+    recorder, surface = Recorder(tmp_path / "new", PALETTE, Metrics()), pygame.Surface((63, 49), 0, 32)
     surface.fill((200, 10, 30))
     surface.set_at((62, 48), (1, 2, 3))
     recorder.save(surface)
@@ -104,18 +104,18 @@ def test_a_saved_picture_is_a_png_of_what_was_seen_then(tmp_path):
 
 
 def test_a_picture_that_cannot_be_saved_is_a_fault(tmp_path):
-    statistics = Statistics()
+    metrics = Metrics()
     (tmp_path / "full").write_text("no folder can be made here")
-    recorder = Recorder(tmp_path / "full" / "disk", PALETTE, statistics)
+    recorder = Recorder(tmp_path / "full" / "disk", PALETTE, metrics)
     recorder.save(pygame.Surface((64, 48), 0, 32))
     recorder.close()
-    assert statistics.faults()[0]["room"] == "recorder"
+    assert metrics.faults()[0]["room"] == "recorder"
 
 
 def test_the_piece_does_not_wait_for_a_picture_to_be_saved(tmp_path, monkeypatch):
     slow, encode = threading.Event(), cv2.imencode
     monkeypatch.setattr(cv2, "imencode", lambda *given: slow.wait(5) and encode(*given))
-    recorder = Recorder(tmp_path, PALETTE, Statistics())
+    recorder = Recorder(tmp_path, PALETTE, Metrics())
     for _ in range(3):  # somebody leans on the key
         recorder.save(pygame.Surface((64, 48), 0, 32))
     assert not list(tmp_path.glob("*.png"))
@@ -125,7 +125,7 @@ def test_the_piece_does_not_wait_for_a_picture_to_be_saved(tmp_path, monkeypatch
 
 
 def test_two_recordings_in_one_second_are_two_and_both_are_waited_for(tmp_path):
-    recorder = Recorder(tmp_path, PALETTE, Statistics())
+    recorder = Recorder(tmp_path, PALETTE, Metrics())
     beats = []
     for _ in range(2):
         recorder.toggle()
@@ -140,7 +140,7 @@ def test_a_disk_that_fills_up_in_mid_film_ends_the_recording_and_nothing_else(tm
     opened, written = av.open, []
 
     class Filling:
-        """A film on a disk with room for three pictures."""
+        """A film on a disk with service for three pictures."""
 
         def __init__(self, *given):
             self._container = opened(*given)
@@ -155,8 +155,8 @@ def test_a_disk_that_fills_up_in_mid_film_ends_the_recording_and_nothing_else(tm
             return getattr(self._container, name)
 
     monkeypatch.setattr(av, "open", Filling)
-    statistics = Statistics()
-    recording = Recording(tmp_path / "dance", PALETTE, statistics)
+    metrics = Metrics()
+    recording = Recording(tmp_path / "dance", PALETTE, metrics)
     for i in range(40):
         recording.see(pygame.Surface((64, 48), 0, 32), i / 30)
         recording.dance(frame(i))
@@ -165,7 +165,7 @@ def test_a_disk_that_fills_up_in_mid_film_ends_the_recording_and_nothing_else(tm
         recording._thread.join(0.02)
     recording._thread.join(5.0)
     assert not recording.alive and len(written) == 4
-    [fault] = statistics.faults()
+    [fault] = metrics.faults()
     assert fault["room"] == "recorder" and "No space left" in fault["what"]
     recording.see(pygame.Surface((64, 48), 0, 32), 9.0)
     recording.dance(frame(99))

@@ -7,18 +7,18 @@ import numpy as np
 import pygame
 import pytest
 
-from engine import air
-from engine.air import draw_air
+from engine import glow_trails
 from engine.backdrop import STRIPS
-from engine.colours import LiveColours
-from engine.cutout import cut_out
+from engine.emotion_lights import LiveColours
 from engine.floor import draw_dust
-from engine.history import History
-from engine.overlay import Caption, Readings
+from engine.glow_trails import draw_air
+from engine.motion_history import MotionHistory
+from engine.overlay import Caption, Overlay
 from engine.scene import Scene, View
 from engine.scenes import SCENES, chorus, ribbons
 from engine.scenes.ribbons import Ribbons
-from engine.stage import Picture, Stage
+from engine.sprite import cut_out
+from engine.stage import Stage, StageFrame
 from engine.stage_camera import Projection, StageCamera
 from engine.values import Pose
 from models.skeleton import INDEX
@@ -38,7 +38,7 @@ def play(scene, seconds, mood="happy", size=SIZE, start=0.0, stage=None, **more)
             reach = np.array([side * np.sin(4 * time), np.cos(4 * time), 0.0], dtype=np.float32)
             positions[shoulder + 1] = positions[shoulder] + 0.24 * reach
             positions[shoulder + 2] = positions[shoulder + 1] + 0.22 * reach
-        stage.draw(surface, Picture(time, positions, emotion(mood), PALETTE, scene=scene, **more))
+        stage.draw(surface, StageFrame(time, positions, emotion(mood), PALETTE, scene=scene, **more))
     return pygame.surfarray.array3d(surface).swapaxes(0, 1).astype(float)
 
 
@@ -57,9 +57,9 @@ def test_a_picture_of_which_the_back_was_drawn_before_is_the_same(scene, size):
     visitor = Pose(True, 0.0, standing(), np.ones(17, dtype=np.float32))
     surface, other = pygame.Surface(size, 0, 32), pygame.Surface(size, 0, 32)
     for i in range(90):
-        picture = Picture(i / 30, standing(), emotion("happy"), PALETTE, scene=scene, visitor=visitor)
+        picture = StageFrame(i / 30, standing(), emotion("happy"), PALETTE, scene=scene, visitor=visitor)
         whole.draw(surface, picture)
-        halves.draw_behind(other, picture.time)
+        halves.draw_background(other, picture.time)
         halves.draw(other, picture)
     assert pygame.surfarray.array3d(surface).max() > 100
     np.testing.assert_array_equal(pygame.surfarray.array3d(other), pygame.surfarray.array3d(surface))
@@ -76,7 +76,7 @@ def test_a_picture_drawn_over_the_one_before_is_the_picture_drawn_anew(scene, si
     for i in range(150):
         positions = standing((0.6 * np.sin(i / 9), 0.9, 0.2 * np.sin(i / 7)))
         positions[[6, 9]] += np.float32(0.3) * np.sin(np.array([[i, 2 * i, i], [i, i, 2 * i]], np.float32) / 6)
-        picture = Picture(
+        picture = StageFrame(
             i / 30,
             positions + np.float32(2.0 * (i > 120)),
             emotion("happy" if i < 60 else "sad"),
@@ -86,15 +86,15 @@ def test_a_picture_drawn_over_the_one_before_is_the_picture_drawn_anew(scene, si
             caption=Caption("with you", 1.0, seconds=0.4),  # it stays when it is over
         )
         if i in (100, 101):
-            picture = Picture(i / 30, progress="the dancer is on the way", palette=PALETTE)
+            picture = StageFrame(i / 30, progress="the dancer is on the way", palette=PALETTE)
         partly += over._touched is not None
-        over.draw_behind(surface, picture.time, kept=i > 0)
+        over.draw_background(surface, picture.time, kept=i > 0)
         over.draw(surface, picture)
-        anew.draw_behind(other, picture.time)
+        anew.draw_background(other, picture.time)
         anew.draw(other, picture)
         np.testing.assert_array_equal(pygame.surfarray.array3d(surface), pygame.surfarray.array3d(other))
         if i in (110, 112):
-            words = (Readings(lines=(("scene", scene),)), ()) if i == 110 else (None, (("H", "readings"),))
+            words = (Overlay(lines=(("scene", scene),)), ()) if i == 110 else (None, (("H", "overlay_values"),))
             over.draw_words(surface, *words)
     assert 100 < partly < 140
 
@@ -104,7 +104,7 @@ def test_a_picture_drawn_over_the_one_before_is_the_picture_drawn_anew(scene, si
 def test_a_surface_of_another_format_is_refused(scene, depth, masks):
     stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, depth, masks)
     with pytest.raises(ValueError, match="BGRX"):
-        stage.draw(surface, Picture(0.0, standing(), emotion("happy"), PALETTE, scene=scene))
+        stage.draw(surface, StageFrame(0.0, standing(), emotion("happy"), PALETTE, scene=scene))
 
 
 def test_a_scene_that_does_not_say_where_it_draws_may_draw_anywhere(monkeypatch):
@@ -117,8 +117,8 @@ def test_a_scene_that_does_not_say_where_it_draws_may_draw_anywhere(monkeypatch)
     monkeypatch.setitem(SCENES, "dot", Dot)
     stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
     for i in range(10):
-        stage.draw_behind(surface, i / 30, kept=i > 0)
-        stage.draw(surface, Picture(i / 30, standing(), emotion("happy"), PALETTE, scene="dot"))
+        stage.draw_background(surface, i / 30, kept=i > 0)
+        stage.draw(surface, StageFrame(i / 30, standing(), emotion("happy"), PALETTE, scene="dot"))
     assert 20 < (pygame.surfarray.array3d(surface).min(axis=2) == 255).sum() < 60, "one dot and no row of them"
 
 
@@ -129,11 +129,11 @@ def test_half_a_picture_leaves_nothing_behind(monkeypatch):
 
     stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
     for i in range(6):
-        stage.draw_behind(surface, i / 30, kept=i > 0)
+        stage.draw_background(surface, i / 30, kept=i > 0)
         with monkeypatch.context() as patch, contextlib.suppress(ValueError):
             if i == 4:
                 patch.setattr(SCENES["figure"], "draw", fails)
-            stage.draw(surface, Picture(i / 30, standing(), emotion("neutral"), PALETTE))
+            stage.draw(surface, StageFrame(i / 30, standing(), emotion("neutral"), PALETTE))
         red = pygame.surfarray.array3d(surface)[:50, :50, 0] > 200
         assert red.all() == red.any() == (i == 4)
 
@@ -144,8 +144,8 @@ def test_what_happens_to_a_surface_behind_the_back_of_the_stage_is_over_soon():
     for i in range(20 + STRIPS):
         if i == 15:
             surface.fill("red")
-        stage.draw_behind(surface, i / 30, kept=i > 0)
-        stage.draw(surface, Picture(i / 30, standing(), emotion("neutral"), PALETTE))
+        stage.draw_background(surface, i / 30, kept=i > 0)
+        stage.draw(surface, StageFrame(i / 30, standing(), emotion("neutral"), PALETTE))
         pictures.append(pygame.surfarray.array3d(surface))
     red = [int(((each[..., 0] > 200) & (each[..., 1] < 9)).sum()) for each in pictures]
     assert red[14] == 0 and red[15] > 10_000 and red[15 + STRIPS] == 0
@@ -155,7 +155,7 @@ def test_the_back_of_a_picture_holds_the_room_the_visitor_and_the_echoes_but_not
     stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
     play("chorus", 5.0, stage=stage, visitor=Pose(True, 0.0, standing(), np.ones(17, dtype=np.float32)))
     front = play("chorus", 1 / 30, stage=stage, start=5.0)
-    stage.draw_behind(surface, 5.0)
+    stage.draw_background(surface, 5.0)
     back = pygame.surfarray.array3d(surface).swapaxes(0, 1).astype(float)
     added = (front - back).mean(axis=2)
     assert added[40:120, 145:175].max() > 60
@@ -166,10 +166,10 @@ def test_the_back_of_a_picture_holds_the_room_the_visitor_and_the_echoes_but_not
 def test_a_back_for_another_surface_or_after_a_pause_is_drawn_anew(scene):
     stage = Stage(SIZE)
     play(scene, 1.0, stage=stage)
-    stage.draw_behind(pygame.Surface((480, 270), 0, 32), 1.1)
+    stage.draw_background(pygame.Surface((480, 270), 0, 32), 1.1)
     image = play(scene, 1 / 30, stage=stage, start=1.1)
     assert image[40:150, 140:180].max() > 90 and image[165:, 90:110].min() > 5.0, "the dancer and the room"
-    stage.draw_behind(surface := pygame.Surface(SIZE, 0, 32), 500.0)
+    stage.draw_background(surface := pygame.Surface(SIZE, 0, 32), 500.0)
     assert pygame.surfarray.array3d(surface).max() > 5
     assert play(scene, 1 / 30, stage=stage, start=3.0)[40:150, 140:180].max() > 90, "a clock that went back"
 
@@ -177,10 +177,10 @@ def test_a_back_for_another_surface_or_after_a_pause_is_drawn_anew(scene):
 def test_a_cut_leaves_nothing_of_the_dance_before():
     stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
     play("chorus", 5.0, stage=stage)
-    stage.draw_behind(surface, 5.0)
+    stage.draw_background(surface, 5.0)
     echoes = pygame.surfarray.array3d(surface).astype(float)
     elsewhere = standing() + np.array([2.0, 0.0, 0.0], dtype=np.float32)
-    stage.draw(surface, Picture(5.0, elsewhere, emotion("happy"), PALETTE, scene="chorus"))
+    stage.draw(surface, StageFrame(5.0, elsewhere, emotion("happy"), PALETTE, scene="chorus"))
     after = pygame.surfarray.array3d(surface).astype(float)
     assert echoes[:60, 40:120].max() > after[:60, 40:120].max() + 5.0
 
@@ -191,10 +191,12 @@ def test_a_pose_after_a_cut_that_cannot_be_used_keeps_the_visitor_in_view(monkey
     play("figure", 2.0, stage=stage, visitor=visitor)
     elsewhere = standing() + np.array([2.0, 0.0, 0.0], dtype=np.float32)
     backs = []
-    draw_behind = stage._draw_behind
-    monkeypatch.setattr(stage, "_draw_behind", lambda *given: backs.append(draw_behind(*given)) or backs[-1])
+    draw_background = stage._draw_background
+    monkeypatch.setattr(
+        stage, "_draw_background", lambda *given: backs.append(draw_background(*given)) or backs[-1]
+    )
     for time, positions in ((2.0, elsewhere), (2.1, elsewhere * np.nan), (2.2, elsewhere)):
-        picture = Picture(time, positions, emotion("happy"), PALETTE, scene="figure", visitor=visitor)
+        picture = StageFrame(time, positions, emotion("happy"), PALETTE, scene="figure", visitor=visitor)
         stage.draw(surface, picture)
     with_ghost = [back.view is not None and back.view.ghost is not None for back in backs]
     assert with_ghost == [True, False, True, True], "at the cut the room alone, and then no second time"
@@ -206,13 +208,13 @@ def test_a_scene_whose_back_fails_can_be_left(monkeypatch):
 
     stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
     play("chorus", 1.0, stage=stage)
-    monkeypatch.setattr(SCENES["chorus"], "draw_behind", fails)
+    monkeypatch.setattr(SCENES["chorus"], "draw_background", fails)
     for i in range(60):
         with contextlib.suppress(ValueError):
-            stage.draw_behind(surface, 1.0 + i / 30)
-        picture = Picture(1.0 + i / 30, standing(), emotion("happy"), PALETTE, scene="figure")
-        stage.draw(surface, picture)  # the room, and no scene of which the back fails
-    stage.draw_behind(surface, 3.0)
+            stage.draw_background(surface, 1.0 + i / 30)
+        picture = StageFrame(1.0 + i / 30, standing(), emotion("happy"), PALETTE, scene="figure")
+        stage.draw(surface, picture)  # the backdrop, and no scene of which the back fails
+    stage.draw_background(surface, 3.0)
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -268,7 +270,7 @@ def test_the_company_keeps_its_place_when_the_picture_gets_another_size():
 
 
 def test_the_light_of_the_air_follows_fast_hands_and_ends_without_an_edge():
-    history, speeds = History(), np.full(17, 2.0, dtype=np.float32)
+    history, speeds = MotionHistory(), np.full(17, 2.0, dtype=np.float32)
     projection = StageCamera().at_rest((960, 540))
     for i in range(40):
         positions = standing()
@@ -297,13 +299,13 @@ def test_the_body_shows_its_speed_unless_silk_does(scene, shows):
     for speed in (0.0, 3.0):
         surface = pygame.Surface((640, 360), 0, 32)
         speeds = np.full(17, speed, dtype=np.float32)
-        SCENES[scene]().draw(surface, View(1.0, 1 / 60, positions, speeds, History(), light, projection))
+        SCENES[scene]().draw(surface, View(1.0, 1 / 60, positions, speeds, MotionHistory(), light, projection))
         pictures.append(pygame.surfarray.array3d(surface).astype(int))
     assert pictures[0].max() > 60
     assert bool(np.abs(pictures[1] - pictures[0]).max() > 20) is shows
 
 
-@pytest.mark.parametrize(("scene", "module"), [("figure", air), ("ribbons", ribbons)])
+@pytest.mark.parametrize(("scene", "module"), [("figure", glow_trails), ("ribbons", ribbons)])
 def test_light_that_is_too_faint_to_be_seen_is_not_drawn(scene, module, monkeypatch):
     def touched():
         stage = Stage(SIZE)

@@ -7,9 +7,9 @@ import pytest
 
 from engine.faults import StartError
 from engine.mailbox import Mailbox
+from engine.metrics import Metrics
 from engine.operator import Operator
-from engine.show import Show, ShowFile, ShowRoom, read_show
-from engine.statistics import Statistics
+from engine.show import Show, ShowFile, ShowService, read_show
 from engine.values import DancerFrame
 from models.kinds import repertoire_of
 from models.palette import DEFAULT_PALETTE
@@ -97,8 +97,8 @@ def test_weights_sum_to_one_at_every_moment() -> None:
 
 def test_the_room_works_the_operator() -> None:
     operator = Operator(DEFAULT_PALETTE, Mailbox())
-    room = ShowRoom(show_of(TWO), operator, Statistics(), Mailbox())
-    room.play(25)
+    service = ShowService(show_of(TWO), operator, Metrics(), Mailbox())
+    service.play(25)
     controls = operator.mailbox.latest()
     assert controls is not None and controls.energy == 1.0
     np.testing.assert_allclose(controls.emotion_target[[1, 2]], 0.5)
@@ -118,21 +118,21 @@ def test_the_repertoire_glides_from_cue_to_cue_and_stays_where_one_leaves_it_out
         at = 40
         energy = 1.5
     """
-    room = ShowRoom(show_of(cues), operator, Statistics(), Mailbox())
+    service = ShowService(show_of(cues), operator, Metrics(), Mailbox())
     for moment, expected in ((5, [1, 0, 0]), (15, [0.5, 0, 0.5]), (29, [0, 0, 1]), (99, [0, 0.25, 0.75])):
-        room.play(moment)
-        np.testing.assert_allclose(operator.present()[1].repertoire, expected, atol=1e-6)
+        service.play(moment)
+        np.testing.assert_allclose(operator.snapshot()[1].repertoire, expected, atol=1e-6)
 
 
 def test_the_first_cue_glides_from_what_a_hand_had_set_before() -> None:
     operator = Operator(DEFAULT_PALETTE, Mailbox(), hold=0.0)
-    room = ShowRoom(show_of(TWO.replace("energy = 1", "energy = 0")), operator, Statistics(), Mailbox())
-    room.play(0)
+    service = ShowService(show_of(TWO.replace("energy = 1", "energy = 0")), operator, Metrics(), Mailbox())
+    service.play(0)
     operator.set_emotion("sad")
     operator.set_energy(2.0)
-    operator.release()
+    operator.release_all()
     for moment in (9.9, 10.0, 15.0):
-        room.play(moment)
+        service.play(moment)
     controls = operator.mailbox.latest()
     assert controls is not None and controls.energy == 1.0
     np.testing.assert_allclose(controls.emotion_target[[1, 2]], 0.5)
@@ -140,13 +140,13 @@ def test_the_first_cue_glides_from_what_a_hand_had_set_before() -> None:
 
 def test_the_show_begins_with_the_dance(monkeypatch: pytest.MonkeyPatch) -> None:
     operator, frames = Operator(DEFAULT_PALETTE, Mailbox()), Mailbox[DancerFrame]()
-    room = ShowRoom(show_of("[[cue]]\nat = 0\nglide = 0\nenergy = 0.5"), operator, Statistics(), frames)
-    monkeypatch.setattr(room, "sleep", lambda seconds: None)
-    room.step()
-    assert operator.present()[1].energy == 1.0
+    service = ShowService(show_of("[[cue]]\nat = 0\nglide = 0\nenergy = 0.5"), operator, Metrics(), frames)
+    monkeypatch.setattr(service, "sleep", lambda seconds: None)
+    service.step()
+    assert operator.snapshot()[1].energy == 1.0
     frames.put(DancerFrame(0, 0.0, np.zeros((17, 3), dtype=np.float32), HAPPY))
-    room.step()
-    assert operator.present()[1].energy == 0.5
+    service.step()
+    assert operator.snapshot()[1].energy == 0.5
 
 
 @pytest.mark.parametrize(

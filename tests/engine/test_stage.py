@@ -10,13 +10,13 @@ import pytest
 
 from engine.backdrop import TURNS, Backdrop
 from engine.body import Body, embody
-from engine.colours import load_colours
+from engine.emotion_lights import load_colours
 from engine.faults import StartError
+from engine.height_field import cast_silhouette, raise_relief
 from engine.overlay import Caption
-from engine.relief import cast_silhouette, raise_relief
 from engine.scene import Scene
 from engine.scenes import SCENES
-from engine.stage import Picture, Stage
+from engine.stage import Stage, StageFrame
 from engine.stage_camera import StageCamera
 from engine.values import Pose
 from models.skeleton import BONE_LENGTHS, forward_kinematics
@@ -46,7 +46,7 @@ def emotion(name):
 
 
 def picture(time=10.0, positions=None, mood="neutral", **more):
-    return Picture(time, standing() if positions is None else positions, emotion(mood), PALETTE, **more)
+    return StageFrame(time, standing() if positions is None else positions, emotion(mood), PALETTE, **more)
 
 
 def drawn(*pictures, size=SIZE, stage=None):
@@ -94,7 +94,7 @@ def test_a_change_of_emotion_fades_over_seconds():
 
 
 def test_an_emotion_that_the_table_does_not_know_gets_a_neutral_light():
-    image = drawn(Picture(1.0, standing(), np.array([1.0]), ("bewildered",))).mean(axis=(0, 1))
+    image = drawn(StageFrame(1.0, standing(), np.array([1.0]), ("bewildered",))).mean(axis=(0, 1))
     assert image.max() < 1.5 * image.min()
 
 
@@ -148,7 +148,7 @@ def test_the_visitor_appears_beside_the_dancer_and_fades_when_gone():
 
 def test_before_the_dancer_comes_the_screen_is_not_black_and_breathes():
     def waiting(time):
-        return drawn(Picture(time, progress="loading the dancer …")).mean()
+        return drawn(StageFrame(time, progress="loading the dancer …")).mean()
 
     assert waiting(5.0) > 3.0
     assert waiting(7.5) > waiting(5.0) + 1.0
@@ -204,16 +204,16 @@ def test_a_scene_that_cannot_begin_is_left_again_by_the_next_one(monkeypatch):
 def test_a_room_that_changes_its_light_ends_as_one_painted_in_it(size):
     colours, rest = load_colours(), StageCamera().at_rest(size)
 
-    def pixels(room, *moods):
+    def pixels(backdrop, *moods):
         surface = pygame.Surface(size, 0, 32)
         for mood in moods:
-            room.draw(surface, colours.of(mood))
+            backdrop.draw(surface, colours.of(mood))
         return pygame.surfarray.array3d(surface)
 
     sad = pixels(Backdrop(rest), "sad")
-    room = Backdrop(rest)
-    assert not np.array_equal(pixels(room, "happy"), sad)
-    np.testing.assert_array_equal(pixels(room, *["sad"] * TURNS), sad)
+    backdrop = Backdrop(rest)
+    assert not np.array_equal(pixels(backdrop, "happy"), sad)
+    np.testing.assert_array_equal(pixels(backdrop, *["sad"] * TURNS), sad)
     assert sad[..., 2].mean() > sad[..., 0].mean(), "blue is blue"
 
 

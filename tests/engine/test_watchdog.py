@@ -1,4 +1,5 @@
-"""The watchdog: small programs stand for the piece, and its clock is the test's where it would have to wait."""
+"""The watchdog: small programs stand for the installation, and its clock is the test's where it would have to
+wait."""
 
 import contextlib
 import os
@@ -17,7 +18,7 @@ from engine.heartbeat import Heartbeat
 from engine.mailbox import Mailbox
 from engine.osc_addresses import HEARTBEAT
 from engine.osc_message import message_head
-from engine.silence import Silence
+from engine.stall_timer import StallTimer
 from engine.watchdog import Watchdog
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ def piece(program: str) -> list[str]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_BACK_OFF", 0.001)
-    monkeypatch.setattr(module, "LONGEST_BACK_OFF", 0.001)
+    monkeypatch.setattr(module, "MAX_BACK_OFF", 0.001)
     monkeypatch.setattr(module, "LOOK_EVERY", 0.01)
 
 
@@ -73,9 +74,9 @@ def test_a_piece_that_dies_ten_times_is_started_ten_times() -> None:
 
 
 def test_the_restarts_of_an_hour_are_limited() -> None:
-    watchdog = Told(*[1] * (module.MOST_RESTARTS + 1), 0)
+    watchdog = Told(*[1] * (module.MAX_RESTARTS + 1), 0)
     watchdog.run()
-    assert watchdog.waits[:-1] == [0.0] * module.MOST_RESTARTS
+    assert watchdog.waits[:-1] == [0.0] * module.MAX_RESTARTS
     assert watchdog.waits[-1] == pytest.approx(module.HOUR, abs=60)
 
 
@@ -135,7 +136,7 @@ def test_a_show_controller_hears_the_heart_only_once_the_dancer_dances() -> None
 
 
 def test_silence_counts_only_while_somebody_listens() -> None:
-    silence = Silence()
+    silence = StallTimer()
     assert [silence.since(0, now) for now in (5.0, 5.5, 6.0)] == [0.0, 0.5, 1.0]
     assert silence.since(0, 606.0) == 2.0  # asleep for ten minutes
     assert silence.since(1, 606.5) == 0.0

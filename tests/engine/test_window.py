@@ -11,14 +11,14 @@ import numpy as np
 import pygame
 import pytest
 
-from engine import pacing
+from engine import frame_pacer
 from engine import window as module
 from engine.canvas import is_bgrx
+from engine.frame_pacer import SPARE, FramePacer
 from engine.interpolation import FrameInterpolator
 from engine.keys import KEYS, key_for, listing
-from engine.pacing import SPARE, Pacer
-from engine.performance import DELAY
-from engine.statistics import Statistics
+from engine.metrics import Metrics
+from engine.presenter import DELAY
 from engine.values import DancerFrame
 from engine.window import NoDisplay, Screen, Window
 
@@ -27,19 +27,19 @@ def ticking(monkeypatch):
     """A clock for the window and its pacer that stands still but for sleeps, and for what is added to it."""
     clock = SimpleNamespace(now=10.0, perf_counter=lambda: clock.now, thread_time=lambda: 0.0)
     clock.sleep = lambda seconds: setattr(clock, "now", clock.now + max(seconds, 1e-5))
-    for used_by in (module, pacing):
+    for used_by in (module, frame_pacer):
         monkeypatch.setattr(used_by, "time", clock)
     return clock
 
 
 @pytest.fixture
-def statistics():
-    return Statistics()
+def metrics():
+    return Metrics()
 
 
 @pytest.fixture
-def window(statistics):
-    opened = Window(Screen(size=(160, 90), headless=True), title="test", statistics=statistics)
+def window(metrics):
+    opened = Window(Screen(size=(160, 90), headless=True), title="test", metrics=metrics)
     yield opened
     opened.close()
 
@@ -54,12 +54,12 @@ def press(code):
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=code))
 
 
-def test_every_picture_is_drawn_and_counted(window, statistics):
+def test_every_picture_is_drawn_and_counted(window, metrics):
     sizes = []
     window.run(lambda surface, time: sizes.append(surface.get_size()), lambda *_: None, pictures(4))
     assert sizes == [(160, 90)] * 4
-    assert statistics.counted("render.frames") == 4
-    assert statistics.percentiles("render.frame") is not None
+    assert metrics.counted("render.frames") == 4
+    assert metrics.percentiles("render.frame") is not None
 
 
 def test_times_given_to_the_drawing_rise(window):
@@ -70,7 +70,7 @@ def test_times_given_to_the_drawing_rise(window):
 
 def test_the_drawing_says_when_the_next_pictures_had_better_begin(window, monkeypatch):
     moves = []
-    monkeypatch.setattr(module.Pacer, "move", lambda _, seconds: moves.append(seconds))
+    monkeypatch.setattr(module.FramePacer, "move", lambda _, seconds: moves.append(seconds))
     later = iter((0.001, None, -0.002))
     window.run(lambda *_: next(later), lambda *_: None, pictures(3))
     assert moves == [0.001, 0.0, -0.002]
@@ -80,14 +80,14 @@ def test_where_the_screen_says_when_the_grid_stays(window, monkeypatch):
     moves, flip = [], pygame.display.flip
     monkeypatch.setattr(pygame.display, "flip", lambda: (time.sleep(0.03), flip()))
     window.run(lambda *_: None, lambda *_: None, pictures(4))
-    monkeypatch.setattr(module.Pacer, "move", lambda _, seconds: moves.append(seconds))
+    monkeypatch.setattr(module.FramePacer, "move", lambda _, seconds: moves.append(seconds))
     window.run(lambda *_: 0.001, lambda *_: None, pictures(3))
     assert moves == []
 
 
 def test_a_picture_begins_as_late_as_the_longest_of_the_last_ones_allows(monkeypatch):
     clock = ticking(monkeypatch)
-    pacer, waited = Pacer(50.0), []
+    pacer, waited = FramePacer(50.0), []
     for took in [0.004] * 70 + [0.011] + [0.004] * 70:
         before = clock.now
         pacer.begin()
@@ -101,7 +101,7 @@ def test_a_picture_begins_as_late_as_the_longest_of_the_last_ones_allows(monkeyp
 
 def test_a_picture_waits_for_something_new_as_long_as_most_would_still_be_in_time(monkeypatch):
     clock, waits = ticking(monkeypatch), []
-    pacer = Pacer(50.0)
+    pacer = FramePacer(50.0)
 
     def begin(comes_after):
         def await_new(seconds):
@@ -125,7 +125,7 @@ def test_a_picture_waits_for_something_new_as_long_as_most_would_still_be_in_tim
     assert begin(1.0) < 0.004 and not waits
 
 
-def test_a_back_that_cannot_be_drawn_is_a_fault_and_the_picture_goes_on(window, statistics):
+def test_a_back_that_cannot_be_drawn_is_a_fault_and_the_picture_goes_on(window, metrics):
     drawn = []
 
     def prepare(surface, due, kept):
@@ -133,10 +133,10 @@ def test_a_back_that_cannot_be_drawn_is_a_fault_and_the_picture_goes_on(window, 
 
     window.run(lambda *_: drawn.append(1), lambda *_: None, pictures(3), prepare=prepare)
     assert len(drawn) == 3
-    assert [fault["what"] for fault in statistics.faults()] == ["ValueError: no back"]
-    assert statistics.faults()[0]["recovered_after_s"] is None
+    assert [fault["what"] for fault in metrics.faults()] == ["ValueError: no back"]
+    assert metrics.faults()[0]["recovered_after_s"] is None
     window.run(lambda *_: drawn.append(1), lambda *_: None, pictures(1), prepare=lambda *_: None)
-    assert statistics.faults()[0]["recovered_after_s"] is not None
+    assert metrics.faults()[0]["recovered_after_s"] is not None
 
 
 def test_the_back_is_told_whether_the_picture_before_is_still_there(window):
@@ -211,7 +211,7 @@ def test_after_a_pause_a_picture_is_of_the_time_at_which_it_is_begun(window, mon
 @pytest.mark.parametrize("milliseconds", [18.5, 21.0, 25.0, 32.0, 40.0])
 def test_pictures_that_are_all_late_are_of_even_times_too(monkeypatch, milliseconds):
     clock, chance = ticking(monkeypatch), np.random.default_rng(0)
-    pacer, beats, shown = Pacer(60.0), [], []
+    pacer, beats, shown = FramePacer(60.0), [], []
     for _ in range(300):
         pacer.begin()
         beats.append(pacer.due)
@@ -226,7 +226,7 @@ def test_what_is_on_the_screen_is_as_old_at_every_rate(monkeypatch):
     ages = []
     for rate in (24.0, 30.0, 60.0, 120.0):
         clock = ticking(monkeypatch)
-        pacer, interpolator, index = Pacer(rate), FrameInterpolator(DELAY), 0
+        pacer, interpolator, index = FramePacer(rate), FrameInterpolator(DELAY), 0
         for _ in range(int(4 * rate)):
             pacer.begin()
             while 10.0 + index / 30 <= clock.now:
@@ -243,8 +243,8 @@ def test_what_is_on_the_screen_is_as_old_at_every_rate(monkeypatch):
 
 def test_a_picture_is_begun_late_and_then_shown_in_time(window, monkeypatch):
     order = []
-    monkeypatch.setattr(module.Pacer, "begin", lambda *_: order.append("begin"))
-    monkeypatch.setattr(module.Pacer, "wait", lambda _: order.append("wait"))
+    monkeypatch.setattr(module.FramePacer, "begin", lambda *_: order.append("begin"))
+    monkeypatch.setattr(module.FramePacer, "wait", lambda _: order.append("wait"))
     monkeypatch.setattr(pygame.display, "flip", lambda: order.append("flip"))
     window.run(
         lambda *_: order.append("draw"),
@@ -262,7 +262,7 @@ def test_when_a_picture_is_on_the_screen_is_known(window):
 
 
 def test_a_grid_that_is_moved_goes_on_from_there():
-    pacer = Pacer(50.0)
+    pacer = FramePacer(50.0)
     pacer.wait()
     before = time.perf_counter()
     pacer.move(0.05)
@@ -286,7 +286,7 @@ def test_escape_and_closing_the_window_end_the_loop(window, event):
     assert actions == [("quit", None)]
 
 
-def test_a_drawing_that_fails_is_one_fault_and_the_loop_goes_on(window, statistics):
+def test_a_drawing_that_fails_is_one_fault_and_the_loop_goes_on(window, metrics):
     drawn = []
 
     def draw(surface, time):
@@ -295,7 +295,7 @@ def test_a_drawing_that_fails_is_one_fault_and_the_loop_goes_on(window, statisti
             raise pygame.error("surface lost")
 
     window.run(draw, lambda *_: None, pictures(6))
-    [fault] = statistics.faults()
+    [fault] = metrics.faults()
     assert len(drawn) == 6
     assert fault["room"] == "render"
     assert "surface lost" in fault["what"]
@@ -321,28 +321,28 @@ def test_the_number_pad_counts_as_digits_and_the_list_names_every_action_once():
     assert labels.count("1 to 8") == 1 and {"Tab", "F1", "S", "V", "M"} <= set(labels)
 
 
-def test_a_screen_that_nobody_sees_is_no_display(statistics, monkeypatch):
+def test_a_screen_that_nobody_sees_is_no_display(metrics, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     with pytest.raises(NoDisplay):
-        Window(Screen(size=(160, 90)), title="", statistics=statistics)
+        Window(Screen(size=(160, 90)), title="", metrics=metrics)
 
 
-def test_a_piece_that_starts_before_its_screen_is_there_is_seen_once_it_is(statistics, monkeypatch):
+def test_a_piece_that_starts_before_its_screen_is_there_is_seen_once_it_is(metrics, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     monkeypatch.setattr(module, "OPEN_AGAIN", 0.0)
-    window = Window(Screen(size=(160, 90)), title="", statistics=statistics, patient=True)
+    window = Window(Screen(size=(160, 90)), title="", metrics=metrics, patient=True)
     drawn = []
     window.run(lambda *given: drawn.append(given), lambda *_: None, pictures(5))
-    assert len(drawn) == 5 and statistics.faults()[0]["recovered_after_s"] is None
+    assert len(drawn) == 5 and metrics.faults()[0]["recovered_after_s"] is None
     monkeypatch.setattr(module, "NO_SCREEN", ())
     window._open_again = 0.0
     window.run(lambda *given: drawn.append(given), lambda *_: None, pictures(5))
-    assert len(drawn) == 10 and statistics.faults()[0]["recovered_after_s"] is not None
+    assert len(drawn) == 10 and metrics.faults()[0]["recovered_after_s"] is not None
     assert window.canvas.get_size() == (160, 90)
     window.close()
 
 
-def test_a_projector_that_changes_its_mode_is_filled_again(statistics, monkeypatch):
+def test_a_projector_that_changes_its_mode_is_filled_again(metrics, monkeypatch):
     monkeypatch.setattr(module, "NO_SCREEN", ())
     monkeypatch.setattr(module, "LOOK_AT_SCREEN", 0.0)
     size = [(320, 180)]
@@ -354,7 +354,7 @@ def test_a_projector_that_changes_its_mode_is_filled_again(statistics, monkeypat
         return set_mode(wanted)
 
     monkeypatch.setattr(pygame.display, "set_mode", mode)
-    window = Window(Screen(fullscreen=True, scale=1.0), title="", statistics=statistics)
+    window = Window(Screen(fullscreen=True, scale=1.0), title="", metrics=metrics)
     window.run(lambda *_: None, lambda *_: None, pictures(3))
     size[0] = (640, 360)
     window.run(lambda *_: None, lambda *_: None, pictures(3))
@@ -362,7 +362,7 @@ def test_a_projector_that_changes_its_mode_is_filled_again(statistics, monkeypat
     window.close()
 
 
-def test_a_screen_that_comes_late_is_moved_to_and_missed_in_one_line(statistics, monkeypatch, caplog):
+def test_a_screen_that_comes_late_is_moved_to_and_missed_in_one_line(metrics, monkeypatch, caplog):
     monkeypatch.setattr(module, "NO_SCREEN", ())
     monkeypatch.setattr(module, "LOOK_AT_SCREEN", 0.0)
     sizes = [(320, 180)]
@@ -375,7 +375,7 @@ def test_a_screen_that_comes_late_is_moved_to_and_missed_in_one_line(statistics,
         return set_mode(wanted)
 
     monkeypatch.setattr(pygame.display, "set_mode", mode)
-    window = Window(Screen(fullscreen=True, scale=1.0, display=1), title="", statistics=statistics)
+    window = Window(Screen(fullscreen=True, scale=1.0, display=1), title="", metrics=metrics)
     window.run(lambda *_: None, lambda *_: None, pictures(5))
     assert len([line for line in caplog.messages if "no display 1" in line]) == 1
     sizes.append((320, 180))
@@ -399,12 +399,12 @@ def test_a_picture_that_fails_half_way_is_not_shown(window, monkeypatch):
     assert flips == [(200, 10, 10)] * 2
 
 
-def test_a_change_of_scale_in_full_screen_shows_no_empty_picture(statistics, monkeypatch):
+def test_a_change_of_scale_in_full_screen_shows_no_empty_picture(metrics, monkeypatch):
     monkeypatch.setattr(module, "NO_SCREEN", ())
     monkeypatch.setattr(pygame.display, "get_desktop_sizes", lambda: [(320, 180)])
     set_mode, flips = pygame.display.set_mode, []
     monkeypatch.setattr(pygame.display, "set_mode", lambda wanted, *_, **__: set_mode(wanted))
-    window = Window(Screen(fullscreen=True), title="", statistics=statistics)
+    window = Window(Screen(fullscreen=True), title="", metrics=metrics)
     monkeypatch.setattr(pygame.display, "flip", lambda: flips.append(window.surface.get_at((5, 5))[:3]))
     changes = iter((False, True, False, False))
     monkeypatch.setattr(window._automatic, "drew", lambda _: next(changes))
@@ -413,10 +413,10 @@ def test_a_change_of_scale_in_full_screen_shows_no_empty_picture(statistics, mon
     window.close()
 
 
-def test_a_screen_with_its_colours_in_another_order_shows_the_picture(statistics, monkeypatch):
+def test_a_screen_with_its_colours_in_another_order_shows_the_picture(metrics, monkeypatch):
     screen = pygame.Surface((160, 90), 0, 32, (0xFF, 0xFF00, 0xFF0000, 0))
     monkeypatch.setattr(pygame.display, "set_mode", lambda *_, **__: screen)
-    window = Window(Screen(size=(160, 90), headless=True), title="test", statistics=statistics)
+    window = Window(Screen(size=(160, 90), headless=True), title="test", metrics=metrics)
 
     def draw(surface, now):
         assert is_bgrx(surface)
@@ -427,23 +427,23 @@ def test_a_screen_with_its_colours_in_another_order_shows_the_picture(statistics
     window.close()
 
 
-def test_a_window_that_is_minimised_goes_on_drawing_at_its_rate(window, statistics):
+def test_a_window_that_is_minimised_goes_on_drawing_at_its_rate(window, metrics):
     for kind in (pygame.WINDOWMINIMIZED, pygame.WINDOWHIDDEN, pygame.WINDOWFOCUSLOST, pygame.WINDOWRESTORED):
         pygame.event.post(pygame.event.Event(kind))
     window.run(lambda *_: None, lambda *_: None, pictures(6))
-    assert statistics.counted("render.frames") == 6 and statistics.faults() == []
+    assert metrics.counted("render.frames") == 6 and metrics.faults() == []
 
 
-def test_a_key_that_fails_does_no_more_than_that(window, statistics, caplog):
+def test_a_key_that_fails_does_no_more_than_that(window, metrics, caplog):
     def fail(*_):
         raise RuntimeError("can't start new thread")
 
     press(pygame.K_v)
     window.run(lambda *_: None, fail, pictures(3))
-    assert statistics.counted("render.frames") == 3 and "did nothing" in caplog.text
+    assert metrics.counted("render.frames") == 3 and "did nothing" in caplog.text
 
 
-def test_what_cannot_be_shown_is_a_lost_display_and_no_end(window, statistics, monkeypatch):
+def test_what_cannot_be_shown_is_a_lost_display_and_no_end(window, metrics, monkeypatch):
     failing = iter([True])
 
     def flip():
@@ -454,7 +454,7 @@ def test_what_cannot_be_shown_is_a_lost_display_and_no_end(window, statistics, m
     window._open_again = 0.0
     monkeypatch.setattr(pygame.display, "flip", flip)
     window.run(lambda *_: None, lambda *_: None, pictures(4))
-    assert statistics.counted("render.frames") == 4 and statistics.faults()[0]["recovered_after_s"] is not None
+    assert metrics.counted("render.frames") == 4 and metrics.faults()[0]["recovered_after_s"] is not None
 
 
 def test_a_scene_that_fails_now_and_then_does_not_fill_the_log(window, caplog):
@@ -468,9 +468,9 @@ def test_a_scene_that_fails_now_and_then_does_not_fill_the_log(window, caplog):
     assert 1 <= len(caplog.records) <= 3
 
 
-def test_a_lost_display_is_not_found_again_on_a_driver_that_shows_nothing(statistics, monkeypatch):
+def test_a_lost_display_is_not_found_again_on_a_driver_that_shows_nothing(metrics, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    window = Window(Screen(size=(160, 90), headless=True), title="", statistics=statistics)
+    window = Window(Screen(size=(160, 90), headless=True), title="", metrics=metrics)
     window._lose(pygame.error("unplugged"))
     monkeypatch.setattr(window, "headless", False)
     window._lost_at = time.perf_counter() - 10

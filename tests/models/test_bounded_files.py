@@ -15,9 +15,9 @@ from engine.contact_sheet import read_rollouts as read_sheet
 from engine.faults import StartError
 from models import bounded_files
 from models.bounded_files import (
-    LARGEST_DIRECTORY,
-    LARGEST_NPZ,
-    LARGEST_TENSOR_LIST,
+    MAX_DIRECTORY,
+    MAX_NPZ,
+    MAX_TENSOR_LIST,
     check_tensors,
     open_npz,
     read_array,
@@ -52,14 +52,14 @@ def packed(path: Path, member: bytes, method: int = zipfile.ZIP_STORED) -> Path:
 def bomb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sound dances, all zeros, that take some kilobytes and unpack to more than is read."""
     path = tmp_path_factory.mktemp("bomb") / "bomb.npz"
-    frames = LARGEST_NPZ // (17 * 3 * 4) + 1
+    frames = MAX_NPZ // (17 * 3 * 4) + 1
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("positions.npy", "w") as member:
             member.write(header((1, frames, 17, 3)))
             for _ in range(0, frames, 4096):
                 member.write(bytes(4096 * 17 * 3 * 4))
         archive.writestr("fps.npy", header((), "<f4") + struct.pack("<f", 30))
-    assert path.stat().st_size < LARGEST_NPZ / 100
+    assert path.stat().st_size < MAX_NPZ / 100
     return path
 
 
@@ -82,7 +82,7 @@ def test_a_file_of_zeros_that_unpacks_to_hundreds_of_megabytes_is_refused_unread
     bomb: Path, read: Callable[[Path], object]
 ) -> None:
     message = refused_with_little(read, bomb)
-    assert message.startswith(f"{bomb}: ") and f"at most {LARGEST_NPZ >> 20} MiB in all" in message
+    assert message.startswith(f"{bomb}: ") and f"at most {MAX_NPZ >> 20} MiB in all" in message
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -90,8 +90,8 @@ def test_a_file_that_is_too_large_itself_is_refused_unread(
     tmp_path: Path, read: Callable[[Path], object]
 ) -> None:
     path = packed(tmp_path / "long.npz", header((1,)) + bytes(4))
-    os.truncate(path, LARGEST_NPZ + 1)
-    assert f"larger than {LARGEST_NPZ} bytes" in refused_with_little(read, path)
+    os.truncate(path, MAX_NPZ + 1)
+    assert f"larger than {MAX_NPZ} bytes" in refused_with_little(read, path)
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -164,7 +164,7 @@ def test_only_what_unpacks_piece_by_piece_is_unpacked(tmp_path: Path, method: in
 def test_a_directory_of_very_many_entries_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "many.npz"
     with zipfile.ZipFile(path, "w") as archive:
-        for number in range(LARGEST_DIRECTORY // 40 // 8):
+        for number in range(MAX_DIRECTORY // 40 // 8):
             archive.writestr(f"{number}{'x' * 300}", b"")
     for read in READERS:
         assert "in one piece" in refused_with_little(read, path)
@@ -186,12 +186,12 @@ def test_text_is_read_up_to_its_bound(tmp_path: Path) -> None:
         read_text(path, 99)
 
 
-@pytest.mark.parametrize("claimed", [0, 93, LARGEST_TENSOR_LIST + 1, 2**64 - 1])
+@pytest.mark.parametrize("claimed", [0, 93, MAX_TENSOR_LIST + 1, 2**64 - 1])
 def test_a_list_of_tensors_is_no_longer_than_its_file_and_the_bound(tmp_path: Path, claimed: int) -> None:
     path = tmp_path / "dancer.safetensors"
     path.write_bytes(struct.pack("<Q", claimed) + bytes(92))
-    if claimed > LARGEST_TENSOR_LIST:
-        os.truncate(path, 2 * LARGEST_TENSOR_LIST)
+    if claimed > MAX_TENSOR_LIST:
+        os.truncate(path, 2 * MAX_TENSOR_LIST)
     with pytest.raises(ValueError, match="no safetensors"):
         check_tensors(path, 2**24)
 
@@ -200,6 +200,6 @@ def test_what_is_within_the_bound_is_read(tmp_path: Path, monkeypatch: pytest.Mo
     path = packed(tmp_path / "dances.npz", header((2**18,)) + bytes(2**20), zipfile.ZIP_DEFLATED)
     with open_npz(path) as archive:
         assert read_array(archive, "positions").shape == (2**18,)
-    monkeypatch.setattr(bounded_files, "LARGEST_NPZ", 2**20)
+    monkeypatch.setattr(bounded_files, "MAX_NPZ", 2**20)
     with pytest.raises(ValueError, match="at most 1 MiB in all"), open_npz(path):
         pass

@@ -187,7 +187,7 @@ def test_an_array_that_claims_to_be_huge_is_refused_before_it_is_read(tmp_path, 
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, arrays, monkeypatch):
-    monkeypatch.setattr(bounded_files, "LARGEST_NPZ", 2**20)
+    monkeypatch.setattr(bounded_files, "MAX_NPZ", 2**20)
     np.savez_compressed(tmp_path / "bomb.npz", **arrays, padding=np.zeros(2**20, np.int8))
     with pytest.raises(ClipsError, match="at most 1 MiB in all"):
         read_clips(tmp_path / "bomb.npz")

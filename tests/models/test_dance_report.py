@@ -117,7 +117,7 @@ def test_who_looks_away_has_the_back_turned(reference: DanceReference) -> None:
     some = rollouts((figure, 0), (away, 1))
     report = measure_dances(some, some, reference)
     assert report.figures["back_turned"].tolist() == [0.0, 1.0]
-    assert report.figures["longest_back_s"].tolist() == [0.0, 10.0]
+    assert report.figures["max_back_s"].tolist() == [0.0, 10.0]
     assert not {bar.name: bar.met for bar in report.bars}["back turned"]
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from models.card import LARGEST_CARD
+from models.card import MAX_CARD
 from models.clips import Clips
 from models.emotion_classifier import (
     INPUTS,
@@ -176,7 +176,7 @@ def test_a_card_that_asks_for_too_much_or_for_nonsense_is_refused(
     assert complaint in refused(saved)
 
 
-@pytest.mark.parametrize("text", [b" " * (LARGEST_CARD + 1), b"[" * 5000, b"", b"[]", b"\xff"])
+@pytest.mark.parametrize("text", [b" " * (MAX_CARD + 1), b"[" * 5000, b"", b"[]", b"\xff"])
 def test_a_card_that_is_no_card_is_refused(saved: Path, text: bytes) -> None:
     saved.with_suffix(".json").write_bytes(text)
     refused(saved)
