@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.faults import StartError
+from engine.film import Film
 from engine.overlay import draw_label
-from engine.recorder import Film
 from engine.scenes import SCENES
 from engine.stage import Stage, StageFrame
 from engine.values import Pose

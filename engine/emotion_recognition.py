@@ -15,10 +15,10 @@ from engine.faults import PermanentFault
 from engine.mailbox import Mailbox
 from engine.metrics import Metrics
 from engine.operator import Operator
+from engine.pose_history import MAX_GAP, append_pose, resample
 from engine.service import Service
 from engine.torch_import import TORCH_IMPORT
 from engine.values import Pose, VisitorEmotion
-from engine.visitor_context import MAX_GAP, append_pose, resample
 from models.features import positions_to_features
 from models.palette import Palette, Weights
 from models.skeleton import FRAME_RATE, FloatArray

@@ -15,8 +15,8 @@ import numpy as np
 from engine.emotion_recognition import default_movement_classifier
 from engine.landmarks import LANDMARK_COUNT, LANDMARKS_OF_JOINT, BodyLandmarks
 from engine.pose_filter import PoseFilter
-from models.clips import ClipsError, read_clips, split_clips
-from models.emotion_classifier import LONG, ClassifierError, emotion_of, windows_of
+from models.clips import ClipsError, emotion_of, read_clips, split_clips
+from models.emotion_classifier import LONG, ClassifierError, windows_of
 from models.features import turn
 from models.movement_classifier import LIMBS, read_movement_classifier
 from models.skeleton import FRAME_RATE, INDEX, JOINTS, FloatArray, mirror_positions

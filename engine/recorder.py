@@ -19,6 +19,7 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.faults import Fault
+from engine.film import VIDEO_RATE, add_stream, copied, fitted
 from engine.metrics import Metrics
 from engine.values import DancerFrame
 from models.bvh_writer import write_bvh
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VIDEO_RATE = 30
 WAITING_PICTURES = 12
 """Frames that wait to be encoded at most: at 4K they take 400 MB. One more is left out of the film."""
 
@@ -72,7 +72,7 @@ class Recording:
         if not self.alive or index <= self._newest:
             return
         try:
-            self._pictures.put_nowait((index, _copied(surface)))
+            self._pictures.put_nowait((index, copied(surface)))
             self._newest = index
         except queue.Full:
             self.left_out += 1
@@ -124,8 +124,8 @@ class Recording:
                 index, pixels = picture
                 if container is None or stream is None:
                     container = av.open(str(self.stem.with_suffix(".mp4")), "w")
-                    stream = _add_stream(container, pixels.shape[1], pixels.shape[0])
-                frame = av.VideoFrame.from_ndarray(_fitted(pixels, stream.width, stream.height), format="bgra")
+                    stream = add_stream(container, pixels.shape[1], pixels.shape[0])
+                frame = av.VideoFrame.from_ndarray(fitted(pixels, stream.width, stream.height), format="bgra")
                 frame.pts, frame.time_base = index, Fraction(1, VIDEO_RATE)
                 container.mux(stream.encode(frame))
             if container is not None and stream is not None:
@@ -188,7 +188,7 @@ class Recorder:
         if self._saving is not None and self._saving.is_alive():
             log.info("the picture before is still being saved")
             return
-        self._saving = threading.Thread(target=self._save, args=(_copied(surface),), name="save", daemon=True)
+        self._saving = threading.Thread(target=self._save, args=(copied(surface),), name="save", daemon=True)
         self._saving.start()
 
     def _save(self, pixels: NDArray[Any]) -> None:
@@ -214,61 +214,6 @@ class Recorder:
             while recording.writing and time.perf_counter() < leave_by:
                 recording.stop(0.25)
                 beat()
-
-
-class Film:
-    """An MP4 file that is written frame by frame; use as a context manager."""
-
-    def __init__(self, path: Path, size: tuple[int, int], rate: int) -> None:
-        import av
-
-        self._encoded = av.VideoFrame.from_ndarray
-        self._container = av.open(str(path), "w", options={"movflags": "faststart"})
-        self._stream = _add_stream(self._container, *size, rate=rate, quality=24, preset="slow")
-
-    def add(self, surface: pygame.Surface) -> None:
-        """Append a frame."""
-        pixels = _fitted(_copied(surface), self._stream.width, self._stream.height)
-        self._container.mux(self._stream.encode(self._encoded(pixels, format="bgra")))
-
-    def __enter__(self) -> Film:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
-
-
-def _add_stream(
-    container: av.container.OutputContainer,
-    width: int,
-    height: int,
-    rate: int = VIDEO_RATE,
-    quality: int = 18,
-    preset: str = "ultrafast",
-) -> av.VideoStream:
-    """An H.264 stream that every player shows: 4:2:0, even sides."""
-    stream = container.add_stream("libx264", rate=rate)
-    stream.width, stream.height = width // 2 * 2, height // 2 * 2
-    stream.pix_fmt = "yuv420p"
-    stream.options = {"crf": str(quality), "preset": preset}
-    stream.thread_count = 1  # the dance needs the other cores
-    return stream
-
-
-def _copied(surface: pygame.Surface) -> NDArray[Any]:
-    """The pixels of a 32-bit surface, (height, width, 4) BGRX."""
-    width, height = surface.get_size()
-    rows = np.frombuffer(surface.get_buffer().raw, dtype=np.uint8).reshape(height, surface.get_pitch())
-    return rows[:, : 4 * width].reshape(height, width, 4)
-
-
-def _fitted(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
-    """The pixels in the film's size: cut where it has odd sides, enlarged where the window has changed."""
-    if pixels.shape[1] // 2 * 2 == width and pixels.shape[0] // 2 * 2 == height:
-        return np.ascontiguousarray(pixels[:height, :width])
-    resized: NDArray[Any] = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-    return resized
 
 
 def _stamped(word: str) -> str:

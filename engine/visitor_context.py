@@ -4,6 +4,7 @@ from collections import deque
 
 import numpy as np
 
+from engine.pose_history import MAX_GAP, append_pose, resample
 from engine.values import Pose
 from models.answer import TrackedMovement, VisitorMovement
 from models.features import positions_to_features
@@ -15,11 +16,6 @@ STRONG_MOVEMENT = 0.9
 """Metres a second, mean over the joints and the last second, that call for an answer of their own."""
 MIN_BETWEEN_ANSWERS = 4.0
 """Seconds: a visitor who never stops must not keep the dancer from dancing on."""
-MAX_GAP = 0.5
-"""Seconds without a pose that end a memory: what came before is no movement any more."""
-
-CLOSEST = 0.9 / FRAME_RATE
-"""Seconds between every second pose that is kept: a stream of 240 a second must not fill the memory by half."""
 
 
 class VisitorContext:
@@ -82,18 +78,3 @@ class VisitorContext:
             return 0.0
         stacked = np.stack([pose.positions for pose in recent if pose.positions is not None])
         return float(joint_speed(stacked).sum() / FRAME_RATE / seconds)
-
-
-def append_pose(poses: deque[Pose], pose: Pose) -> None:
-    """Append a pose, in place of the newest if that is closer to the one before than any use is made of."""
-    if len(poses) > 1 and pose.captured_at - poses[-2].captured_at < CLOSEST:
-        poses.pop()
-    poses.append(pose)
-
-
-def resample(times: FloatArray, positions: FloatArray, wanted: FloatArray) -> FloatArray:
-    """Positions (M, 17, 3) at the wanted times, linear between the poses (N, 17, 3) around them."""
-    after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
-    share = (wanted - times[after - 1]) / np.maximum(times[after] - times[after - 1], 1e-6)
-    share = np.clip(share, 0.0, 1.0)[:, None, None]
-    return (1 - share) * positions[after - 1] + share * positions[after]

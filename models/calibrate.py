@@ -21,8 +21,8 @@ from models.dataset import WindowSampler
 from models.generator import Generator
 from models.kinds import KINDS
 from models.skeleton import FRAME_RATE, FloatArray, joint_speed
-from models.train import split_data
 from models.train_config import TrainConfig
+from models.training_data import split_data
 
 DANCERS = 4
 """Of each emotion and kind."""

@@ -270,3 +270,11 @@ def _check_clips(path: str | Path, clips: Clips, positions: FloatArray) -> None:
     _check_starts(path, np.asarray(clips.starts), len(positions))
     if farthest_joint(positions) > MAX_JOINT:
         raise ClipsError(f"{path}: expected every joint within {MAX_JOINT:.2f} m of the pelvis on each axis")
+
+
+def emotion_of(label: str, emotions: Sequence[str]) -> int | None:
+    """Index of the emotion that a label "dataset/style" shows, None for another style."""
+    for index, name in enumerate(emotions):
+        if label in PALETTE_LABELS.get(name, ()):
+            return index
+    return None

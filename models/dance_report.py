@@ -11,18 +11,17 @@ import torch
 from numpy.typing import NDArray
 
 from models import measures
-from models.clips import Clips, split_clips
+from models.clips import Clips, emotion_of, split_clips
 from models.contents import NearestContents, content_windows, effective_number, precision_recall, shares_of
 from models.copying import CopyDetector
 from models.criteria import Criterion
 from models.dance_classifier import dance_share
-from models.dataset import RESTYLING_SIZE, is_unacted
-from models.emotion_classifier import EmotionClassifier, emotion_of
+from models.emotion_classifier import EmotionClassifier
 from models.emotion_profile import EmotionProfiles
 from models.features import features_to_positions, positions_to_features
 from models.kinds import kind_of
 from models.nearest_poses import NearestPoses
-from models.restyling import Restyling
+from models.restyling import RESTYLING_SIZE, Restyling, is_unacted
 from models.rollouts import Rollouts
 from models.skeleton import FRAME_RATE, FloatArray, joint_speed
 

@@ -31,7 +31,7 @@ from models.features import (
 from models.kinds import KINDS, TRAINING_REPERTOIRE, kind_of
 from models.motion_descriptor import DescriptorSpace
 from models.motion_space import DELTA_SIZE, group_scale
-from models.restyling import Restyling
+from models.restyling import RESTYLING_SIZE, Restyling, is_unacted
 from models.skeleton import BONE_COUNT, FloatArray, joint_speed, unit_vectors
 from models.speed_encoding import SPEED_HORIZON, encode_speed, future_mean_speed
 
@@ -49,10 +49,6 @@ PERSISTENCE = 0.95
 """Correlation of the error from frame to frame."""
 TEMPI = (0.8, 1.25)
 """How much slower and faster than the actor a movement may be danced. No two are of one tempo live either."""
-UNACTED_STYLE = "normal"
-RESTYLING_SIZE = 1.6
-"""How much stronger a restyled clip shows an emotion than the actors did: a classifier then names it as
-often."""
 CONTENT_POWER = 0.2
 """Power of the length of a content by which it counts among the exemplars that are asked for: three quarters of
 the dances are salsa, and a network that is asked for it half of the time shows little else."""
@@ -76,13 +72,6 @@ def condition_of(label: str, names: Sequence[str]) -> int | None:
             return names.index(name)
     style = label.split("/", 1)[1]
     return names.index(style) if style in names and style not in PALETTE_LABELS else None
-
-
-def is_unacted(label: str) -> bool:
-    """Whether a clip shows ordinary movement of people who were asked for no emotion in any of their clips: it
-    is restyled into each."""
-    acted = any(label in labels for labels in PALETTE_LABELS.values())
-    return label.split("/", 1)[1] == UNACTED_STYLE and not acted
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from models.bounded_files import check_tensors, read_text
 from models.card import MAX_CARD
-from models.clips import PALETTE_LABELS, Clips
+from models.clips import Clips, emotion_of
 from models.features import FEATURE_SIZE, POSE_SIZE, mirror_features, positions_to_features
 from models.palette import MAX_ENTRIES, MAX_NAME
 from models.skeleton import FRAME_RATE, FloatArray
@@ -106,14 +106,6 @@ def windows_of(positions: FloatArray, length: int, hop: int) -> FloatArray:
     inputs = classifier_inputs(positions_to_features(positions))
     starts = range(0, len(inputs) - length + 1, hop)
     return np.stack([inputs[i : i + length] for i in starts]) if starts else np.empty((0, length, INPUTS))
-
-
-def emotion_of(label: str, emotions: Sequence[str]) -> int | None:
-    """Index of the emotion that a label "dataset/style" shows, None for another style."""
-    for index, name in enumerate(emotions):
-        if label in PALETTE_LABELS.get(name, ()):
-            return index
-    return None
 
 
 class _Draw:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.clips import Clips
-from models.emotion_classifier import emotion_of
+from models.clips import Clips, emotion_of
 from models.features import heading, turn
 from models.skeleton import FRAME_RATE, INDEX, FloatArray, lengths_of
 

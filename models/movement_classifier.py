@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 
 from models.bounded_files import read_text
 from models.card import MAX_CARD
-from models.clips import Clips, ClipsError, read_clips, split_clips
+from models.clips import Clips, ClipsError, emotion_of, read_clips, split_clips
 from models.emotion_classifier import (
     LONG,
     ClassifierConfig,
     ClassifierError,
     EmotionClassifier,
-    emotion_of,
     load_classifier,
     save_classifier,
     train_classifier,

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models import measures
-from models.clips import Clips, split_clips
+from models.clips import Clips, emotion_of, split_clips
 from models.copying import CopyDetector
-from models.emotion_classifier import LONG, SHORT, EmotionClassifier, emotion_of, frechet, windows_of
+from models.emotion_classifier import LONG, SHORT, EmotionClassifier, frechet, windows_of
 from models.nearest_poses import NearestPoses
 from models.skeleton import FRAME_RATE, FloatArray, joint_speed
 

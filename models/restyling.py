@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.clips import Clips
-from models.emotion_classifier import emotion_of
+from models.clips import PALETTE_LABELS, Clips, emotion_of
 from models.emotion_profile import ACTED_SET, FEATURE_NAMES, MIN_FRAMES, EmotionProfiles
 from models.features import (
     DIRECTIONS,
@@ -20,6 +19,11 @@ from models.features import (
     positions_to_features,
 )
 from models.skeleton import BONE_COUNT, FloatArray, joint_speed, unit_vectors
+
+UNACTED_STYLE = "normal"
+RESTYLING_SIZE = 1.6
+"""How much stronger a restyled clip shows an emotion than the actors did: a classifier then names it as
+often."""
 
 DEVIATION_FLOOR = 0.03
 """Added to deviations before their ratio is taken: a bone that hardly moves says little."""
@@ -147,3 +151,10 @@ def _statistics(
     means = [{c: np.mean([p.mean(axis=0) for p in some], axis=0) for c, some in own.items()} for own in found]
     spreads = [{c: np.mean([p.std(axis=0) for p in some], axis=0) for c, some in own.items()} for own in found]
     return means, spreads, [{c: float(np.mean(s)) for c, s in own.items()} for own in speeds]
+
+
+def is_unacted(label: str) -> bool:
+    """Whether a clip shows ordinary movement of people who were asked for no emotion in any of their clips: it
+    is restyled into each."""
+    acted = any(label in labels for labels in PALETTE_LABELS.values())
+    return label.split("/", 1)[1] == UNACTED_STYLE and not acted

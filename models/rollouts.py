@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from models.bounded_files import has_array, open_npz, read_array, read_floats, read_names
-from models.clips import Clips
-from models.emotion_classifier import emotion_of
+from models.clips import Clips, emotion_of
 from models.features import positions_to_features
 from models.generator import DanceState, Generator
 from models.glide import DEFAULT_GLIDE, EmotionGlide

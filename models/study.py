@@ -27,7 +27,7 @@ from models.budgets import BUDGETS, Budget
 from models.checkpoint import Checkpoint
 from models.clips import Clips, read_clips, split_clips
 from models.dataset import condition_names
-from models.evaluate import evaluate_rollouts, find_emotion_classifier
+from models.evaluation import evaluate_rollouts, find_emotion_classifier
 from models.foot_contact import LOCK_STRENGTH, MAX_FOOT_OFFSET, ROOT_CORRECTION_RATE
 from models.generator import Sampling
 from models.kinds import repertoire_of
@@ -52,18 +52,17 @@ from models.study_results import (
 )
 from models.synthetic import synthetic_clips
 from models.systems import SYSTEMS, System
-from models.train import (
+from models.train_config import TrainConfig
+from models.trainer import (
     Diverged,
-    TrainingData,
     fit_space,
     git_revision,
     new_dagger_buffer,
-    new_trainee,
+    new_training_state,
     pick_device,
-    split_data,
     steps,
 )
-from models.train_config import TrainConfig
+from models.training_data import TrainingData, split_data
 
 REPERTOIRE = "gesture"
 """What is danced to be measured, as in `models.evaluate` beside acted clips."""
@@ -167,7 +166,7 @@ class Study:
         )
         space, _ = fit_space(train_config, sampler)
         space.to(self.device)
-        training_state = new_trainee(train_config, self.label_count, self.device, system.kind)
+        training_state = new_training_state(train_config, self.label_count, self.device, system.kind)
         objective = system.objective_for(train_config, self.label_count)
         if isinstance(objective, nn.Module):
             objective.to(self.device)

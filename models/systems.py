@@ -25,8 +25,8 @@ from models.objectives import (
     with_weight_penalty,
 )
 from models.sampling_rules import DRAWN, LEFT_ALONE, MEAN, NEWEST, RULES, Rule, ruled_generator
-from models.train import config_of
 from models.train_config import TrainConfig
+from models.trainer import config_of
 
 NEXT_FRAME_COUNT = 36
 """Principal components of the step to the next frame that are kept, one for each thing a body can do in it: two

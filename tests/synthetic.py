@@ -15,8 +15,8 @@ from models.palette import DEFAULT_PALETTE
 from models.restyling import Restyling
 from models.skeleton import FloatArray
 from models.synthetic import CONTENTS, swinging_figure, synthetic_clips
-from models.train import fit_space
 from models.train_config import TrainConfig
+from models.trainer import fit_space
 
 __all__ = ["TINY", "clips_of", "swinging_figure", "synthetic_clips", "synthetic_sampler", "tiny_dancer"]
 

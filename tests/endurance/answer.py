@@ -23,7 +23,7 @@ from engine.osc_message import floats, ints
 from engine.osc_packet import messages
 from models.card import checkpoint_named, default_checkpoint
 from models.clips import join_clips, read_clips
-from models.evaluate import find_dance_reference
+from models.evaluation import find_dance_reference
 from models.palette import DEFAULT_PALETTE
 from models.skeleton import FRAME_RATE, JOINT_COUNT, FloatArray
 from models.visitor_report import CRITERIA, VisitorStream, answer_of, missed_bars, visitor_stream

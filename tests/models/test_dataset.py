@@ -13,12 +13,11 @@ from models.dataset import (
     WindowSampler,
     build_database,
     condition_names,
-    is_unacted,
     trim_rest,
 )
 from models.features import DIRECTIONS, POSE_SIZE, positions_to_features
 from models.kinds import KINDS, TRAINING_REPERTOIRE
-from models.restyling import Restyling
+from models.restyling import Restyling, is_unacted
 from models.skeleton import FloatArray
 from models.speed_encoding import SPEED_HORIZON, encode_speed, future_mean_speed
 from tests.synthetic import TINY, clips_of, swinging_figure, synthetic_clips, synthetic_sampler

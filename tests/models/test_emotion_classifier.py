@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from models.card import MAX_CARD
-from models.clips import Clips
+from models.clips import Clips, emotion_of
 from models.emotion_classifier import (
     INPUTS,
     LONG,
@@ -17,7 +17,6 @@ from models.emotion_classifier import (
     ClassifierError,
     EmotionClassifier,
     classifier_inputs,
-    emotion_of,
     frechet,
     load_classifier,
     save_classifier,

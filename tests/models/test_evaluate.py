@@ -16,7 +16,8 @@ from models.emotion_classifier import (
     train_classifier,
     windows_of,
 )
-from models.evaluate import classified, evaluate_rollouts, main, responses
+from models.evaluate import main
+from models.evaluation import classified, evaluate_rollouts, responses
 from models.palette import DEFAULT_PALETTE
 from models.reference import Reference, build_reference
 from models.report import LongDance, Report

@@ -16,7 +16,7 @@ from models.sampling_rules import RULES
 from models.study import Study, main
 from models.study_results import Row, cell, differences, markdown, read_json, write_json
 from models.systems import OWN, PLAIN, SYSTEMS, System, parameter_count
-from models.train import Diverged, train_step
+from models.trainer import Diverged, train_step
 from tests.synthetic import synthetic_clips
 
 BARELY = replace(
@@ -75,7 +75,7 @@ def test_the_emotion_head_learns_with_the_dancer(barely: Study, monkeypatch: pyt
         seen.append(objective.to_logits.weight.detach().clone())
         return train_step(training_state, wrapped, space, windows, train_config, objective)
 
-    monkeypatch.setattr("models.train.train_step", watched)
+    monkeypatch.setattr("models.trainer.train_step", watched)
     barely.train(system, barely.train_config(system, 1))
     assert not torch.equal(seen[0], seen[-1])
 

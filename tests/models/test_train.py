@@ -6,10 +6,12 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from models import train
+from models import trainer
 from models.checkpoint import read_checkpoint
 from models.clips import write_clips
-from models.train import learning_rate, main
+from models.train import main
+from models.trainer import learning_rate
+from models.training_data import with_only_clips
 from models.training_state import TrainingState
 from tests.synthetic import TINY, clips_of, swinging_figure, synthetic_clips
 
@@ -76,7 +78,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     whole, resumed = tmp_path / "whole.safetensors", tmp_path / "resumed.safetensors"
     still = {"dropout": 0.0, "learning_rate": 1e-3}
     assert main(arguments(data, whole, **still, steps=4)) == 0
-    step = train.train_step
+    step = trainer.train_step
 
     def stopped(training_state: TrainingState, *more: object) -> float:
         if training_state.step == 3:
@@ -84,7 +86,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
         return step(training_state, *more)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(train, "train_step", stopped)
+        patch.setattr(trainer, "train_step", stopped)
         main(arguments(data, resumed, **still, steps=4))
     with safe_open(resumed.with_suffix(".progress"), "pt") as file:
         assert file.metadata()["step"] == "2"
@@ -164,7 +166,7 @@ def test_a_run_rehearses_from_the_step_that_the_recipe_names(data: Path, tmp_pat
 def test_the_only_clip_of_a_content_in_an_emotion_is_never_held_out() -> None:
     figure = swinging_figure(20)
     clips = clips_of([("1", content, "sad", figure) for content in ("bow", "bow", "bye", "guide")])
-    training, held_out = train.with_only_clips(clips, np.array([0, 3]), np.array([1, 2]))
+    training, held_out = with_only_clips(clips, np.array([0, 3]), np.array([1, 2]))
     assert training.tolist() == [0, 2, 3] and held_out.tolist() == [1]
     nothing_else = np.array([0, 1, 3]), np.array([2])
-    assert [half.tolist() for half in train.with_only_clips(clips, *nothing_else)] == [[0, 1, 3], [2]]
+    assert [half.tolist() for half in with_only_clips(clips, *nothing_else)] == [[0, 1, 3], [2]]
