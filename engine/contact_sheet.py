@@ -10,13 +10,12 @@ rollouts side by side at 30 frames per second. A visitor whom they answered is a
 import argparse
 import logging
 import sys
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pygame
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.faults import StartError
@@ -25,9 +24,8 @@ from engine.overlay import draw_label
 from engine.scenes import SCENES
 from engine.stage import Stage, StageFrame
 from engine.values import Pose
-from models.bounded_files import has_array, open_npz, read_array, read_floats, read_names
-from models.palette import MAX_ENTRIES
-from models.skeleton import JOINT_COUNT, JOINTS
+from models.dance_file import DanceFileError, Dances, read_dances
+from models.skeleton import JOINT_COUNT
 
 log = logging.getLogger(__name__)
 
@@ -39,56 +37,7 @@ WIDEST_FILM = 8192
 """Pixels."""
 
 
-@dataclass(frozen=True, eq=False)
-class Rollouts:
-    """N rollouts of T frames at `rate` fps: positions (N, T, 17, 3) in metres, emotion_weights (N, T, P), and
-    the positions (T, 17, 3) of a visitor whom they all answered."""
-
-    positions: NDArray[np.float32]
-    emotions: tuple[str, ...]
-    emotion_weights: NDArray[np.float32]
-    palette: tuple[str, ...]
-    rate: float
-    visitor: NDArray[np.float32] | None = None
-
-
-def read_rollouts(path: Path) -> Rollouts:
-    """Read the npz file of `models.generate`; raises StartError in one line."""
-    try:
-        with open_npz(path) as file:
-            positions = read_floats(file, "positions")
-            rollouts = Rollouts(
-                positions=positions,
-                emotions=read_names(file, "emotion", len(positions)),
-                emotion_weights=read_floats(file, "emotion_weights"),
-                palette=read_names(file, "palette", MAX_ENTRIES),
-                rate=float(read_array(file, "fps", "fiu")),
-                visitor=read_floats(file, "visitor") if has_array(file, "visitor") else None,
-            )
-            joints = read_names(file, "joints", JOINT_COUNT)
-    except FileNotFoundError:
-        raise StartError(f"{path}: no such file; give one that models.generate wrote") from None
-    except Exception as error:  # damaged bytes raise nearly every kind there is
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise StartError(f"{path}: expected dances from models.generate: {reason}") from error
-    shape = rollouts.positions.shape
-    if joints != JOINTS or len(shape) != 4 or 0 in shape or shape[2:] != (JOINT_COUNT, 3):
-        raise StartError(f"{path}: positions {shape} with {len(joints)} joints, expected (N, T, 17, 3)")
-    weights = (*shape[:2], len(rollouts.palette))
-    if rollouts.emotion_weights.shape != weights or len(rollouts.emotions) != len(rollouts.positions):
-        raise StartError(f"{path}: expected emotion weights {weights} and an emotion for each dance")
-    if rollouts.visitor is not None and (
-        rollouts.visitor.shape != shape[1:] or not np.isfinite(rollouts.visitor).all()
-    ):
-        raise StartError(f"{path}: expected a visitor {shape[1:]} with finite positions")
-    if not np.isfinite(rollouts.positions).all() or not 1.0 <= rollouts.rate <= 1000.0:
-        raise StartError(f"{path}: expected finite positions at 1 to 1000 fps")
-    return rollouts
-
-
-def draw_sheet(
-    rollouts: Rollouts, columns: int, cell: tuple[int, int], scene: str = "figure"
-) -> pygame.Surface:
+def draw_sheet(rollouts: Dances, columns: int, cell: tuple[int, int], scene: str = "figure") -> pygame.Surface:
     """Rollouts below each other, each at `columns` equal times, in cells of (width, height) pixels."""
     count, length = rollouts.positions.shape[:2]
     sheet = pygame.Surface((columns * cell[0], count * cell[1]), 0, 32)
@@ -103,9 +52,7 @@ def draw_sheet(
     return sheet
 
 
-def draw_moment(
-    surface: pygame.Surface, rollouts: Rollouts, row: int, frame: int, scene: str = "figure"
-) -> None:
+def draw_moment(surface: pygame.Surface, rollouts: Dances, row: int, frame: int, scene: str = "figure") -> None:
     """Draw one frame of one rollout with what led to it."""
     stage = Stage(surface.get_size())
     lead = min(frame, round(LEAD_IN * rollouts.rate))
@@ -114,7 +61,7 @@ def draw_moment(
         stage.draw(surface, _picture(rollouts, row, int(index), scene))
 
 
-def film(path: Path, rollouts: Rollouts, size: tuple[int, int], scene: str, seconds: float) -> None:
+def film(path: Path, rollouts: Dances, size: tuple[int, int], scene: str, seconds: float) -> None:
     """Write the rollouts, side by side, as an MP4 film, each in `size` pixels. Raises OSError or
     av.FFmpegError."""
     rows = range(len(rollouts.positions))
@@ -133,7 +80,7 @@ def film(path: Path, rollouts: Rollouts, size: tuple[int, int], scene: str, seco
             written.add(sheet)
 
 
-def _picture(rollouts: Rollouts, row: int, index: int, scene: str) -> StageFrame:
+def _picture(rollouts: Dances, row: int, index: int, scene: str) -> StageFrame:
     visitor, now = None, index / rollouts.rate
     if rollouts.visitor is not None:
         visitor = Pose(True, now, rollouts.visitor[index], np.ones(JOINT_COUNT, dtype=np.float32))
@@ -164,16 +111,13 @@ def main(arguments: list[str] | None = None) -> int:
     if options.columns < 1 or min(options.cell) < 32 or options.seconds <= 0:
         parser.error("--columns must be at least 1, --cell at least 32 32, --seconds more than 0")
     try:
-        rollouts = read_rollouts(options.rollouts)
+        rollouts = read_dances(options.rollouts)
         if options.strip:
-            first = slice(0, 1)
-            rollouts = Rollouts(
-                rollouts.positions[first],
-                rollouts.emotions[:1],
-                rollouts.emotion_weights[first],
-                rollouts.palette,
-                rollouts.rate,
-                rollouts.visitor,
+            rollouts = replace(
+                rollouts,
+                positions=rollouts.positions[:1],
+                emotions=rollouts.emotions[:1],
+                emotion_weights=rollouts.emotion_weights[:1],
             )
         cell = (options.cell[0], options.cell[1])
         if options.out.suffix == ".mp4":
@@ -181,7 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             sheet = draw_sheet(rollouts, options.columns, cell, options.scene)
             pygame.image.save(sheet, str(options.out))
-    except (StartError, OSError, av.FFmpegError, pygame.error) as error:
+    except (StartError, DanceFileError, OSError, av.FFmpegError, pygame.error) as error:
         log.error("%s", error)
         return 2
     log.info("wrote %s", options.out)

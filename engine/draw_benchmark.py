@@ -16,10 +16,9 @@ import pygame
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from engine.contact_sheet import Rollouts, read_rollouts
-from engine.faults import StartError
 from engine.scenes import SCENES
 from engine.stage import Stage, StageFrame
+from models.dance_file import DanceFileError, Dances, read_dances
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ WARM_UP = 40
 """Frames before measuring: trails grow, sprites are painted, echoes come in."""
 
 
-def measure(rollouts: Rollouts, scene: str, size: tuple[int, int], seconds: float) -> tuple[float, float]:
+def measure(rollouts: Dances, scene: str, size: tuple[int, int], seconds: float) -> tuple[float, float]:
     """Median milliseconds of (one frame, one fill plus one blit), taken in turn at 60 frames per second.
 
     Frames are drawn as the window does, one over the other: what was drawn over the backdrop is restored.
@@ -72,8 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     cv2.setNumThreads(1)  # as in the installation, where the other core is the detector's
     try:
-        rollouts = read_rollouts(options.rollouts)
-    except StartError as error:
+        rollouts = read_dances(options.rollouts)
+    except DanceFileError as error:
         log.error("%s", error)
         return 2
     log.info("scene          size    draw ms  fill + blit ms  ratio")

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from models.skeleton import INDEX, JOINTS, FloatArray
 
 LANDMARK_COUNT = 33
-NOSE = 0
 LANDMARKS_OF_JOINT = {
     "pelvis": (23, 24),
     "neck": (11, 12),

@@ -14,6 +14,7 @@ from models.skeleton import (
     BONE_PARENTS,
     INDEX,
     JOINTS,
+    STANDING_POSE,
     FloatArray,
     forward_kinematics,
     lengths_of,
@@ -32,22 +33,7 @@ COME_BACK = 0.3
 MAX_STEP = 0.2
 """Seconds: after a longer pause between two frames the bones must not leap either."""
 
-_REST = {
-    **{"neck": (0, 1, 0), "head": (0, 1, 0.2)},
-    **{"left_shoulder": (1, 0, 0), "left_elbow": (0.15, -1, 0), "left_wrist": (0.05, -1, 0.15)},
-    **{"left_hip": (1, 0, 0), "left_knee": (0.05, -1, 0), "left_ankle": (0, -1, 0)},
-    "left_toe": (0.2, -0.4, 1),
-}
-REST_DIRECTIONS = unit_vectors(
-    np.array(
-        [
-            np.multiply(_REST[name.replace("right_", "left_")], (-1 if name.startswith("right_") else 1, 1, 1))
-            for name in JOINTS[1:]
-        ]
-    )
-)
-"""Unit bone directions (16, 3) of a body that stands and faces +z, the arms hanging, the legs straight."""
-
+REST = unit_vectors(STANDING_POSE)
 TORSO = [INDEX[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
 
 
@@ -65,7 +51,7 @@ class OcclusionFilter:
         self._bone_seen = np.zeros(BONE_COUNT, dtype=bool)
         self._unseen_for = np.full(BONE_COUNT, np.inf)
         self._trust = np.zeros(BONE_COUNT)
-        self._shown = REST_DIRECTIONS * BONE_LENGTHS[:, None]
+        self._shown = REST * BONE_LENGTHS[:, None]
         self._kept = self._shown
 
     def __call__(self, joints: FloatArray, confidence: FloatArray, time: float) -> FloatArray:
@@ -96,7 +82,7 @@ class OcclusionFilter:
         if (self._trust >= 1.0).all():  # nothing is held: no need to swing
             self._shown = bones
             return
-        rest = REST_DIRECTIONS * lengths_of(self._kept)
+        rest = REST * lengths_of(self._kept)
         fallback = swing(self._kept, rest, smooth_step((self._unseen_for - HOLD) / EASE))
         self._shown = swing(fallback, bones, smooth_step(self._trust))
 

@@ -184,15 +184,6 @@ SOURCE = (
 """What `--source osc` understands."""
 
 
-def channel_names(address: str, count: int) -> list[str]:
-    """What TouchDesigner's OSC In CHOP calls the `count` arguments behind an address.
-
-    The address without its leading slash, and numbers from 1 where there are several.
-    """
-    name = address.removeprefix("/")
-    return [name] if count == 1 else [f"{name}{i}" for i in range(1, count + 1)]
-
-
 def table(entries: tuple[Address, ...]) -> str:
     """A table in Markdown."""
     rows = "".join(f"| `{entry.address}` | {entry.arguments} | {entry.meaning} |\n" for entry in entries)

@@ -23,7 +23,7 @@ from engine.film import VIDEO_RATE, add_stream, copied, fitted
 from engine.metrics import Metrics
 from engine.values import DancerFrame
 from models.bvh_writer import write_bvh
-from models.skeleton import FRAME_RATE, JOINTS
+from models.dance_file import Dances, write_dances
 
 if TYPE_CHECKING:
     import av  # takes a tenth of a second, which the first frame does not have: imported where it is used
@@ -148,14 +148,9 @@ class Recording:
             return
         positions = np.stack([frame.positions for frame in self._frames]).astype(np.float32)
         weights = np.stack([frame.emotion_weights for frame in self._frames]).astype(np.float32)
-        np.savez_compressed(
-            self.stem.with_suffix(".npz"),
-            positions=positions[None],
-            emotion=np.array([self._palette[int(weights.mean(axis=0).argmax())]]),
-            emotion_weights=weights[None],
-            joints=np.array(JOINTS),
-            palette=np.array(self._palette),
-            fps=np.float32(FRAME_RATE),
+        emotion = self._palette[int(weights.mean(axis=0).argmax())]
+        write_dances(
+            self.stem.with_suffix(".npz"), Dances(positions[None], (emotion,), weights[None], self._palette)
         )
         write_bvh(self.stem.with_suffix(".bvh"), positions)
 

@@ -17,8 +17,9 @@ import psutil
 import torch
 from tqdm import tqdm
 
-from models.card import CheckpointError, checkpoint_named, default_checkpoint
+from models.card import checkpoint_named, default_checkpoint
 from models.checkpoint import Checkpoint, read_checkpoint
+from models.command_line import with_exit_status
 from models.generator import DanceState, Generator
 from models.skeleton import FRAME_RATE, FloatArray
 
@@ -133,20 +134,16 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> int:
+@with_exit_status("models.benchmark", ValueError, OSError)
+def main(arguments: list[str] | None = None) -> None:
     """The command line; returns the exit status."""
     options = parse_arguments(arguments)
-    try:
-        if options.steps < 1 or options.minutes < 0:
-            raise ValueError("--steps should be positive, --minutes not negative")
-        report = benchmark(read_checkpoint(options.checkpoint), options.steps, options.minutes)
-        show(report)
-        if options.out:
-            options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    except (CheckpointError, ValueError, OSError) as error:
-        print(f"models.benchmark: {error}", file=sys.stderr)
-        return 2
-    return 0
+    if options.steps < 1 or options.minutes < 0:
+        raise ValueError("--steps should be positive, --minutes not negative")
+    report = benchmark(read_checkpoint(options.checkpoint), options.steps, options.minutes)
+    show(report)
+    if options.out:
+        options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

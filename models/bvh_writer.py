@@ -12,20 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.skeleton import FRAME_RATE, INDEX, JOINT_COUNT, JOINTS, PARENTS, FloatArray, unit_vectors
+from models.bone_rotations import global_rotations
+from models.skeleton import CHILDREN, FRAME_RATE, JOINT_COUNT, JOINTS, PARENTS, T_POSE, FloatArray
 
-REST = {
-    "neck": (0, 1, 0),
-    "head": (0, 1, 0),
-    "toe": (0, 0, 1),
-    "knee": (0, -1, 0),
-    "ankle": (0, -1, 0),
-    "left": (1, 0, 0),
-    "right": (-1, 0, 0),
-}
-"""Direction of a bone at rest by the name of the joint that it ends in, or by its side."""
-
-CHILDREN = tuple(tuple(np.flatnonzero(np.equal(PARENTS, joint)).tolist()) for joint in range(JOINT_COUNT))
 PLACED = tuple(i == 0 or len(CHILDREN[PARENTS[i]]) > 1 for i in range(JOINT_COUNT))
 """Which joints have position channels."""
 
@@ -46,66 +35,13 @@ def write_bvh(path: str | Path, positions: FloatArray, rate: float = FRAME_RATE)
             for j in range(1, JOINT_COUNT)
         ]
     )
-    offsets = np.vstack([np.zeros(3), _rest_directions() * lengths[:, None]])
-    rotations = _rotations(positions)
+    offsets = np.vstack([np.zeros(3), T_POSE * lengths[:, None]])
+    rotations = global_rotations(positions)
     lines = ["HIERARCHY", *_hierarchy(0, offsets, ""), "MOTION", f"Frames: {len(positions)}"]
     lines.append(f"Frame Time: {1.0 / rate:.7f}")
     rows = np.concatenate([_channels(joint, positions, rotations) for joint in _in_file_order(0)], axis=1)
     lines += [" ".join(f"{value:.5f}" for value in row) for row in rows]
     Path(path).write_text("\n".join(lines) + "\n", encoding="ascii")
-
-
-def _rest_directions() -> NDArray[Any]:
-    """(16, 3): the direction of each bone at rest."""
-    directions = []
-    for name in JOINTS[1:]:
-        side, _, joint = name.rpartition("_")
-        directions.append(REST.get(joint, REST.get(side, (0, 1, 0))))
-    return np.array(directions, dtype=np.float64)
-
-
-def _rotations(positions: NDArray[Any]) -> NDArray[Any]:
-    """Global rotations (T, 17, 3, 3) that bring the rest pose into the pose."""
-    rest = _rest_directions()
-    rotations = np.empty((len(positions), JOINT_COUNT, 3, 3))
-    for joint in range(JOINT_COUNT):
-        parent = PARENTS[joint]
-        if JOINTS[joint] in ("pelvis", "neck"):
-            child = "neck" if joint == 0 else "head"
-            across = ("left_hip", "right_hip") if joint == 0 else ("left_shoulder", "right_shoulder")
-            up = positions[:, INDEX[child]] - positions[:, joint]
-            rotations[:, joint] = _frame(up, positions[:, INDEX[across[0]]] - positions[:, INDEX[across[1]]])
-        elif CHILDREN[joint]:
-            child_joint = CHILDREN[joint][0]
-            wanted = unit_vectors(positions[:, child_joint] - positions[:, joint])
-            before = rotations[:, parent] @ rest[child_joint - 1]
-            rotations[:, joint] = _shortest(before, wanted) @ rotations[:, parent]
-        else:
-            rotations[:, joint] = rotations[:, parent]
-    return rotations
-
-
-def _frame(up: NDArray[Any], across: NDArray[Any]) -> NDArray[Any]:
-    """Rotations (T, 3, 3) whose y is `up` and whose x is as near to `across` as that allows."""
-    y = unit_vectors(up)
-    z = unit_vectors(np.cross(across, y))
-    return np.stack([np.cross(y, z), y, z], axis=-1)
-
-
-def _shortest(start: NDArray[Any], end: NDArray[Any]) -> NDArray[Any]:
-    """The smallest rotations (T, 3, 3) from unit vectors (T, 3) to others (Rodrigues' formula)."""
-    axis = np.cross(start, end)
-    cosine = np.einsum("ti,ti->t", start, end)
-    # opposite directions have no one axis: any that is square to them will do
-    square = unit_vectors(np.cross(start, np.where(np.abs(start[:, :1]) < 0.8, [[1.0, 0, 0]], [[0, 1.0, 0]])))
-    turned = cosine < -1.0 + 1e-9
-    skew = np.zeros((len(axis), 3, 3))
-    skew[:, [2, 0, 1], [1, 2, 0]] = axis
-    skew[:, [1, 2, 0], [2, 0, 1]] = -axis
-    safe = np.where(turned, 0.0, cosine)
-    rotation = np.eye(3) + skew + skew @ skew / (1.0 + safe)[:, None, None]
-    half_turn = 2.0 * square[:, :, None] * square[:, None, :] - np.eye(3)
-    return np.where(turned[:, None, None], half_turn, rotation)
 
 
 def _channels(joint: int, positions: NDArray[Any], rotations: NDArray[Any]) -> NDArray[Any]:
@@ -141,7 +77,7 @@ def _hierarchy(joint: int, offsets: NDArray[Any], indent: str) -> list[str]:
     for child in CHILDREN[joint]:
         lines += _hierarchy(child, offsets, inner)
     if not CHILDREN[joint]:
-        end = _rest_directions()[joint - 1] * END_LENGTH
+        end = T_POSE[joint - 1] * END_LENGTH
         lines += [f"{inner}End Site", f"{inner}{{"]
         lines += [f"{inner}  OFFSET {' '.join(f'{value:.5f}' for value in end)}", f"{inner}}}"]
     return [*lines, f"{indent}}}"]

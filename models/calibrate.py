@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.card import CheckpointError
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from models.clips import ClipsError, join_clips, read_clips
+from models.clips import join_clips, read_clips
+from models.command_line import with_exit_status
 from models.dataset import WindowSampler
 from models.generator import Generator
 from models.kinds import KINDS
@@ -83,7 +83,8 @@ def _drawn(checkpoint: Checkpoint, sampler: WindowSampler, livelier: FloatArray,
     return replace(checkpoint, exemplars=exemplars)
 
 
-def main(arguments: list[str] | None = None) -> int:
+@with_exit_status("models.calibrate", ValueError, OSError)
+def main(arguments: list[str] | None = None) -> None:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m models.calibrate", description=__doc__)
     parser.add_argument(
@@ -92,25 +93,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, required=True, help="the dancer, written over")
     parser.add_argument("--seed", type=int, default=TrainConfig().seed)
     options = parser.parse_args(arguments)
-    try:
-        clips = join_clips([read_clips(path) for path in options.data])
-        before = read_checkpoint(options.checkpoint)
-        sampler = split_data(clips, TrainConfig()).training
-        wanted = learnt_speeds(sampler, len(before.palette))
-        after = calibrated(before, sampler, wanted, options.seed)
-        data = " ".join(path.name for path in options.data)
-        command = f"python -m models.calibrate --data {data} --seed {options.seed}"
-        after = replace(after, card={**after.card, "calibrated": command})
-        write_checkpoint(options.checkpoint, after)
-    except (CheckpointError, ClipsError, ValueError, OSError) as error:
-        print(f"models.calibrate: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    clips = join_clips([read_clips(path) for path in options.data])
+    before = read_checkpoint(options.checkpoint)
+    sampler = split_data(clips, TrainConfig()).training
+    wanted = learnt_speeds(sampler, len(before.palette))
+    after = calibrated(before, sampler, wanted, options.seed)
+    data = " ".join(path.name for path in options.data)
+    command = f"python -m models.calibrate --data {data} --seed {options.seed}"
+    after = replace(after, card={**after.card, "calibrated": command})
+    write_checkpoint(options.checkpoint, after)
     danced = danced_speeds(after, seed=ROUNDS)
     for emotion, name in enumerate(before.palette.names):
         for kind in np.flatnonzero(np.isfinite(wanted[emotion])).tolist():
             speeds = f"learnt {wanted[emotion, kind]:.2f}, danced {danced[emotion, kind]:.2f} m/s"
             print(f"{name}, {KINDS[kind]}: {speeds}")
-    return 0
 
 
 if __name__ == "__main__":

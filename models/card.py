@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from models.atomic_write import replacing
 from models.bounded_files import read_text
 from models.palette import Palette
 
@@ -46,9 +47,8 @@ def card_path(checkpoint: Path) -> Path:
 def write_card(checkpoint: Path, card: dict[str, Any]) -> None:
     """Write the card beside a checkpoint; a reader never sees half a file."""
     path = card_path(checkpoint)
-    unfinished = path.with_suffix(".json.partial")
-    unfinished.write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n", encoding="utf-8")
 
 
 def read_palette(checkpoint: Path) -> Palette:

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from models.atomic_write import replacing
 from models.bounded_files import check_tensors
 from models.card import FORMAT, CheckpointError, card_path, read_card, write_card
 from models.conditioning import CONDITIONING_SIZE, EXEMPLAR_SIZE
@@ -56,10 +57,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         f"restyling.{name}": torch.from_numpy(value) for name, value in vars(checkpoint.restyling).items()
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    unfinished = path.with_suffix(".partial")
-    save_file(tensors, unfinished, metadata={"format": FORMAT})
-    card["sha256"] = _digest(unfinished)
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        save_file(tensors, unfinished, metadata={"format": FORMAT})
+        card["sha256"] = _digest(unfinished)
     write_card(path, card)
 
 

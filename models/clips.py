@@ -6,7 +6,6 @@ The file (bandai17_train.npz is the first of its kind): `pelvis` float32 (N, 3) 
 """
 
 import hashlib
-import os
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.atomic_write import replacing
 from models.bounded_files import array_header, has_array, open_npz, read_array
 from models.skeleton import BONE_COUNT, FRAME_RATE, JOINT_COUNT, JOINTS, PARENTS, FloatArray
 
@@ -133,9 +133,8 @@ def write_clips(path: str | Path, clips: Clips) -> None:
     positions = np.asarray(clips.positions, dtype=np.float32)
     _check_clips(path, clips, positions)
     offsets = np.rint((positions[:, 1:] - positions[:, :1]) / np.float32(OFFSET_UNIT)).astype(np.int16)
-    part = Path(f"{path}.part")
     try:
-        with open(part, "wb") as file:
+        with replacing(Path(path)) as unfinished, unfinished.open("wb") as file:
             np.savez_compressed(
                 file,
                 pelvis=positions[:, 0],
@@ -149,9 +148,7 @@ def write_clips(path: str | Path, clips: Clips) -> None:
                 parents=np.array(PARENTS, dtype=np.int64),
                 fps=np.float32(FRAME_RATE),
             )
-        os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ClipsError(f"{path}: expected a place to write to ({error.strerror or error})") from error
 
 

@@ -17,6 +17,8 @@ import numpy as np
 from models.card import CheckpointError, checkpoint_named, default_checkpoint
 from models.checkpoint import read_checkpoint
 from models.clips import ClipsError, join_clips, read_clips, split_clips
+from models.command_line import with_exit_status
+from models.dance_file import DanceFileError
 from models.dance_report import (
     measure_dances,
     show_dances,
@@ -109,14 +111,12 @@ def evaluate(options: argparse.Namespace) -> Report:
     return report
 
 
-def main(arguments: list[str] | None = None) -> int:
+@with_exit_status(
+    "models.evaluate", CheckpointError, ClipsError, DanceFileError, RolloutsError, ClassifierError, OSError
+)
+def main(arguments: list[str] | None = None) -> None:
     """The command line; returns the exit status."""
-    try:
-        evaluate(parse_arguments(arguments))
-    except (CheckpointError, ClipsError, RolloutsError, ClassifierError, OSError) as error:
-        print(f"models.evaluate: {error}", file=sys.stderr)
-        return 2
-    return 0
+    evaluate(parse_arguments(arguments))
 
 
 if __name__ == "__main__":

@@ -8,22 +8,23 @@ import argparse
 import math
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from models.bounded_files import has_array, open_npz, read_floats
-from models.card import CheckpointError, checkpoint_named, default_checkpoint
+from models.card import checkpoint_named, default_checkpoint
 from models.checkpoint import read_checkpoint
 from models.clips import read_clips
+from models.command_line import TORCH_ERRORS, with_exit_status
+from models.dance_file import Dances, write_dances
 from models.features import positions_to_features
 from models.generator import Generator
 from models.glide import DEFAULT_GLIDE, EmotionGlide
 from models.kinds import DEFAULT_REPERTOIRE, KINDS, repertoire_of
 from models.palette import Palette
-from models.skeleton import FRAME_RATE, JOINT_COUNT, JOINTS, FloatArray
+from models.skeleton import FRAME_RATE, JOINT_COUNT, FloatArray
 
 MAX_FRAMES = 20_000_000
 """Dancers x frames of one call: 4 GB of positions."""
@@ -229,31 +230,17 @@ def generate(options: argparse.Namespace) -> None:
         )
     else:
         positions = dance(generator, weights, prompts, options.seed, options.energy, repertoire)
-    arrays: dict[str, Any] = {
-        "positions": positions,
-        "emotion": np.array(emotions),
-        "emotion_weights": weights,
-        "joints": np.array(JOINTS),
-        "palette": np.array(checkpoint.palette.names),
-        "fps": np.float32(FRAME_RATE),
-    }
-    if visitor is not None:
-        arrays["visitor"] = visitor
-    with options.out.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    write_dances(
+        options.out, Dances(positions, tuple(emotions), weights, checkpoint.palette.names, visitor=visitor)
+    )
     dances = f"{len(emotions)} dances" if len(emotions) > 1 else "a dance"
     print(f"wrote {options.out}: {dances} of {options.seconds:g} s")
 
 
-def main(arguments: list[str] | None = None) -> int:
+@with_exit_status("models.generate", ValueError, OSError, *TORCH_ERRORS)
+def main(arguments: list[str] | None = None) -> None:
     """The command line; returns the exit status."""
-    try:
-        generate(parse_arguments(arguments))
-    except (CheckpointError, ValueError, OSError, RuntimeError, AssertionError) as error:
-        # torch says with an AssertionError that it knows no CUDA
-        print(f"models.generate: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
+    generate(parse_arguments(arguments))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from models.bvh import BvhError, read_bvh
 from models.clips import MAX_JOINT, MAX_PELVIS, Clips, ClipsError, farthest_joint, write_clips
+from models.command_line import one_line, with_exit_status
 from models.rigs import RIGS, RigError, skeleton_positions
 from models.skeleton import FloatArray
 
@@ -117,7 +118,7 @@ def prepare_bvh(arguments: argparse.Namespace) -> None:
         try:
             takes.append(read_take(path, arguments.folder, pattern, scale))
         except (BvhError, RigError, PrepareError) as error:
-            tqdm.write(_one_line(error), file=sys.stderr)
+            tqdm.write(one_line(error), file=sys.stderr)
     if not takes:
         raise PrepareError(
             f"{arguments.folder}: expected at least one file that loads; the lines above say why none did"
@@ -126,11 +127,6 @@ def prepare_bvh(arguments: argparse.Namespace) -> None:
     write_clips(out, clips)
     labels = ", ".join(sorted(set(clips.labels)))
     print(f"{out}: {len(clips)} clips, {len(clips.positions)} frames, labels {labels}")
-
-
-def _one_line(error: Exception) -> str:
-    """The message without line breaks, which file names may hold."""
-    return " ".join(str(error).split())
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -167,15 +163,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+@with_exit_status("models.prepare", PrepareError, ClipsError)
+def main(argv: Sequence[str] | None = None) -> None:
     """Run a subcommand; returns the exit status, 2 where the arguments or the data allow no result."""
     arguments = parse_arguments(argv)
-    try:
-        arguments.run(arguments)
-    except (PrepareError, ClipsError) as error:
-        print(_one_line(error), file=sys.stderr)
-        return 2
-    return 0
+    arguments.run(arguments)
 
 
 if __name__ == "__main__":

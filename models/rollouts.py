@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from models.bounded_files import has_array, open_npz, read_array, read_floats, read_names
 from models.clips import Clips, emotion_of
+from models.dance_file import DanceFileError, Dances, read_dances, write_dances
 from models.features import positions_to_features
 from models.generator import DanceState, Generator
 from models.glide import DEFAULT_GLIDE, EmotionGlide
 from models.kinds import DEFAULT_REPERTOIRE
-from models.palette import MAX_ENTRIES
-from models.skeleton import FRAME_RATE, JOINT_COUNT, JOINTS, FloatArray
+from models.skeleton import FRAME_RATE, JOINT_COUNT, FloatArray
 
 PROMPT_FRAMES = 2 * FRAME_RATE
 SEEDS = 8
@@ -164,38 +163,24 @@ def switching_weights(size: int, frames: int, rng: np.random.Generator) -> Float
 
 
 def save_rollouts(path: Path, rollouts: Rollouts) -> None:
-    """Write them as `models.generate` does, and which were mismatched."""
+    """Write them as `models.generate` does, and which were mismatched. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     names = np.array(rollouts.palette)[rollouts.emotions]
-    with path.open("wb") as file:
-        np.savez(
-            file,
-            positions=rollouts.positions,
-            emotion=np.array([",".join(dict.fromkeys(row)) for row in names]),
-            emotion_weights=rollouts.emotion_weights,
-            joints=np.array(JOINTS),
-            palette=np.array(rollouts.palette),
-            fps=np.float32(FRAME_RATE),
-            mismatched=rollouts.mismatched,
-        )
+    emotions = tuple(",".join(dict.fromkeys(row)) for row in names)
+    dances = Dances(
+        rollouts.positions,
+        emotions,
+        rollouts.emotion_weights,
+        rollouts.palette,
+        mismatched=rollouts.mismatched,
+    )
+    write_dances(path, dances)
 
 
 def read_rollouts(path: Path) -> Rollouts:
-    """Read such a file. Raises RolloutsError."""
-    try:
-        with open_npz(path) as file:
-            positions, weights = read_floats(file, "positions"), read_floats(file, "emotion_weights")
-            palette, fps = read_names(file, "palette", MAX_ENTRIES), float(read_array(file, "fps", "fiu"))
-            mismatched = np.zeros(positions.shape[:1], dtype=bool)
-            if has_array(file, "mismatched"):
-                mismatched = read_array(file, "mismatched", "b")
-    except Exception as error:  # damaged bytes raise nearly every kind there is
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise RolloutsError(f"{path}: not a file of models.generate ({reason})") from None
-    if positions.ndim != 4 or positions.shape[2:] != (JOINT_COUNT, 3) or fps != FRAME_RATE:
-        raise RolloutsError(f"{path}: positions {positions.shape} at {fps:g} fps; expected (N, T, 17, 3) at 30")
-    if weights.shape != (*positions.shape[:2], len(palette)) or not np.isfinite(positions).all():
-        raise RolloutsError(f"{path}: emotion_weights {weights.shape} do not fit, or positions are not finite")
-    if mismatched.shape != positions.shape[:1]:
-        raise RolloutsError(f"{path}: mismatched {mismatched.shape}; expected one for each dance")
-    return Rollouts(positions, weights, palette, mismatched)
+    """Read such a file. Raises DanceFileError."""
+    dances = read_dances(path)
+    if dances.rate != FRAME_RATE:
+        raise DanceFileError(f"{path}: {dances.rate:g} fps; expected {FRAME_RATE}")
+    mismatched = np.zeros(len(dances.positions), dtype=bool) if dances.mismatched is None else dances.mismatched
+    return Rollouts(dances.positions, dances.emotion_weights, dances.palette, mismatched)

@@ -38,6 +38,8 @@ BONE_COUNT = JOINT_COUNT - 1
 """Bone b ends in joint b + 1 and starts in that joint's parent."""
 
 BONE_PARENTS = np.array(PARENTS[1:])
+CHILDREN = tuple(tuple(np.flatnonzero(np.equal(PARENTS, joint)).tolist()) for joint in range(JOINT_COUNT))
+"""The joints that hang on each joint."""
 
 BONE_LENGTHS = np.array(
     [
@@ -69,6 +71,49 @@ MIRROR = np.array(
     ]
 )
 """Joint order after swapping left and right: `positions[..., MIRROR, :] * (-1, 1, 1)` is the mirror image."""
+
+
+def _both_sides(left: dict[str, tuple[float, float, float]]) -> FloatArray:
+    """Bone directions (16, 3) of a symmetric pose, given those of the middle and the left side by the joint
+    that the bone ends in."""
+    return np.array(
+        [
+            np.multiply(left[name.replace("right_", "left_")], (-1 if name.startswith("right_") else 1, 1, 1))
+            for name in JOINTS[1:]
+        ],
+        dtype=float,
+    )
+
+
+T_POSE = _both_sides(
+    {
+        "neck": (0, 1, 0),
+        "head": (0, 1, 0),
+        "left_shoulder": (1, 0, 0),
+        "left_elbow": (1, 0, 0),
+        "left_wrist": (1, 0, 0),
+        "left_hip": (1, 0, 0),
+        "left_knee": (0, -1, 0),
+        "left_ankle": (0, -1, 0),
+        "left_toe": (0, 0, 1),
+    }
+)
+"""Unit bone directions (16, 3) at rest, arms spread: in this pose every rotation is the identity."""
+
+STANDING_POSE = _both_sides(
+    {
+        "neck": (0, 1, 0),
+        "head": (0, 1, 0.2),
+        "left_shoulder": (1, 0, 0),
+        "left_elbow": (0.2, -1, 0),
+        "left_wrist": (0.1, -1, 0.2),
+        "left_hip": (1, 0, 0),
+        "left_knee": (0.05, -1, 0.05),
+        "left_ankle": (0, -1, -0.05),
+        "left_toe": (0, -0.6, 0.8),
+    }
+)
+"""Bone directions (16, 3), not of unit length, of a body that stands and faces +z with hanging arms."""
 
 
 def mirror_positions(positions: FloatArray) -> FloatArray:

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from models.budgets import BUDGETS, Budget
 from models.checkpoint import Checkpoint
 from models.clips import Clips, read_clips, split_clips
+from models.command_line import TORCH_ERRORS, with_exit_status
 from models.dataset import condition_names
 from models.evaluation import evaluate_rollouts, find_emotion_classifier
 from models.foot_contact import LOCK_STRENGTH, MAX_FOOT_OFFSET, ROOT_CORRECTION_RATE
@@ -365,15 +366,10 @@ def _wait(world: int) -> None:
         distributed.barrier()
 
 
-def main(arguments: list[str] | None = None) -> int:
+@with_exit_status("models.study", ValueError, OSError, *TORCH_ERRORS)
+def main(arguments: list[str] | None = None) -> None:
     """The command line; returns the exit status."""
-    try:
-        study(parse_arguments(arguments))
-    except (ValueError, OSError, RuntimeError, AssertionError) as error:
-        # torch says with an AssertionError that it knows no CUDA
-        print(f"models.study: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
+    study(parse_arguments(arguments))
 
 
 if __name__ == "__main__":

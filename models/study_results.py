@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from models.atomic_write import replacing
 from models.bounded_files import read_text
 from models.emotion_classifier import LONG
 from models.measures import running_mean
@@ -145,9 +146,8 @@ def speed_over_time(rollouts: Rollouts) -> list[float]:
 def write_json(path: Path, values: Any) -> None:
     """Write values, None for what is not finite; a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".partial")
-    unfinished.write_text(json.dumps(_plain(values), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(_plain(values), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

@@ -5,33 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.clips import PALETTE_LABELS, Clips
-from models.skeleton import BONE_COUNT, FRAME_RATE, INDEX, FloatArray, forward_kinematics, unit_vectors
-
-STANDING = {
-    "neck": (0, 1, 0),
-    "head": (0, 1, 0.2),
-    "left_shoulder": (1, 0, 0),
-    "left_elbow": (0.2, -1, 0),
-    "left_wrist": (0.1, -1, 0.2),
-    "right_shoulder": (-1, 0, 0),
-    "right_elbow": (-0.2, -1, 0),
-    "right_wrist": (-0.1, -1, 0.2),
-    "left_hip": (1, 0, 0),
-    "left_knee": (0.05, -1, 0.05),
-    "left_ankle": (0, -1, -0.05),
-    "left_toe": (0, -0.6, 0.8),
-    "right_hip": (-1, 0, 0),
-    "right_knee": (-0.05, -1, 0.05),
-    "right_ankle": (0, -1, -0.05),
-    "right_toe": (0, -0.6, 0.8),
-}
+from models.skeleton import (
+    BONE_COUNT,
+    FRAME_RATE,
+    INDEX,
+    STANDING_POSE,
+    FloatArray,
+    forward_kinematics,
+    unit_vectors,
+)
 
 
 def swinging_figure(frames: int, *, rate: float = 1.0, turn: float = 0.0, phase: float = 0.0) -> FloatArray:
     """Positions (frames, 17, 3) of a figure that swings its arms `rate` times a second, walks and turns."""
     time = np.arange(frames) / FRAME_RATE
     swing = 0.6 * np.sin(2 * np.pi * rate * time + phase)
-    directions = np.tile(np.array([STANDING[name] for name in list(INDEX)[1:]], dtype=float), (frames, 1, 1))
+    directions = np.tile(STANDING_POSE, (frames, 1, 1))
     for side, sign in (("left", 1), ("right", -1)):
         for joint in ("elbow", "wrist"):
             directions[:, INDEX[f"{side}_{joint}"] - 1, 2] += sign * swing

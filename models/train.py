@@ -22,7 +22,8 @@ from tqdm import tqdm
 
 from models.card import CheckpointError, is_noncommercial, read_card
 from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from models.clips import ClipsError, join_clips, read_clips
+from models.clips import join_clips, read_clips
+from models.command_line import TORCH_ERRORS, with_exit_status
 from models.motion_space import MotionSpace
 from models.palette import DEFAULT_PALETTE
 from models.train_config import TrainConfig
@@ -70,18 +71,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> int:
+@with_exit_status("models.train", ValueError, OSError, *TORCH_ERRORS)
+def main(arguments: list[str] | None = None) -> None:
     """The command line; returns the exit status."""
     options = parse_arguments(arguments)
-    try:
-        if options.save_every < 1:
-            raise ValueError(f"--save-every is {options.save_every}; expected at least 1")
-        train(options, TrainConfig(**{name: getattr(options, name) for name in asdict(TrainConfig())}))
-    except (CheckpointError, ClipsError, ValueError, OSError, RuntimeError, AssertionError) as error:
-        # torch says with an AssertionError that it knows no CUDA
-        print(f"models.train: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
+    if options.save_every < 1:
+        raise ValueError(f"--save-every is {options.save_every}; expected at least 1")
+    train(options, TrainConfig(**{name: getattr(options, name) for name in asdict(TrainConfig())}))
 
 
 def progress_file(options: argparse.Namespace) -> Path:

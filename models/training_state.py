@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from models.atomic_write import replacing
 from models.bounded_files import check_tensors
 from models.card import CheckpointError
 from models.checkpoint import MAX_FILE
@@ -39,11 +40,10 @@ def save_progress(path: Path, training_state: TrainingState, train_config: Train
     tensors |= {f"average.{name}": value for name, value in training_state.average.state_dict().items()}
     for index, moments in training_state.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
-    unfinished = path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     progress = {"step": str(training_state.step), "train_config": json.dumps(asdict(train_config))}
-    save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, unfinished, metadata=progress)
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, unfinished, metadata=progress)
 
 
 def resume(path: Path, training_state: TrainingState, train_config: TrainConfig) -> None:

@@ -23,13 +23,13 @@ from models.skeleton import (
     BONE_COUNT,
     FRAME_RATE,
     INDEX,
+    STANDING_POSE,
     FloatArray,
     bone_directions,
     joint_speed,
     mirror_positions,
     unit_vectors,
 )
-from models.synthetic import STANDING
 
 CAMERA_NOISE_M = 0.006
 """Deviation of each coordinate of a joint, as the pose detector's after its filter."""
@@ -251,8 +251,7 @@ def standing_share(generator: Generator, influence: float) -> float:
 
 def _resting() -> FloatArray:
     """A standing body with hanging arms as features (52,)."""
-    vectors = unit_vectors(np.array([STANDING[name] for name in list(INDEX)[1:]], dtype=np.float64))
-    return np.concatenate([vectors.ravel(), [0.88, 0.0, 0.0, 0.0]]).astype(np.float32)
+    return np.concatenate([unit_vectors(STANDING_POSE).ravel(), [0.88, 0.0, 0.0, 0.0]]).astype(np.float32)
 
 
 def answer_figures(

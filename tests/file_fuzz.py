@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from engine import contact_sheet
 from engine.emotion_lights import colours_path, load_colours, read_text
 from engine.faults import StartError
 from engine.settings import Settings, as_file, parse_settings
@@ -29,17 +28,18 @@ from models.bvh_writer import write_bvh
 from models.card import CheckpointError, card_path, read_palette
 from models.checkpoint import read_checkpoint, write_checkpoint
 from models.clips import ClipsError, read_clips, write_clips
+from models.dance_file import DanceFileError
 from models.emotion_classifier import ClassifierConfig, ClassifierError, EmotionClassifier, save_classifier
 from models.generate import GenerateError, read_prompts
 from models.movement_classifier import read_movement_classifier
 from models.palette import DEFAULT_PALETTE
-from models.rollouts import Rollouts, RolloutsError, read_rollouts, save_rollouts
+from models.rollouts import Rollouts, read_rollouts, save_rollouts
 from tests.synthetic import swinging_figure, synthetic_clips, tiny_dancer
 
 MAX_CASE = 30
 """Seconds after which a case hangs: the program ends with the place where it did."""
 MAX_MEMORY = 2**30
-REFUSALS = (CheckpointError, StartError, BvhError, ClipsError, RolloutsError, GenerateError, ClassifierError)
+REFUSALS = (CheckpointError, StartError, BvhError, ClipsError, DanceFileError, GenerateError, ClassifierError)
 SHOW = b"""length = 60
 
 [[cue]]
@@ -199,7 +199,6 @@ def kinds(folder: Path) -> list[Kind]:
         ),
         Kind("npz", "spoiled.npz", (folder / "clips.npz").read_bytes(), read_clips),
         Kind("rollouts", "spoiled_rollouts.npz", rollouts, read_rollouts),
-        Kind("sheet", "spoiled_sheet.npz", rollouts, contact_sheet.read_rollouts),
         Kind("prompt", "spoiled_prompt.npz", rollouts, read_prompts),
         Kind(
             "classifier-card",

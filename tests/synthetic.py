@@ -13,12 +13,20 @@ from models.motion_space import INPUT_SIZE
 from models.network import MotionTransformer, NetworkConfig
 from models.palette import DEFAULT_PALETTE
 from models.restyling import Restyling
-from models.skeleton import FloatArray
+from models.skeleton import STANDING_POSE, FloatArray, forward_kinematics, unit_vectors
 from models.synthetic import CONTENTS, swinging_figure, synthetic_clips
 from models.train_config import TrainConfig
 from models.trainer import fit_space
 
-__all__ = ["TINY", "clips_of", "swinging_figure", "synthetic_clips", "synthetic_sampler", "tiny_dancer"]
+__all__ = [
+    "TINY",
+    "clips_of",
+    "standing",
+    "swinging_figure",
+    "synthetic_clips",
+    "synthetic_sampler",
+    "tiny_dancer",
+]
 
 TINY = TrainConfig(
     steps=3,
@@ -34,6 +42,11 @@ TINY = TrainConfig(
     warm_up=1,
     seed=7,
 )
+
+
+def standing(pelvis: tuple[float, float, float] = (0.0, 0.9, 0.0)) -> FloatArray:
+    """Positions (17, 3) of a body that stands with hanging arms and faces +z."""
+    return forward_kinematics(np.array(pelvis), unit_vectors(STANDING_POSE)).astype(np.float32)
 
 
 def clips_of(parts: Sequence[tuple[str, str, str, FloatArray]]) -> Clips:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.osc_addresses import OUT, channel_names
+from engine.osc_addresses import OUT
 from engine.osc_formats import FORMATS, OutputFrame, on_stage
 from models.palette import DEFAULT_PALETTE
 from models.skeleton import JOINTS, PARENTS
@@ -61,6 +61,15 @@ def built() -> tuple[dict, Operator]:
     names["me"] = dat
     exec(compile(SCRIPT.read_text(encoding="utf-8"), str(SCRIPT), "exec"), names)
     return names, project
+
+
+def channel_names(address: str, count: int) -> list[str]:
+    """What TouchDesigner's OSC In CHOP calls the `count` arguments behind an address.
+
+    The address without its leading slash, and numbers from 1 where there are several.
+    """
+    name = address.removeprefix("/")
+    return [name] if count == 1 else [f"{name}{i}" for i in range(1, count + 1)]
 
 
 def sent_channels() -> set[str]:

@@ -11,7 +11,7 @@ from engine.body import Body, embody
 from engine.dirty_regions import DirtyRegions
 from engine.glow import size_step, sprite_of
 from engine.scene import Scene, View
-from models.skeleton import BONE_LENGTHS, forward_kinematics
+from models.skeleton import T_POSE, forward_kinematics
 
 STARS = 190
 NEIGHBOURS = 3
@@ -36,7 +36,7 @@ class Constellation(Scene):
 
     def __init__(self) -> None:
         random = np.random.default_rng(11)
-        rest = embody(_rest())
+        rest = embody(forward_kinematics(np.zeros(3), T_POSE))
         size = np.linalg.norm(rest.ends[1] - rest.ends[0], axis=-1) * rest.radii.mean(axis=1) + 4e-4
         self._volume = np.sort(random.choice(len(size), STARS, p=size / size.sum()))
         self._along = random.random(STARS).astype(np.float32)
@@ -127,17 +127,8 @@ class Constellation(Scene):
         return [touched[0].unionall(touched)] if touched else []
 
 
-def _rest() -> NDArray[np.floating]:
-    """A body that stands with its arms a little away, (17, 3), from which neighbours are told."""
-    down, up, left, right, ahead = (0, -1, 0), (0, 1, 0), (1, 0, 0), (-1, 0, 0), (0, 0, 1)
-    arm, other = (0.6, -0.8, 0), (-0.6, -0.8, 0)
-    bones = [up, up, left, arm, arm, right, other, other, left, down, down, ahead, right, down, down, ahead]
-    pelvis = np.array([0.0, 0.9, 0.0], dtype=np.float32)
-    return forward_kinematics(pelvis, np.array(bones, dtype=np.float32), BONE_LENGTHS)
-
-
 def _neighbours(stars: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The pairs of stars that a thread joins: each with its nearest ones at rest."""
+    """The pairs of stars that a thread joins: each with its nearest ones at rest, the arms spread."""
     distance = np.linalg.norm(stars[:, None] - stars[None], axis=-1)
     np.fill_diagonal(distance, np.inf)
     nearest = np.argsort(distance, axis=1)[:, :NEIGHBOURS]

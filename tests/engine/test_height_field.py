@@ -7,7 +7,7 @@ from engine.body import VOLUMES, Body, embody
 from engine.height_field import MARGIN, cast_silhouette, raise_relief
 from engine.stage_camera import StageCamera
 from models.skeleton import INDEX
-from tests.engine.test_stage import standing
+from tests.synthetic import standing
 
 PROJECTION = StageCamera().at_rest((960, 540))
 CELL = 3

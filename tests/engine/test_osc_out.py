@@ -10,7 +10,6 @@ from pythonosc.osc_bundle import OscBundle
 from engine import osc_out as module
 from engine.mailbox import Mailbox
 from engine.metrics import Metrics
-from engine.osc_addresses import channel_names
 from engine.osc_formats import channels as channels_of
 from engine.osc_formats import on_stage, seen_visitor, streamed
 from engine.osc_message import MAX_DATAGRAM
@@ -76,11 +75,6 @@ def test_nobody_there_is_said(visitor: Pose | None) -> None:
 def test_the_frame_number_wraps_before_it_leaves_int32() -> None:
     _, messages = read_bundle(dancer_bundle(replace(FRAME, index=2**31 + 5)))
     assert messages["/dancer/0/frame"] == ("i", [5])
-
-
-def test_channels_are_called_as_touchdesigner_calls_them() -> None:
-    assert channel_names("/dancer/0/left_wrist", 3) == [f"dancer/0/left_wrist{i}" for i in (1, 2, 3)]
-    assert channel_names("/dancer/0/frame", 1) == ["dancer/0/frame"]
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from engine.stage import Stage, StageFrame
 from engine.stage_camera import Projection, StageCamera
 from engine.values import Pose
 from models.skeleton import INDEX
-from tests.engine.test_stage import PALETTE, emotion, standing
+from tests.engine.test_stage import PALETTE, emotion
+from tests.synthetic import standing
 
 SIZE = (320, 180)
 

@@ -8,7 +8,7 @@ from engine.height_field import Relief
 from engine.shading import FigureRenderer, paint_sphere
 from engine.sprite import EDGE_CODE
 from engine.stage_camera import StageCamera
-from tests.engine.test_stage import standing
+from tests.synthetic import standing
 
 LIGHT = load_colours().of("happy")
 PROJECTION = StageCamera().at_rest((960, 540))

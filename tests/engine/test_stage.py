@@ -20,17 +20,10 @@ from engine.stage import Stage, StageFrame
 from engine.stage_camera import StageCamera
 from engine.values import Pose
 from models.skeleton import BONE_LENGTHS, forward_kinematics
+from tests.synthetic import standing
 
 SIZE = (320, 240)
 PALETTE = ("neutral", "happy", "sad", "angry")
-
-
-def standing(pelvis=(0.0, 0.9, 0.0)):
-    down, up, left, right, ahead = (0, -1, 0), (0, 1, 0), (1, 0, 0), (-1, 0, 0), (0, 0, 1)
-    bones = [up, up, left, down, down, right, down, down, left, down, down, ahead, right, down, down, ahead]
-    return forward_kinematics(
-        np.array(pelvis, dtype=np.float32), np.array(bones, dtype=np.float32), BONE_LENGTHS
-    )
 
 
 def wild(seed):

@@ -6,17 +6,9 @@ import pytest
 from engine.spring import Spring
 from engine.stage_camera import StageCamera
 from models.skeleton import BONE_LENGTHS, INDEX, forward_kinematics
+from tests.synthetic import standing
 
 SIZES = [(1280, 720), (1080, 1920), (3440, 1440), (320, 240)]
-
-
-def standing():
-    """A dancer who stands at ease, (17, 3)."""
-    down, up, left = (0, -1, 0), (0, 1, 0), (1, 0, 0)
-    right, ahead = (-1, 0, 0), (0, 0, 1)
-    bones = [up, up, left, down, down, right, down, down, left, down, down, ahead, right, down, down, ahead]
-    pelvis = np.array([0.0, 0.9, 0.0], dtype=np.float32)
-    return forward_kinematics(pelvis, np.array(bones, dtype=np.float32), BONE_LENGTHS)
 
 
 def wild(seed):

@@ -64,7 +64,7 @@ def test_what_is_written_is_read_back_to_a_tenth_of_a_millimetre(tmp_path):
         clips.contents,
         clips.styles,
     )
-    assert not list(tmp_path.glob("*.part"))
+    assert [path.name for path in tmp_path.iterdir()] == ["clips.npz"]
 
 
 def test_the_file_has_the_arrays_of_the_format(arrays):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from models.checkpoint import Checkpoint
+from models.dance_file import DanceFileError, Dances, write_dances
 from models.generator import Generator
 from models.palette import DEFAULT_PALETTE
 from models.rollouts import (
@@ -95,7 +96,7 @@ def test_a_file_of_generate_is_read_as_without_prompts(tmp_path: Path) -> None:
     path = tmp_path / "dances.npz"
     positions = np.stack([swinging_figure(20)] * 2)
     weights = np.repeat(np.eye(8, dtype=np.float32)[[1, 4]][:, None], 20, axis=1)
-    np.savez(path, positions=positions, emotion_weights=weights, palette=np.array(NAMES), fps=np.float32(30))
+    write_dances(path, Dances(positions, (NAMES[1], NAMES[4]), weights, NAMES))
     read = read_rollouts(path)
     assert read.steady.all() and read.emotions[:, 0].tolist() == [1, 4] and not read.mismatched.any()
 
@@ -115,7 +116,7 @@ def test_a_file_that_is_no_rollouts_says_so_in_one_line(fault: str, tmp_path: Pa
     if fault == "text":
         path.write_text("no dances")
     elif fault != "missing":
-        np.savez(path, positions=positions, emotion_weights=weights, palette=np.array(NAMES), fps=fps)
-    with pytest.raises(RolloutsError, match=r"dances\.npz") as caught:
+        write_dances(path, Dances(positions, (NAMES[1],), weights, NAMES, fps))
+    with pytest.raises(DanceFileError, match=r"dances\.npz") as caught:
         read_rollouts(path)
     assert "\n" not in str(caught.value)
