@@ -9,13 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
-import engine.startup  # noqa: F401 - before all that takes time
-from engine.bounded_log import begin_log, tell_file, watchdogs_log
-from engine.faults import StartError
-from engine.heartbeat import watched
-from engine.jit import begin_beside
+import engine.runtime.startup  # noqa: F401 - before all that takes time
+from engine.render.raster.jit import begin_beside
+from engine.runtime.bounded_log import begin_log, tell_file, watchdogs_log
+from engine.runtime.faults import StartError
+from engine.runtime.heartbeat import watched
+from engine.runtime.watchdog import Watchdog
 from engine.settings import Settings, parse_settings
-from engine.watchdog import Watchdog
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,4 +1,8 @@
-"""Everything live: capture, pose, emotion, inference loop, OSC, renderer, supervision, settings."""
+"""Everything that runs live: services, control, OSC, the dancer, the visitor, drawing and the window.
+
+Packages import only what stands before them: streams, runtime, control and render, osc, settings, dancer and
+visitor, screen, installation.
+"""
 
 import os
 

@@ -13,35 +13,35 @@ from typing import Any
 import cv2
 import pygame
 
-from engine import startup
-from engine.capture import Capture, check_source
-from engine.emotion_recognition import EmotionRecognition, default_movement_classifier
-from engine.faults import StartError
-from engine.heartbeat import Heartbeat, tell_systemd, tell_watchdog, watched, when_the_watchdog_leaves
-from engine.inference_service import InferenceService
-from engine.jit import compile_all
-from engine.mailbox import Mailbox
-from engine.malloc import keep_together
-from engine.metrics import Metrics
-from engine.operator import Controls, Operator
-from engine.osc_in import OscIn
-from engine.osc_out import OscOut, ResampledOutput
-from engine.osc_source import OscSource, osc_port
-from engine.osc_status import StatusReader
-from engine.osc_target import parse_address, parse_target
-from engine.pose_service import PoseService
-from engine.presenter import Presenter
-from engine.recorder import Recorder
-from engine.repertoire import table_weights
-from engine.run_report import MemoryGauge, check_writable, run_report, write_run_report
-from engine.scenes import SCENES
-from engine.sender_limits import any_beyond_loopback
-from engine.service import Service, stop_all
+from engine.control.operator import Controls, Operator
+from engine.control.repertoire import table_weights
+from engine.control.show import ShowService, read_show
+from engine.dancer.inference_service import InferenceService
+from engine.osc.input import OscIn
+from engine.osc.output import OscOut, ResampledOutput
+from engine.osc.sender_limits import any_beyond_loopback
+from engine.osc.status import StatusReader
+from engine.osc.target import parse_address, parse_target
+from engine.render.raster.jit import compile_all
+from engine.render.scenes import SCENES
+from engine.runtime import startup
+from engine.runtime.faults import StartError
+from engine.runtime.heartbeat import Heartbeat, tell_systemd, tell_watchdog, watched, when_the_watchdog_leaves
+from engine.runtime.malloc import keep_together
+from engine.runtime.metrics import Metrics
+from engine.runtime.run_report import MemoryGauge, check_writable, run_report, write_run_report
+from engine.runtime.service import Service, stop_all
+from engine.screen.presenter import Presenter
+from engine.screen.recorder import Recorder
+from engine.screen.window import Screen, Window
 from engine.settings import Settings
-from engine.show import ShowService, read_show
-from engine.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
-from engine.window import Screen, Window
-from models.card import (
+from engine.streams.mailbox import Mailbox
+from engine.streams.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
+from engine.visitor.camera import Capture, check_source
+from engine.visitor.emotion_recognition import EmotionRecognition, default_movement_classifier
+from engine.visitor.osc_source import OscSource, osc_port
+from engine.visitor.pose_service import PoseService
+from models.network.card import (
     CheckpointError,
     checkpoint_named,
     default_checkpoint,

@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from engine.faults import StartError
-from engine.osc_server import LOOPBACK_ONLY
-from engine.osc_target import parse_address, parse_target
-from engine.repertoire import DEFAULT_TABLE, RepertoireTable
-from engine.sender_limits import parse_network
+from engine.control.repertoire import DEFAULT_TABLE, RepertoireTable
+from engine.osc.sender_limits import parse_network
+from engine.osc.server import LOOPBACK_ONLY
+from engine.osc.target import parse_address, parse_target
+from engine.runtime.faults import StartError
 
 MAX_SETTINGS_FILE = 2**20
 
@@ -75,7 +75,7 @@ def _checked(check: Callable[[str], object]) -> AfterValidator:
 
 def _known_scene(name: str) -> None:
     """Raises ValueError for what is no scene."""
-    from engine.scenes import SCENES  # with pygame, which only the window needs
+    from engine.render.scenes import SCENES  # with pygame, which only the window needs
 
     if name not in SCENES:
         raise ValueError(f"there are {', '.join(SCENES)}")

@@ -1,4 +1,5 @@
-"""Everything about motion: skeleton, features, networks, streaming generator, data and training.
+"""Everything about motion: data, network, generation, training and evaluation. No window, camera or socket.
 
-Nothing here opens a window, a camera or a socket, and nothing here imports `engine`.
+Packages import only what stands before them: motion and emotion, data, network, generation, training and
+evaluation, study. The modules beside them are commands.
 """

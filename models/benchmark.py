@@ -17,11 +17,11 @@ import psutil
 import torch
 from tqdm import tqdm
 
-from models.card import checkpoint_named, default_checkpoint
-from models.checkpoint import Checkpoint, read_checkpoint
 from models.command_line import with_exit_status
-from models.generator import DanceState, Generator
-from models.skeleton import FRAME_RATE, FloatArray
+from models.generation.generator import DanceState, Generator
+from models.motion.skeleton import FRAME_RATE, FloatArray
+from models.network.card import checkpoint_named, default_checkpoint
+from models.network.checkpoint import Checkpoint, read_checkpoint
 
 DANCERS = (1, 8, 64)
 THREADS = (1, 2)

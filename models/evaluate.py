@@ -14,26 +14,28 @@ from pathlib import Path
 
 import numpy as np
 
-from models.card import CheckpointError, checkpoint_named, default_checkpoint
-from models.checkpoint import read_checkpoint
-from models.clips import ClipsError, join_clips, read_clips, split_clips
 from models.command_line import with_exit_status
-from models.dance_file import DanceFileError
-from models.dance_report import (
+from models.data.clips import ClipsError, join_clips, read_clips, split_clips
+from models.data.dance_file import DanceFileError
+from models.data.kinds import repertoire_of
+from models.evaluation.comparison import (
+    evaluate_rollouts,
+    find_dance_reference,
+    find_emotion_classifier,
+    long_dances,
+)
+from models.evaluation.dance_report import (
     measure_dances,
     show_dances,
     write_dances,
 )
-from models.emotion_classifier import (
+from models.evaluation.emotion_classifier import (
     ClassifierError,
 )
-from models.evaluation import evaluate_rollouts, find_dance_reference, find_emotion_classifier, long_dances
-from models.evaluation_plots import draw_plots
-from models.generator import Generator
-from models.kinds import repertoire_of
-from models.reference import build_reference
-from models.report import Report, show, write
-from models.rollouts import (
+from models.evaluation.plots import draw_plots
+from models.evaluation.reference import build_reference
+from models.evaluation.report import Report, show, write
+from models.evaluation.rollouts import (
     SEEDS,
     SWITCH_EVERY,
     RolloutsError,
@@ -43,7 +45,10 @@ from models.rollouts import (
     save_rollouts,
     steady_dances,
 )
-from models.visitor_report import show_answer
+from models.evaluation.visitor_report import show_answer
+from models.generation.generator import Generator
+from models.network.card import CheckpointError, checkpoint_named, default_checkpoint
+from models.network.checkpoint import read_checkpoint
 
 ACTS = (0.0, 0.5, 0.5)
 """The repertoire whose variety is measured beside the actors'."""

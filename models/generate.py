@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from models.bounded_files import has_array, open_npz, read_floats
-from models.card import checkpoint_named, default_checkpoint
-from models.checkpoint import read_checkpoint
-from models.clips import read_clips
 from models.command_line import TORCH_ERRORS, with_exit_status
-from models.dance_file import Dances, write_dances
-from models.features import positions_to_features
-from models.generator import Generator
-from models.glide import DEFAULT_GLIDE, EmotionGlide
-from models.kinds import DEFAULT_REPERTOIRE, KINDS, repertoire_of
-from models.palette import Palette
-from models.skeleton import FRAME_RATE, JOINT_COUNT, FloatArray
+from models.data.clips import read_clips
+from models.data.dance_file import Dances, write_dances
+from models.data.kinds import DEFAULT_REPERTOIRE, KINDS, repertoire_of
+from models.data.safe_files import has_array, open_npz, read_floats
+from models.emotion.glide import DEFAULT_GLIDE, EmotionGlide
+from models.emotion.palette import Palette
+from models.generation.generator import Generator
+from models.motion.features import positions_to_features
+from models.motion.skeleton import FRAME_RATE, JOINT_COUNT, FloatArray
+from models.network.card import checkpoint_named, default_checkpoint
+from models.network.checkpoint import read_checkpoint
 
 MAX_FRAMES = 20_000_000
 """Dancers x frames of one call: 4 GB of positions."""
@@ -140,7 +140,7 @@ def answer(
 ) -> FloatArray:
     """Positions (N, T, 17, 3) of dancers under the first of weights (N, T, P) and a repertoire (3,) before a
     visitor (T, 17, 3)."""
-    from models.visitor_report import VisitorStream, danced_before
+    from models.evaluation.visitor_report import VisitorStream, danced_before
 
     stream = VisitorStream(visitor, np.ones(visitor.shape[:2]), np.zeros(len(visitor), dtype=bool))
     first = weights[:, 0]

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from models.bvh import BvhError, read_bvh
-from models.clips import MAX_JOINT, MAX_PELVIS, Clips, ClipsError, farthest_joint, write_clips
 from models.command_line import one_line, with_exit_status
-from models.rigs import RIGS, RigError, skeleton_positions
-from models.skeleton import FloatArray
+from models.data.bvh import BvhError, read_bvh
+from models.data.clips import MAX_JOINT, MAX_PELVIS, Clips, ClipsError, farthest_joint, write_clips
+from models.data.rigs import RIGS, RigError, skeleton_positions
+from models.motion.skeleton import FloatArray
 
 
 class PrepareError(ValueError):

@@ -20,14 +20,15 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from models.card import CheckpointError, is_noncommercial, read_card
-from models.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from models.clips import join_clips, read_clips
 from models.command_line import TORCH_ERRORS, with_exit_status
-from models.motion_space import MotionSpace
-from models.palette import DEFAULT_PALETTE
-from models.train_config import TrainConfig
-from models.trainer import (
+from models.data.clips import join_clips, read_clips
+from models.emotion.palette import DEFAULT_PALETTE
+from models.network.card import CheckpointError, is_noncommercial, read_card
+from models.network.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from models.network.motion_space import MotionSpace
+from models.training.config import TrainConfig
+from models.training.state import TrainingState, resume, save_progress
+from models.training.trainer import (
     fit_space,
     git_revision,
     new_dagger_buffer,
@@ -36,8 +37,7 @@ from models.trainer import (
     steps,
     validation_loss,
 )
-from models.training_data import TrainingData, split_data
-from models.training_state import TrainingState, resume, save_progress
+from models.training.training_data import TrainingData, split_data
 
 LICENCE = "CC BY-NC 4.0"
 """Of what is trained, unless said otherwise: that of the acted data."""

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.checkpoint import Checkpoint, write_checkpoint
+from models.network.checkpoint import Checkpoint, write_checkpoint
 from tests.synthetic import tiny_dancer
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from models.checkpoint import Checkpoint
-from models.clips import Clips
-from models.conditioning import CONDITIONING_SIZE
-from models.dataset import WindowSampler, build_database, condition_names
-from models.motion_space import INPUT_SIZE
-from models.network import MotionTransformer, NetworkConfig
-from models.palette import DEFAULT_PALETTE
-from models.restyling import Restyling
-from models.skeleton import STANDING_POSE, FloatArray, forward_kinematics, unit_vectors
-from models.synthetic import CONTENTS, swinging_figure, synthetic_clips
-from models.train_config import TrainConfig
-from models.trainer import fit_space
+from models.data.clips import Clips
+from models.data.restyling import Restyling
+from models.data.synthetic import CONTENTS, swinging_figure, synthetic_clips
+from models.emotion.palette import DEFAULT_PALETTE
+from models.motion.skeleton import STANDING_POSE, FloatArray, forward_kinematics, unit_vectors
+from models.network.checkpoint import Checkpoint
+from models.network.conditioning import CONDITIONING_SIZE
+from models.network.motion_space import INPUT_SIZE
+from models.network.transformer import MotionTransformer, NetworkConfig
+from models.training.config import TrainConfig
+from models.training.dataset import WindowSampler, build_database, condition_names
+from models.training.trainer import fit_space
 
 __all__ = [
     "TINY",

@@ -1,11 +1,12 @@
-"""A few hundred hostile files, always the same; `python -m tests.file_fuzz` tries as many as you like."""
+"""A few hundred hostile files, always the same; `python -m tests.endurance.file_fuzz` tries as many as you
+like."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.file_fuzz import Kind, fuzz, kinds
+from tests.endurance.file_fuzz import Kind, fuzz, kinds
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,6 +61,6 @@ def test_every_npz_is_opened_where_its_size_is_bounded_and_pickle_forbidden() ->
     opens = re.compile(r"\bnp\.load\(|\bread_array\([^\n]*allow_pickle|\bZipFile\(")
     sources = [*(ROOT / "engine").rglob("*.py"), *(ROOT / "models").rglob("*.py")]
     opening = {path.name for path in sources if opens.search(path.read_text(encoding="utf-8"))}
-    assert opening == {"bounded_files.py", "pose_model.py"}  # the latter bounds the networks it unpacks itself
-    calls = re.findall(r"format\.read_array\([^\n]*", (ROOT / "models" / "bounded_files.py").read_text())
+    assert opening == {"safe_files.py", "pose_model.py"}  # the latter bounds the networks it unpacks itself
+    calls = re.findall(r"format\.read_array\([^\n]*", (ROOT / "models" / "data" / "safe_files.py").read_text())
     assert calls and all("allow_pickle=False" in call for call in calls)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.keys import listing
-from engine.osc_addresses import ALWAYS, IN, OUT, SOURCE, STATUS, table
-from engine.osc_formats import FORMATS, FRAMES
+from engine.osc.addresses import ALWAYS, IN, OUT, SOURCE, STATUS, table
+from engine.osc.formats import FORMATS, FRAMES
+from engine.screen.keys import listing
 from engine.settings import Settings, parse_settings
-from models import evaluate, generate, prepare, study, train
-from models.palette import DATASET_EMOTIONS, DEFAULT_PALETTE
-from models.skeleton import JOINTS
+from models import evaluate, generate, prepare, train
+from models.emotion.palette import DATASET_EMOTIONS, DEFAULT_PALETTE
+from models.motion.skeleton import JOINTS
+from models.study import __main__ as study
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.shown_motion import evenly, movement
+from tests.endurance.shown_motion import evenly, movement
 
 
 def falling(times: np.ndarray) -> np.ndarray:

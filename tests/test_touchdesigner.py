@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.osc_addresses import OUT
-from engine.osc_formats import FORMATS, OutputFrame, on_stage
-from models.palette import DEFAULT_PALETTE
-from models.skeleton import JOINTS, PARENTS
+from engine.osc.addresses import OUT
+from engine.osc.formats import FORMATS, OutputFrame, on_stage
+from models.emotion.palette import DEFAULT_PALETTE
+from models.motion.skeleton import JOINTS, PARENTS
 from tests.engine.osc_reader import read_bundle
 from tests.synthetic import swinging_figure
 

@@ -3,8 +3,8 @@
 python -m tests.endurance.answer --data clips.npz dances.npz --influence 0.6
 
 The same visitor stands in front of each emotion; the measures are those of `models.evaluate --visitor`
-(`models.visitor_report`), here with the app's own clock, smoothing and context. Everything stays on 127.0.0.1.
-Exit status 1 if a bar is missed, of the influences that have bars (0.6 and 1).
+(`models.evaluation.visitor_report`), here with the app's own clock, smoothing and context. Everything stays on
+127.0.0.1. Exit status 1 if a bar is missed, of the influences that have bars (0.6 and 1).
 """
 
 import argparse
@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.osc_addresses import ARRAYS, EMOTION
-from engine.osc_message import floats, ints
-from engine.osc_packet import messages
-from models.card import checkpoint_named, default_checkpoint
-from models.clips import join_clips, read_clips
-from models.evaluation import find_dance_reference
-from models.palette import DEFAULT_PALETTE
-from models.skeleton import FRAME_RATE, JOINT_COUNT, FloatArray
-from models.visitor_report import CRITERIA, VisitorStream, answer_of, missed_bars, visitor_stream
+from engine.osc.addresses import ARRAYS, EMOTION
+from engine.osc.message import floats, ints
+from engine.osc.packet import messages
+from models.data.clips import join_clips, read_clips
+from models.emotion.palette import DEFAULT_PALETTE
+from models.evaluation.comparison import find_dance_reference
+from models.evaluation.visitor_report import CRITERIA, VisitorStream, answer_of, missed_bars, visitor_stream
+from models.motion.skeleton import FRAME_RATE, JOINT_COUNT, FloatArray
+from models.network.card import checkpoint_named, default_checkpoint
 
 MAX_START_S = 120.0
 SETTLING_S = 3.0

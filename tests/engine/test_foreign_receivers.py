@@ -1,11 +1,12 @@
-"""Programs that we did not write understand every format. A minute of each: python -m tests.osc_receivers."""
+"""Programs that we did not write understand every format. A minute of each: python -m
+tests.endurance.osc_receivers."""
 
 import time
 
 import pytest
 
-from engine.osc_formats import FORMATS
-from tests.osc_receivers import start, stream, why_absent
+from engine.osc.formats import FORMATS
+from tests.endurance.osc_receivers import start, stream, why_absent
 
 
 @pytest.mark.parametrize("name", ["oscdump", "puredata", "node"])

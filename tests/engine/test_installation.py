@@ -15,19 +15,19 @@ import pytest
 
 import app
 from engine import installation as module
-from engine import pose_service as pose_module
-from engine.capture import Capture
-from engine.emotion_recognition import EmotionRecognition
 from engine.installation import Installation
-from engine.metrics import Metrics
-from engine.osc_monitor import StreamCheck
-from engine.pose_model import PoseModelError
-from engine.presenter import Presenter
-from engine.service import Service
+from engine.osc.monitor import StreamCheck
+from engine.runtime.metrics import Metrics
+from engine.runtime.service import Service
+from engine.screen.presenter import Presenter
 from engine.settings import parse_settings
-from models.card import card_path
-from models.kinds import repertoire_of
-from tests.shown_motion import Watcher
+from engine.visitor import pose_service as pose_module
+from engine.visitor.camera import Capture
+from engine.visitor.emotion_recognition import EmotionRecognition
+from engine.visitor.pose_model import PoseModelError
+from models.data.kinds import repertoire_of
+from models.network.card import card_path
+from tests.endurance.shown_motion import Watcher
 
 STATS = {
     "render": {"frames", "fps", "frame_ms"},
@@ -218,7 +218,9 @@ def test_the_dancer_is_seen_before_what_draws_every_scene_has_been_made(
     config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "compile_all", lambda: time.sleep(30.0))
-    monkeypatch.setattr("engine.jit.JitFunction.make", lambda _: pytest.fail("machine code was asked for"))
+    monkeypatch.setattr(
+        "engine.render.raster.jit.JitFunction.make", lambda _: pytest.fail("machine code was asked for")
+    )
     status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=1.5)
     assert status == 0 and not stats["faults"]
     assert stats["startup_s"] - stats["first_picture_s"] < 20.0

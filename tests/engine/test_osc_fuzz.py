@@ -1,6 +1,6 @@
-"""Ten thousand hostile datagrams; a million: python -m tests.osc_fuzz --count 1000000."""
+"""Ten thousand hostile datagrams; a million: python -m tests.endurance.osc_fuzz --count 1000000."""
 
-from tests.osc_fuzz import Hostile, fuzz
+from tests.endurance.osc_fuzz import Hostile, fuzz
 
 
 def test_hostile_datagrams_raise_nothing_and_leave_controls_and_poses_fit_to_be_danced() -> None:

@@ -15,8 +15,8 @@ import pytest
 PROGRAM = """
 import os, sys
 import pygame
-from engine.metrics import Metrics
-from engine.window import Screen, Window
+from engine.runtime.metrics import Metrics
+from engine.screen.window import Screen, Window
 
 window = Window(Screen(size=(320, 180)), title="real window", statistics=Metrics())
 

@@ -3,12 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.faults import StartError
-from engine.operator import DEFAULT_HOLD, Controls
-from engine.repertoire import table_weights
-from engine.scenes import SCENES
+from engine.control.operator import DEFAULT_HOLD, Controls
+from engine.control.repertoire import table_weights
+from engine.render.scenes import SCENES
+from engine.runtime.faults import StartError
 from engine.settings import Settings, as_file, parse_settings
-from models.glide import DEFAULT_GLIDE
+from models.emotion.glide import DEFAULT_GLIDE
 
 
 def complaint(*arguments: str) -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from models import benchmark
-from models.checkpoint import Checkpoint, write_checkpoint
-from models.generator import DanceState, Generator
-from models.skeleton import FloatArray
+from models.generation.generator import DanceState, Generator
+from models.motion.skeleton import FloatArray
+from models.network.checkpoint import Checkpoint, write_checkpoint
 
 
 def test_the_report_has_every_case(

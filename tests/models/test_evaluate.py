@@ -7,22 +7,22 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from models.clips import Clips, split_clips, write_clips
-from models.criteria import Criterion
-from models.emotion_classifier import (
+from models.data.clips import Clips, split_clips, write_clips
+from models.emotion.palette import DEFAULT_PALETTE
+from models.evaluate import main
+from models.evaluation.comparison import classified, evaluate_rollouts, responses
+from models.evaluation.criteria import Criterion
+from models.evaluation.emotion_classifier import (
     ClassifierConfig,
     EmotionClassifier,
     save_classifier,
     train_classifier,
     windows_of,
 )
-from models.evaluate import main
-from models.evaluation import classified, evaluate_rollouts, responses
-from models.palette import DEFAULT_PALETTE
-from models.reference import Reference, build_reference
-from models.report import LongDance, Report
-from models.rollouts import Rollouts, RolloutsError
-from models.skeleton import FRAME_RATE, FloatArray
+from models.evaluation.reference import Reference, build_reference
+from models.evaluation.report import LongDance, Report
+from models.evaluation.rollouts import Rollouts, RolloutsError
+from models.motion.skeleton import FRAME_RATE, FloatArray
 from tests.synthetic import swinging_figure, synthetic_clips
 
 EMOTIONS = DEFAULT_PALETTE.names

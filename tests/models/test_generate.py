@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.clips import write_clips
+from models.data.clips import write_clips
+from models.data.kinds import DEFAULT_REPERTOIRE, KINDS
+from models.emotion.palette import DEFAULT_PALETTE
 from models.generate import main, schedule
-from models.kinds import DEFAULT_REPERTOIRE, KINDS
-from models.palette import DEFAULT_PALETTE
-from models.skeleton import JOINTS
+from models.motion.skeleton import JOINTS
 from tests.synthetic import swinging_figure, synthetic_clips
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.clips import read_clips
+from models.data.clips import read_clips
+from models.motion.skeleton import INDEX
 from models.prepare import main
-from models.skeleton import INDEX
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -6,13 +6,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from models import trainer
-from models.checkpoint import read_checkpoint
-from models.clips import write_clips
+from models.data.clips import write_clips
+from models.network.checkpoint import read_checkpoint
 from models.train import main
-from models.trainer import learning_rate
-from models.training_data import with_only_clips
-from models.training_state import TrainingState
+from models.training import trainer
+from models.training.state import TrainingState
+from models.training.trainer import learning_rate
+from models.training.training_data import with_only_clips
 from tests.synthetic import TINY, clips_of, swinging_figure, synthetic_clips
 
 

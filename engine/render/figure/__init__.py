@@ -1,0 +1,1 @@
+"""The dancer's body: its volumes, their height field and their shading."""

@@ -1,0 +1,1 @@
+"""Pixels: compiled loops, enlarging, sprites, glow, and which regions were drawn on."""

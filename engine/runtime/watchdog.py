@@ -1,0 +1,156 @@
+"""The watchdog: a parent process that starts the installation, and starts it again when its heartbeat stops.
+
+The heartbeat comes through the standard output of the installation; when its standard input ends, the
+installation leaves. Both work on every system, and a watchdog that is killed takes the installation with it.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from types import FrameType
+from typing import IO
+
+from engine.runtime.heartbeat import BEAT, WATCHED
+from engine.runtime.stall_timer import StallTimer
+
+log = logging.getLogger(__name__)
+
+FIRST_BACK_OFF = 1.0
+MAX_BACK_OFF = 60.0
+HEALTHY_AFTER = 120.0
+"""An installation that has run this many seconds is started again with the shortest back-off."""
+MAX_RESTARTS = 30
+"""Restarts within an hour; what is more waits until the hour is over."""
+HOUR = 3600.0
+MAX_START = 120.0
+"""Seconds that the first heartbeat may take."""
+LEAVING = 1.7
+MAX_LEAVING = 25.0
+"""Seconds that the installation has to leave before it is killed."""
+LOOK_EVERY = 0.1
+QUIT, WRONG_SETTING = 0, 2
+"""Exit statuses of the installation: somebody quit; something given at the start will not do."""
+KILLED_WITHIN = 10.0
+"""Seconds that the system may take to end what was killed; what hangs in a driver may stay for ever."""
+MAX_LINE = 4096
+
+
+class Watchdog:
+    """Runs `command` until it ends well. `patience`: seconds of silence after which it is started anew."""
+
+    def __init__(self, command: Sequence[str], patience: float) -> None:
+        self._command, self._patience = list(command), patience
+        self._leaving = threading.Event()
+        self._beats = 0
+        self.restarts: deque[float] = deque(maxlen=MAX_RESTARTS)
+        """monotonic times of the newest restarts"""
+
+    def run(self) -> int:
+        """Watch until the installation ends well or somebody sends SIGINT or SIGTERM; the exit status of the
+        installation."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._leave) for number in numbers}
+        try:
+            return self._run()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def leave(self) -> None:
+        """End the installation, then `run`."""
+        self._leaving.set()
+
+    def _leave(self, number: int, frame: FrameType | None) -> None:
+        self.leave()
+
+    def _run(self) -> int:
+        back_off, has_worked = FIRST_BACK_OFF, False
+        while True:
+            started = time.perf_counter()
+            status = self._watch()
+            now = time.perf_counter()
+            if now - started > HEALTHY_AFTER:
+                back_off, has_worked = FIRST_BACK_OFF, True
+            # a setting that was right once has been spoilt since, and may be mended while nobody is there
+            if self._leaving.is_set() or status == QUIT or (status == WRONG_SETTING and not has_worked):
+                return max(status, 0)
+            wait = max(back_off, self._until_allowed(now))
+            log.warning("the installation ended with status %d; starting it again in %.0f s", status, wait)
+            if self._leaving.wait(wait):
+                return 0
+            self.restarts.append(time.perf_counter())
+            back_off = min(2 * back_off, MAX_BACK_OFF)
+
+    def _until_allowed(self, now: float) -> float:
+        """Seconds until one more restart is within `MAX_RESTARTS` an hour."""
+        if len(self.restarts) < MAX_RESTARTS:
+            return 0.0
+        return max(self.restarts[0] + HOUR - now, 0.0)
+
+    def _watch(self) -> int:
+        """Start the installation once and watch it; its exit status, negative or 1 where it was killed."""
+        self._beats, silence = 0, StallTimer()
+        try:
+            child = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # without one of our own, as under pythonw, the installation would get one that nobody reads
+                stderr=subprocess.DEVNULL if sys.stderr is None else None,
+                env={**os.environ, WATCHED: "1"},
+            )
+        except OSError as error:
+            log.error("the installation cannot be started: %s", error)
+            return 1
+        assert child.stdin is not None and child.stdout is not None
+        threading.Thread(target=self._listen, args=(child.stdout,), daemon=True).start()
+        try:
+            while (status := child.poll()) is None:
+                patience = self._patience if self._beats else MAX_START
+                if self._leaving.wait(LOOK_EVERY):
+                    return self._end(child)
+                if silence.since(self._beats, time.perf_counter()) > patience:
+                    log.warning("no heartbeat for %g s; killing the installation", patience)
+                    return _kill(child)
+            return status
+        finally:
+            child.stdin.close()
+
+    def _end(self, child: subprocess.Popen[bytes]) -> int:
+        """Let the installation leave by itself, and kill it if it does not: while it beats, it writes a
+        recording."""
+        assert child.stdin is not None
+        child.stdin.close()
+        beats, leave_by = -1, time.perf_counter() + MAX_LEAVING
+        while beats != self._beats and time.perf_counter() < leave_by:
+            beats = self._beats
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return child.wait(LEAVING)
+        log.warning("the installation does not leave; killing it")
+        return _kill(child)
+
+    def _listen(self, output: IO[bytes]) -> None:
+        """Count heartbeats; whatever else comes on standard output goes no further."""
+        with output:
+            while line := output.readline(MAX_LINE):
+                if line.startswith(BEAT):
+                    self._beats += 1
+
+
+def _kill(child: subprocess.Popen[bytes]) -> int:
+    """End it the hard way; 1."""
+    child.kill()
+    try:
+        child.wait(KILLED_WITHIN)
+    except subprocess.TimeoutExpired:
+        log.error(
+            "the installation cannot be killed; it hangs in the system, and another one is started beside it"
+        )
+    return 1

@@ -1,0 +1,1 @@
+"""The window: display, keys, frame pacing, what is shown when, overlay values and recordings."""

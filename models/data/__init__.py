@@ -1,0 +1,1 @@
+"""Clips: files of motion, BVH, kinds of movement, emotion profiles and restyling."""

@@ -1,0 +1,1 @@
+"""The palette of emotions and the glide from one to another."""

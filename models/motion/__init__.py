@@ -1,0 +1,1 @@
+"""The body: skeleton, pose features, rotations, inertialization and foot contact."""

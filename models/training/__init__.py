@@ -1,0 +1,1 @@
+"""Training: windows of clips, motion matching, DAgger, losses and the training loop."""
