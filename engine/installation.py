@@ -6,20 +6,22 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import cv2
 import pygame
 
-from engine.control.operator import Controls, Operator
+from engine.control.controls import Controls
+from engine.control.operator import Operator
 from engine.control.repertoire import table_weights
 from engine.control.show import ShowService, read_show
 from engine.dancer.inference_service import InferenceService
 from engine.osc.input import OscIn
 from engine.osc.output import OscOut, ResampledOutput
-from engine.osc.sender_limits import any_beyond_loopback
 from engine.osc.status import StatusReader
 from engine.osc.target import parse_address, parse_target
 from engine.render.raster.jit import compile_all
@@ -31,16 +33,16 @@ from engine.runtime.malloc import keep_together
 from engine.runtime.metrics import Metrics
 from engine.runtime.run_report import MemoryGauge, check_writable, run_report, write_run_report
 from engine.runtime.service import Service, stop_all
+from engine.screen.display import Screen
 from engine.screen.presenter import Presenter
 from engine.screen.recorder import Recorder
-from engine.screen.window import Screen, Window
+from engine.screen.window import Window
 from engine.settings import Settings
 from engine.streams.mailbox import Mailbox
 from engine.streams.values import CameraFrame, DancerFrame, Pose, VisitorEmotion
-from engine.visitor.camera import Capture, check_source
 from engine.visitor.emotion_recognition import EmotionRecognition, default_movement_classifier
-from engine.visitor.osc_source import OscSource, osc_port
-from engine.visitor.pose_service import PoseService
+from engine.visitor.sources import visitor_services
+from models.emotion.palette import Palette
 from models.network.card import (
     CheckpointError,
     checkpoint_named,
@@ -99,31 +101,9 @@ class Installation:
             [parse_target(target) for target in settings.osc_targets], self.metrics, self.visitor_emotion
         )
         self.dance = InferenceService(
-            checkpoint,
-            self.controls,
-            self.poses,
-            self.frames,
-            self._send,
-            self.metrics,
-            seed=settings.seed,
+            checkpoint, self.controls, self.poses, self.frames, self._send, self.metrics, seed=settings.seed
         )
-        self.services: list[Service] = [self.dance, *self._visitor_services()]
-        self.services.append(
-            EmotionRecognition(
-                self.poses,
-                self.visitor_emotion,
-                self.operator,
-                self.metrics,
-                emotion_classifier=emotion_classifier,
-            )
-        )
-        if settings.show is not None:
-            show = read_show(settings.show, palette)
-            self.services.append(ShowService(show, self.operator, self.metrics, self.frames))
-        if not all(target.native for target in self.osc_out.targets):
-            self.services.append(ResampledOutput(self.osc_out, self.metrics))
-        if settings.osc_in != "off":
-            self.services.append(self._osc_in(*parse_address(settings.osc_in)))
+        self.services = self._build_services(palette, emotion_classifier)
         self._recorder = Recorder(settings.recordings, palette.names, self.metrics)
         if os.path.exists(settings.recordings) and not os.path.isdir(settings.recordings):
             raise StartError(
@@ -132,7 +112,7 @@ class Installation:
         self._jit_thread = threading.Thread(target=self._make, name="machine code", daemon=True)
         self._jit_error: Exception | None = None
         """what keeps that from being made"""
-        self._performance = Presenter(
+        self._presenter = Presenter(
             settings,
             self.operator,
             self.metrics,
@@ -151,65 +131,54 @@ class Installation:
         self._dancer_s: float | None = None
         self.startup_s: float | None = None
         """seconds from the start of the process to the first frame, and until it danced, all services open"""
+        self._measured_since = 0.0
         self._ends_at: float | None = None
+
+    def _build_services(self, palette: Palette, emotion_classifier: Path | None) -> list[Service]:
+        """Everything that has a thread of its own, not started yet."""
+        settings = self.settings
+        services: list[Service] = [
+            self.dance,
+            *visitor_services(settings, self.camera, self.poses, self.metrics),
+            EmotionRecognition(
+                self.poses,
+                self.visitor_emotion,
+                self.operator,
+                self.metrics,
+                emotion_classifier=emotion_classifier,
+            ),
+        ]
+        if settings.show is not None:
+            show = read_show(settings.show, palette)
+            services.append(ShowService(show, self.operator, self.metrics, self.frames))
+        if not all(target.native for target in self.osc_out.targets):
+            services.append(ResampledOutput(self.osc_out, self.metrics))
+        if settings.osc_in != "off":
+            services.append(self._osc_in(*parse_address(settings.osc_in)))
+        return services
 
     def run(self) -> None:
         """Open the window, run until somebody quits, and leave nothing behind."""
-        settings = self.settings
         window = self._open_window()
         before = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        started = time.perf_counter()
-        log.info(
-            "targets %s, controls %s, source %s",
-            ", ".join(settings.osc_targets),
-            settings.osc_in,
-            settings.source,
-        )
         if watched():
             when_the_watchdog_leaves(lambda: self._leave("the watchdog leaves, or is gone"))
-        self._start()
-        performance = self._performance
-        run = partial(
+        self._start_services()
+        presenter = self._presenter
+        show_until = partial(
             window.run,
             partial(self._draw, window),
-            performance.act,
-            prepare=performance.prepare,
-            await_new=performance.await_frame,
+            presenter.act,
+            prepare=presenter.prepare,
+            await_new=presenter.await_frame,
         )
+        self._measured_since = time.perf_counter()
         try:
-            opening_ends = started + MAX_OPENING
-            run(lambda: self._should_stop() or self._opened() or time.perf_counter() > opening_ends)
-            opened_s = startup.since()
-            # What has been loaded stays: the collector need not walk through it again and again.
-            gc.collect()
-            gc.freeze()
-            settled = time.perf_counter() + SETTLING
-            run(lambda: self._should_stop() or time.perf_counter() > settled)
-            # The run_report are those of the installation as it runs; how long it took to get there is one of
-            # its own.
-            if self.frames.version:
-                log.info("dancing")
-                self.startup_s = round(max(opened_s, self._dancer_s or 0.0), 3)
-            elif time.perf_counter() > opening_ends:
-                log.warning("no dance after %.0f s; the machine is busy, or see the faults", MAX_OPENING)
-            self.metrics.clear()
-            self.camera.forget_dropped()
-            self.memory.begin()
-            started = time.perf_counter()
-            if settings.seconds is not None:
-                self._ends_at = started + settings.seconds
-            run(self._should_stop)
+            self._start_up(show_until)
+            self._perform(show_until)
             log.info("leaving: %s", "somebody quit at the window" if window.quitting else self._why)
         finally:
-            seconds = time.perf_counter() - started
-            stop_all(self.services, LEAVING)
-            self.osc_out.close()
-            window.close()
-            self._write_figures(seconds)
-            # A film of an hour takes long to write: nobody should think that the installation hangs.
-            # No frames come any more, so they are not asked for.
-            leaving = Heartbeat(Mailbox(), self._watchdogs)
-            self._recorder.close(lambda: leaving.beat(time.perf_counter()))
+            self._shut_down(window)
             for number, handler in before.items():
                 signal.signal(number, handler)
         if self.dance.refused is not None:
@@ -219,6 +188,55 @@ class Installation:
                 f"Numba cannot compile what draws: {' '.join(str(self._jit_error).split())[:300]}; "
                 "install it anew: python -m pip install -e ."
             )
+
+    def _start_services(self) -> None:
+        settings = self.settings
+        log.info(
+            "targets %s, controls %s, source %s",
+            ", ".join(settings.osc_targets),
+            settings.osc_in,
+            settings.source,
+        )
+        self._jit_thread.start()
+        for service in self.services:
+            service.start()
+
+    def _start_up(self, show_until: Callable[[Callable[[], bool]], None]) -> None:
+        """Show frames until every service is open and the dancer dances, or for `MAX_OPENING` seconds."""
+        opening_ends = time.perf_counter() + MAX_OPENING
+        show_until(lambda: self._should_stop() or self._opened() or time.perf_counter() > opening_ends)
+        opened_s = startup.since()
+        # What has been loaded stays: the collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
+        settled = time.perf_counter() + SETTLING
+        show_until(lambda: self._should_stop() or time.perf_counter() > settled)
+        if self.frames.version:
+            log.info("dancing")
+            self.startup_s = round(max(opened_s, self._dancer_s or 0.0), 3)
+        elif time.perf_counter() > opening_ends:
+            log.warning("no dance after %.0f s; the machine is busy, or see the faults", MAX_OPENING)
+
+    def _perform(self, show_until: Callable[[Callable[[], bool]], None]) -> None:
+        """Show frames until it is time to leave. The metrics begin here: the start has figures of its own."""
+        self.metrics.clear()
+        self.camera.forget_dropped()
+        self.memory.begin()
+        self._measured_since = time.perf_counter()
+        if self.settings.seconds is not None:
+            self._ends_at = self._measured_since + self.settings.seconds
+        show_until(self._should_stop)
+
+    def _shut_down(self, window: Window) -> None:
+        seconds = time.perf_counter() - self._measured_since
+        stop_all(self.services, LEAVING)
+        self.osc_out.close()
+        window.close()
+        self._write_figures(seconds)
+        # A film of an hour takes long to write: nobody should think that the installation hangs.
+        # No frames come any more, so they are not asked for.
+        leaving = Heartbeat(Mailbox(), self._watchdogs)
+        self._recorder.close(lambda: leaving.beat(time.perf_counter()))
 
     def _set_controls(self) -> None:
         self.operator.set_repertoire(table_weights(self.settings.repertoire).tolist())
@@ -248,39 +266,6 @@ class Installation:
             status_port=self.settings.osc_status_port,
         )
 
-    def _visitor_services(self) -> list[Service]:
-        settings = self.settings
-        if settings.pose_model is not None and not os.path.isfile(settings.pose_model):
-            raise StartError(
-                f"--pose-model: {settings.pose_model}: not a file; give a pose_landmarker .task file"
-            )
-        if settings.source == "none":
-            return []
-        if (port := osc_port(settings.source)) is not None:
-            if settings.osc_in == "off" and any_beyond_loopback(settings.osc_senders):
-                raise StartError(
-                    "--source: osc is heard where --osc-in is, and without it from this machine alone, but "
-                    "osc_senders names others; give --osc-in HOST:PORT"
-                )
-            host, controls = ("127.0.0.1", None) if settings.osc_in == "off" else parse_address(settings.osc_in)
-            if port == controls:
-                raise StartError(f"--source: port {port} is that of --osc-in; give one of them another port")
-            return [
-                OscSource(
-                    host,
-                    port,
-                    self.poses,
-                    self.metrics,
-                    allowed=settings.osc_senders,
-                    mirror=bool(settings.mirror),
-                )
-            ]
-        check_source(settings.source)
-        capture = Capture(
-            settings.source, self.camera, self.metrics, loop=settings.loop, mirror=settings.mirror
-        )
-        return [capture, PoseService(self.camera, self.poses, self.metrics, model=settings.pose_model)]
-
     def _open_window(self) -> Window:
         settings = self.settings
 
@@ -305,23 +290,18 @@ class Installation:
         except Exception as error:
             self._jit_error = error
 
-    def _start(self) -> None:
-        self._jit_thread.start()
-        for service in self.services:
-            service.start()
-
     def _draw(self, window: Window, surface: pygame.Surface, now: float) -> float:
         """One frame of the window's loop: what `Presenter.draw` says of it."""
         self.memory.sample()
         for service in self.services:
             service.check_hang(now)
-        performance = self._performance
-        later = performance.draw(
+        presenter = self._presenter
+        later = presenter.draw(
             surface, now, began_at=window.began_at, shown_at=window.shown_at, scale=window.scale
         )
         if self.first_picture_s is None:
             self.first_picture_s = round(startup.since(), 3)
-        if self._dancer_s is None and performance.shows_dancer:
+        if self._dancer_s is None and presenter.shows_dancer:
             self._dancer_s = startup.since()
         self._heartbeat.beat(now)
         return later

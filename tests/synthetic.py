@@ -1,6 +1,7 @@
 """Movement and checkpoints made by code, so that what ships is tested without any data."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,13 +10,15 @@ from models.data.clips import Clips
 from models.data.restyling import Restyling
 from models.data.synthetic import CONTENTS, swinging_figure, synthetic_clips
 from models.emotion.palette import DEFAULT_PALETTE
+from models.generation.state import DanceState
 from models.motion.skeleton import STANDING_POSE, FloatArray, forward_kinematics, unit_vectors
 from models.network.checkpoint import Checkpoint
 from models.network.conditioning import CONDITIONING_SIZE
 from models.network.motion_space import INPUT_SIZE
 from models.network.transformer import MotionTransformer, NetworkConfig
 from models.training.config import TrainConfig
-from models.training.dataset import WindowSampler, build_database, condition_names
+from models.training.dataset import WindowSampler
+from models.training.motion_database import build_database, condition_names
 from models.training.trainer import fit_space
 
 __all__ = [
@@ -92,3 +95,17 @@ def tiny_dancer(train_config: TrainConfig = TINY) -> Checkpoint:
     network = MotionTransformer(config).eval()
     restyling = Restyling.none(len(DEFAULT_PALETTE))
     return Checkpoint(network, space, DEFAULT_PALETTE, names, exemplars, restyling, card)
+
+
+def moved_by(state: DanceState, metres: float) -> DanceState:
+    """The state with its dancers moved on the stage, in x and z."""
+    return replace(state, root=replace(state.root, position=state.root.position + metres))
+
+
+def without_numbers(state: DanceState, part: str) -> DanceState:
+    """The state with NaN in a part: "pose", "root.facing"."""
+    group, _, name = part.partition(".")
+    if not name:
+        return replace(state, **{group: getattr(state, group) * np.nan})
+    value = getattr(state, group)
+    return replace(state, **{group: replace(value, **{name: getattr(value, name) * np.nan})})

@@ -22,7 +22,12 @@ SEE_PICTURES = {
     "streams/values.py",
 }
 """Modules that may know what a camera's picture looks like."""
-HANDLE_FRAMES = SEE_PICTURES | {"installation.py", "runtime/run_report.py", "visitor/landmark_error.py"}
+HANDLE_FRAMES = SEE_PICTURES | {
+    "installation.py",
+    "visitor/sources.py",
+    "runtime/run_report.py",
+    "visitor/landmark_error.py",
+}
 """Modules that may know of camera frames: these hand their mailbox on, count what it dropped, and measure the
 detector on a video."""
 WRITE = {

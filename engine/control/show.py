@@ -21,7 +21,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.control.operator import MAX_ENERGY, Operator
+from engine.control.controls import MAX_ENERGY
+from engine.control.operator import Operator
 from engine.control.repertoire import RepertoireTable, table_weights
 from engine.runtime.faults import StartError
 from engine.runtime.metrics import Metrics

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.control.operator import Controls
+from engine.control.controls import Controls
 from engine.dancer.visitor_context import VisitorContext
 from engine.runtime.faults import PermanentFault, TemporaryFault
 from engine.runtime.metrics import Metrics
@@ -148,7 +148,7 @@ class InferenceService(Service):
             thought = self._think(started)
         state = self._answer(thought, visitor, controls.influence)
         positions = state.positions[0]
-        way = float(np.linalg.norm(state.place - self._state.place))
+        way = float(np.linalg.norm(state.root.position - self._state.root.position))
         if not (is_plausible(positions) and is_finite(state) and way < MAX_WAY):
             self._recover("the network left the range of bodies")
             positions = self._state.positions[0]
@@ -278,8 +278,9 @@ class InferenceService(Service):
         if is_finite(self._state):
             self._state = self._generator.blend(self._state, fresh)
         else:  # a blend_offset to what is no body would hand it on for ever
-            place = self._state.place
-            self._state = replace(fresh, place=place) if np.isfinite(place).all() else fresh
+            position = self._state.root.position
+            kept = replace(fresh.root, position=position)
+            self._state = replace(fresh, root=kept) if np.isfinite(position).all() else fresh
         self._faults.cleared()
 
     def _publish(
@@ -304,8 +305,9 @@ class InferenceService(Service):
 
 def is_finite(state: DanceState) -> bool:
     """Whether what a blend_offset takes over from a state is finite."""
-    feet = (state.drift, state.holds)
-    parts = (state.pose, state.delta, state.blend_offset, state.place, state.yaw, state.facing, *feet)
+    root, feet = state.root, state.feet
+    moving = (state.pose, state.delta, state.blend.offset, feet.root_correction, feet.offsets)
+    parts = (*moving, root.position, root.yaw, root.facing)
     return all(np.isfinite(part).all() for part in parts)
 
 

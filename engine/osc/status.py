@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.control.operator import Controls
+from engine.control.controls import Controls
 from engine.osc import addresses as osc
 from engine.osc.message import bundles, floats, ints, strings
 from engine.runtime.metrics import Metrics

@@ -2,7 +2,7 @@
 
 import math
 
-from engine.control.operator import MAX_ENERGY, Controls
+from engine.control.controls import MAX_ENERGY, Controls
 from engine.control.repertoire import describe
 from engine.render.overlay import Overlay
 from engine.runtime.metrics import Metrics

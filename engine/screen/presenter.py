@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pygame
 
-from engine.control.operator import Controls, Operator
+from engine.control.controls import Controls
+from engine.control.operator import Operator
 from engine.osc.formats import seen_visitor
 from engine.render.overlay import Caption, Overlay
 from engine.render.stage import Stage, StageFrame

@@ -4,22 +4,19 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pygame
 
 from engine.render.canvas import AutomaticScale, canvas_size, is_bgrx, show
 from engine.runtime.fault_tracker import FaultTracker
-from engine.runtime.faults import TemporaryFault
 from engine.runtime.metrics import Metrics
 from engine.runtime.rate_limited_log import OFTEN, SELDOM, RateLimitedLog
+from engine.screen.display import NO_SCREEN, NoDisplay, Screen
 from engine.screen.frame_pacer import FramePacer
 from engine.screen.keys import key_for
 
 log = logging.getLogger(__name__)
 
-RATE = 60.0
-"""Frames per second."""
 
 OPEN_AGAIN, MAX_OPEN_AGAIN = 0.5, 30.0
 """Seconds between attempts to open a window whose screen was lost, doubling from the first to the second: SDL's
@@ -31,8 +28,6 @@ LOOK_AT_SCREEN = 2.0
 SCREEN_WAITS, NOTHING_WAITS = 0.002, 0.0005
 """Seconds for which showing a frame waits, on average, where it waits for the screen, and where not."""
 
-NO_SCREEN = ("dummy", "offscreen")
-"""Drivers that SDL may fall back to by itself and that nobody sees."""
 
 Draw = Callable[[pygame.Surface, float], float | None]
 """Draws the whole frame that is to be shown at a `time.perf_counter()` time, which is as even as the screen,
@@ -43,29 +38,6 @@ frame before."""
 AwaitNew = Callable[[float], None]
 """Waits at most so many seconds for something new that is about to come."""
 OnAction = Callable[[str, int | None], None]
-
-
-class NoDisplay(TemporaryFault):
-    """No window can be opened here."""
-
-
-@dataclass(frozen=True)
-class Screen:
-    """How the frame is shown.
-
-    `size`: the window's, in pixels. `display` counts screens from 0. `scale`: the share of the screen's pixels
-    per side that is drawn, None to choose it by the frame rate. `rotate` turns the frame clockwise by 0, 90,
-    180 or 270 degrees for a screen that hangs the other way. `rate`: frames per second.
-    """
-
-    size: tuple[int, int] = (1280, 720)
-    fullscreen: bool = False
-    kiosk: bool = False
-    display: int = 0
-    rotate: int = 0
-    scale: float | None = None
-    rate: float = RATE
-    headless: bool = False
 
 
 class Window:

@@ -12,7 +12,7 @@ from models.data.clips import Clips, split_clips
 from models.data.kinds import kind_of
 from models.data.restyling import Restyling
 from models.evaluation.dance_classifier import ANSWERS, classifier_error, train_dance_classifier
-from models.evaluation.dance_report import DanceReference, build_dance_reference
+from models.evaluation.dance_reference import DanceReference, build_dance_reference
 from models.evaluation.emotion_classifier import (
     LONG,
     SHORT,

@@ -15,7 +15,7 @@ from models.data.clips import Clips
 from models.data.kinds import DEFAULT_REPERTOIRE, kind_of
 from models.evaluation import measures
 from models.evaluation.dance_classifier import dance_share
-from models.evaluation.dance_report import DanceReference
+from models.evaluation.dance_reference import DanceReference
 from models.generation.answer import (
     TrackedMovement,
     answering_energy,

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.generation.chunk_sampler import ChunkSampler
-from models.generation.generator import Generator, Sampling
+from models.generation.generator import Generator
+from models.generation.sampling import Sampling
 from models.network.checkpoint import Checkpoint
 from models.network.mixture import Mixture, choose_component, sample_components
 from models.network.motion_space import MotionSpace

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from models.generation.generator import Generator, Sampling
+from models.generation.generator import Generator
+from models.generation.sampling import Sampling
 from models.network.checkpoint import Checkpoint
 from models.network.transformer import MotionNetwork, MotionTransformer
 from models.study.lstm import LstmNetwork

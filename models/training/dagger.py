@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.kinds import KINDS, TRAINING_REPERTOIRE
-from models.generation.generator import DanceState, Generator, Sampling
+from models.generation.generator import DanceState, Generator
+from models.generation.sampling import Sampling
 from models.motion.skeleton import FRAME_RATE, FloatArray
 from models.network.checkpoint import Checkpoint
 from models.training.dataset import TrainingBatch, concatenated
@@ -99,18 +100,11 @@ class DaggerBuffer:
         for _ in range(ROLLOUT_FRAMES):
             poses.append(self._state.pose)
             steps.append(self._state.delta)
-            before, self._state = (
-                self._state,
-                self._generator.step(self._state, asked, energy, repertoire=repertoire),
-            )
-            conditioning.append(self._state.conditioning)
-            exemplar = replace(
-                before,
-                kind=self._other[:, 1],
-                exemplar_quantile=self._state.exemplar_quantile,
-                descriptor_noise=self._state.descriptor_noise,
-            )
-            other_conditionings.append(self._generator.conditioning_for(exemplar, other, energy))
+            self._state = self._generator.step(self._state, asked, energy, repertoire=repertoire)
+            request = self._state.request
+            conditioning.append(request.conditioning)
+            other_request = replace(request, kind=self._other[:, 1])
+            other_conditionings.append(self._generator.conditioning_for(other_request, other, energy))
         danced, moved, conditioned, other_conditioned = (
             np.stack(part, axis=1).astype(np.float32)
             for part in (poses, steps, conditioning, other_conditionings)

@@ -17,7 +17,8 @@ from models.motion.features import POSE_SIZE
 from models.motion.skeleton import FloatArray
 from models.network.conditioning import CONDITIONING_SIZE, DESCRIPTOR
 from models.network.speed_encoding import SPEED_HORIZON, decode_speed, encode_speed
-from models.training.dataset import TEMPI, MotionDatabase, WindowSampler
+from models.training.dataset import TEMPI, WindowSampler
+from models.training.motion_database import MotionDatabase
 
 ACTIVITY_WEIGHT = 3.0
 """What a difference of one in the activity input counts; one deviation of a number of the pose counts 1."""

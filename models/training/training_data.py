@@ -16,7 +16,8 @@ from models.motion.skeleton import FloatArray
 from models.network.motion_descriptor import DescriptorSpace
 from models.training.config import TrainConfig
 from models.training.dagger import PROMPT_FRAMES
-from models.training.dataset import WindowSampler, build_database, condition_names
+from models.training.dataset import WindowSampler
+from models.training.motion_database import build_database, condition_names
 
 
 @dataclass(frozen=True)

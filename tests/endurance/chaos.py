@@ -237,7 +237,7 @@ def spoil_network(faults: Faults) -> None:
             if faults.once(f"the network {name}"):
                 object.__setattr__(state, "pose", state.pose * np.float32(factor))
         if faults.once("the network leaps"):
-            object.__setattr__(state, "place", state.place + 20.0)
+            object.__setattr__(state.root, "position", state.root.position + 20.0)
         return state
 
     Generator.predict = think  # type: ignore[method-assign]
@@ -429,14 +429,14 @@ def main() -> NoReturn:
         spoil_network(faults)
     metrics.FAULTS_KEPT = 100_000  # all of them are asked for
     piece = installation.Installation(settings)
-    watcher, draw = Watcher(note), piece._performance.draw
+    watcher, draw = Watcher(note), piece._presenter.draw
 
     def drawn(*given: Any, **times: Any) -> float:
         later = draw(*given, **times)
         watcher.drew()
         return later
 
-    piece._performance.draw = drawn  # type: ignore[method-assign]
+    piece._presenter.draw = drawn  # type: ignore[method-assign]
     if given.seed is not None:
         spoil_world(faults, piece)
         files = {"the lights are nonsense": given.lights}

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from engine.control.operator import Controls, Operator
+from engine.control.controls import Controls
+from engine.control.operator import Operator
 from engine.osc.input import OscIn
 from engine.osc.message import floats, ints, padded, strings
 from engine.render.scenes import SCENES

@@ -51,7 +51,7 @@ class Watcher:
         self.frames: list[DancerFrame] = []
         self._newest: FloatArray | None = None
         self._next: FloatArray | None = None
-        performance, send = piece._performance, piece._send
+        performance, send = piece._presenter, piece._send
         draw, at = performance.draw, performance._interpolator.at
 
         def known(time: float) -> Any:

@@ -154,7 +154,7 @@ def test_a_camera_that_blocks_is_noticed_while_the_pictures_go_on(
     camera = SimpleNamespace(isOpened=lambda: True, set=lambda *_: True, read=read, release=lambda: None)
     monkeypatch.setattr(cv2, "VideoCapture", lambda *_: camera)
     monkeypatch.setattr(Capture, "max_step", 0.3)
-    monkeypatch.setattr(module, "PoseService", lambda *_, **__: Idle(Metrics()))
+    monkeypatch.setattr("engine.visitor.sources.PoseService", lambda *_, **__: Idle(Metrics()))
     _, stats = run(config, checkpoint_file, "--source", "camera", "--headless", seconds=1.5)
     let_go.set()
     assert any("hangs" in fault["what"] for fault in stats["faults"] if fault["room"] == "capture")

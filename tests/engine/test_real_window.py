@@ -16,7 +16,8 @@ PROGRAM = """
 import os, sys
 import pygame
 from engine.runtime.metrics import Metrics
-from engine.screen.window import Screen, Window
+from engine.screen.window import Window
+from engine.screen.display import Screen
 
 window = Window(Screen(size=(320, 180)), title="real window", statistics=Metrics())
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.control.operator import DEFAULT_HOLD, Controls
+from engine.control.controls import Controls
+from engine.control.operator import DEFAULT_HOLD
 from engine.control.repertoire import table_weights
 from engine.render.scenes import SCENES
 from engine.runtime.faults import StartError

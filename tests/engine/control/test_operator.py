@@ -4,7 +4,8 @@ import time
 import numpy as np
 import pytest
 
-from engine.control.operator import RETURN_RATE, Controls, Operator
+from engine.control.controls import Controls
+from engine.control.operator import RETURN_RATE, Operator
 from engine.streams.mailbox import Mailbox
 from models.data.kinds import DEFAULT_REPERTOIRE, repertoire_of
 from models.emotion.palette import DEFAULT_PALETTE

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.control.operator import Controls, Operator
+from engine.control.controls import Controls
+from engine.control.operator import Operator
 from engine.dancer.inference_service import MAX_COMPILED, TICK, InferenceService, is_finite, is_plausible
 from engine.runtime.faults import TemporaryFault
 from engine.runtime.metrics import Metrics
@@ -20,7 +21,7 @@ from models.emotion.palette import DEFAULT_PALETTE
 from models.generation.answer import VisitorMovement
 from models.generation.generator import DanceState
 from models.motion.features import POSE_SIZE
-from tests.synthetic import swinging_figure
+from tests.synthetic import moved_by, swinging_figure, without_numbers
 
 
 class Studio:
@@ -204,11 +205,11 @@ def test_a_new_start_does_not_jump(studio: Studio) -> None:
     assert np.linalg.norm(np.diff(positions, axis=0), axis=-1).max() < 0.2
 
 
-@pytest.mark.parametrize("part", ["pose", "delta", "holds", "drift", "facing"])
+@pytest.mark.parametrize("part", ["pose", "delta", "feet.offsets", "feet.root_correction", "root.facing"])
 def test_a_state_that_is_no_body_is_not_handed_on_by_its_seam(studio: Studio, part: str) -> None:
     studio.ticks(3)
     state = studio.dance._state
-    studio.dance._state = replace(state, **{part: getattr(state, part) * np.nan})
+    studio.dance._state = without_numbers(state, part)
     studio.ticks(4)
     assert all(is_plausible(frame.positions) for frame in studio.sent[-3:])
     assert len(studio.dance.metrics.faults()) == 1, "once is enough"
@@ -246,7 +247,7 @@ def test_a_network_that_leaves_the_range_of_bodies_is_begun_anew(studio: Studio,
     assert [fault["room"] for fault in studio.dance.metrics.faults()] == ["inference"]
 
 
-@pytest.mark.parametrize("part", ["drift", "holds", "delta"])
+@pytest.mark.parametrize("part", ["feet.root_correction", "feet.offsets", "delta"])
 def test_a_body_that_cannot_be_danced_on_is_not_taken_up(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
@@ -261,7 +262,7 @@ def test_a_body_that_cannot_be_danced_on_is_not_taken_up(
             monkeypatch.setattr(generator, name, usual)
             state = usual(*given)
             assert is_plausible(state.positions[0])
-            return replace(state, **{part: getattr(state, part) * np.nan})
+            return without_numbers(state, part)
 
         monkeypatch.setattr(generator, name, spoilt)
         context = studio.dance._state.features[:, None].repeat(30, axis=1)[0] if name == "prompt" else None
@@ -279,7 +280,7 @@ def test_a_new_start_that_is_spoilt_itself_does_not_move_the_dancer(studio: Stud
     studio.ticks(5)
     generator = studio.dance._generator
     assert generator is not None
-    studio.dance._state = replace(studio.dance._state, place=studio.dance._state.place + 2.0)
+    studio.dance._state = moved_by(studio.dance._state, 2.0)
     studio.ticks(2)
     act, acted = generator.apply, [0]
 
@@ -325,7 +326,7 @@ def test_a_recovery_that_fails_is_over_once_the_dance_goes_on(
     studio.ticks(2)
     dance = studio.dance
     monkeypatch.setattr(dance, "_new_state", lambda seed: (_ for _ in ()).throw(TemporaryFault("no bodies")))
-    dance._state = replace(dance._state, plans=dance._state.plans * np.nan)
+    dance._state = replace(dance._state, chunks=dance._state.chunks * np.nan)
     with pytest.raises(TemporaryFault):
         studio.ticks(1)
     (fault,) = dance.metrics.faults()
@@ -345,7 +346,7 @@ def test_a_recovery_that_fails_is_over_once_the_dance_goes_on(
 def test_a_poisoned_memory_is_begun_anew_too(studio: Studio) -> None:
     studio.ticks(10)
     state = studio.dance._state
-    studio.dance._state = replace(state, plans=state.plans * np.nan)
+    studio.dance._state = replace(state, chunks=state.chunks * np.nan)
     studio.ticks(10)
     assert all(is_plausible(frame.positions) for frame in studio.sent)
 
@@ -447,13 +448,13 @@ def test_what_is_asked_for_while_it_waits_is_danced_in_the_very_next_frame(
     changed = not np.array_equal(studio.sent[-1].emotion_weights, before)
     assert thoughts == [2] and changed == (change == "emotion")
     if change == "repertoire":
-        assert studio.dance._state.kind.tolist() == [KINDS.index("walk")]
+        assert studio.dance._state.request.kind.tolist() == [KINDS.index("walk")]
     monkeypatch.undo()
 
 
 def test_a_dancer_begins_in_the_repertoire_that_is_set(studio: Studio) -> None:
     studio.operator.set_repertoire("gesture")
-    assert studio.dance._begin(5).kind.tolist() == [KINDS.index("gesture")]
+    assert studio.dance._begin(5).request.kind.tolist() == [KINDS.index("gesture")]
 
 
 def test_a_new_start_takes_no_longer_where_the_network_is_slow(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from engine.control.operator import Controls, Operator
+from engine.control.controls import Controls
+from engine.control.operator import Operator
 from engine.osc import server as osc_server
 from engine.osc.addresses import IN, STATUS
 from engine.osc.input import OscIn

@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import pygame
 import pytest
-from tests.engine.test_stage import PALETTE, emotion
 
 from engine.render.backdrop import STRIPS
 from engine.render.emotion_lights import LiveColours
@@ -23,6 +22,7 @@ from engine.render.stage_camera import Projection, StageCamera
 from engine.streams.motion_history import MotionHistory
 from engine.streams.values import Pose
 from models.motion.skeleton import INDEX
+from tests.engine.render.test_stage import PALETTE, emotion
 from tests.synthetic import standing
 
 SIZE = (320, 180)

@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +17,8 @@ import pygame
 import pytest
 
 import app
-from engine.control.operator import Controls, Operator
+from engine.control.controls import Controls
+from engine.control.operator import Operator
 from engine.control.show import ShowService, read_show
 from engine.dancer import inference_service as dance_module
 from engine.dancer.inference_service import TICK, InferenceService, is_plausible
@@ -39,8 +39,9 @@ from engine.runtime.metrics import Metrics
 from engine.runtime.service import MAX_HANGING, Service, stop_all
 from engine.screen import frame_pacer as pacing_module
 from engine.screen import window as window_module
+from engine.screen.display import Screen
 from engine.screen.frame_pacer import FramePacer
-from engine.screen.window import Screen, Window
+from engine.screen.window import Window
 from engine.streams.mailbox import Mailbox
 from engine.streams.values import CameraFrame, DancerFrame, Pose
 from engine.visitor import camera as capture
@@ -51,7 +52,7 @@ from engine.visitor.pose_detector import PoseDetector, SearchSchedule
 from engine.visitor.pose_service import PoseService
 from models.emotion.palette import DEFAULT_PALETTE
 from tests.engine.osc_reader import read_message
-from tests.synthetic import swinging_figure
+from tests.synthetic import moved_by, swinging_figure
 
 SLEEP, DAY = 600.0, 86_400.0
 
@@ -461,7 +462,7 @@ def studio(checkpoint_file: Path) -> Studio:
 
 def test_a_network_that_leaps_across_the_stage_begins_anew_without_a_jump(studio: Studio) -> None:
     studio.ticks(10)
-    studio.next_state(lambda state: replace(state, place=state.place + 30.0))
+    studio.next_state(lambda state: moved_by(state, 30.0))
     studio.ticks(10)
     assert studio.largest_jump() < 0.3
     [fault] = studio.dance.metrics.faults()
@@ -485,8 +486,8 @@ def test_a_network_that_raises_goes_on_from_where_it_stood(studio: Studio) -> No
 def test_a_network_that_is_broken_in_memory_is_read_again(studio: Studio) -> None:
     studio.ticks(5)
     begin = studio.dance._begin
-    studio.dance._begin = lambda *given: replace(begin(*given), place=np.full((1, 2), np.nan))  # type: ignore
-    studio.next_state(lambda state: replace(state, place=state.place * np.nan))
+    studio.dance._begin = lambda *given: moved_by(begin(*given), np.nan)  # type: ignore
+    studio.next_state(lambda state: moved_by(state, np.nan))
     with pytest.raises(TemporaryFault, match="checkpoint"):
         studio.ticks(1)
     del studio.dance._begin
@@ -499,7 +500,7 @@ def test_a_network_that_fails_all_the_time_does_not_fill_the_log(
     studio: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(4):
-        studio.next_state(lambda state: replace(state, place=state.place + 30.0))
+        studio.next_state(lambda state: moved_by(state, 30.0))
         studio.ticks(1)
     assert len([line for line in caplog.records if "beginning anew" in line.message]) == 1
 

@@ -3,7 +3,8 @@ import tracemalloc
 
 import pytest
 
-from engine.control.operator import Controls, Operator
+from engine.control.controls import Controls
+from engine.control.operator import Operator
 from engine.runtime.faults import Fault
 from engine.runtime.metrics import FAULTS_KEPT, SAMPLES_KEPT, Metrics
 from engine.screen.overlay_values import read

@@ -8,7 +8,8 @@ import numpy as np
 import pygame
 import pytest
 
-from engine.control.operator import Controls, Operator
+from engine.control.controls import Controls
+from engine.control.operator import Operator
 from engine.render.raster.jit import JitFunction
 from engine.render.scenes import SCENES
 from engine.runtime.metrics import Metrics

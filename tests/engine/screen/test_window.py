@@ -15,10 +15,11 @@ from engine.render.canvas import is_bgrx
 from engine.runtime.metrics import Metrics
 from engine.screen import frame_pacer
 from engine.screen import window as module
+from engine.screen.display import NoDisplay, Screen
 from engine.screen.frame_pacer import SPARE, FramePacer
 from engine.screen.keys import KEYS, key_for, listing
 from engine.screen.presenter import DELAY
-from engine.screen.window import NoDisplay, Screen, Window
+from engine.screen.window import Window
 from engine.streams.interpolation import FrameInterpolator
 from engine.streams.values import DancerFrame
 

@@ -12,7 +12,8 @@ from models.evaluation.dance_classifier import (
     is_dance,
     train_dance_classifier,
 )
-from models.evaluation.dance_report import DanceReference, build_dance_reference, measure_dances
+from models.evaluation.dance_reference import DanceReference, build_dance_reference
+from models.evaluation.dance_report import measure_dances
 from models.evaluation.emotion_classifier import INPUTS, LONG, ClassifierConfig
 from models.evaluation.rollouts import Rollouts
 from models.motion.features import features_to_positions, positions_to_features, turn

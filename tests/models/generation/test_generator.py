@@ -7,14 +7,10 @@ from torch import Tensor
 
 from models.data.kinds import DEFAULT_REPERTOIRE, KINDS
 from models.generation.chunk_sampler import ChunkSampler
-from models.generation.generator import (
-    BLEND_FRAMES,
-    HOMEWARD_RATE,
-    MAX_FACING_RATE,
-    DanceState,
-    Generator,
-    Sampling,
-)
+from models.generation.generator import Generator
+from models.generation.root_motion import HOMEWARD_RATE, MAX_FACING_RATE, homeward
+from models.generation.sampling import Sampling
+from models.generation.state import BLEND_FRAMES, DanceState
 from models.motion.features import DIRECTIONS, HEIGHT, POSE_SIZE, positions_to_features
 from models.motion.foot_contact import TOE_CONTACT_HEIGHT, TOES
 from models.motion.skeleton import BONE_LENGTHS, BONE_PARENTS
@@ -64,7 +60,7 @@ def test_another_seed_is_another_dance(generator: Generator) -> None:
 
 def test_dancing_for_long_costs_no_more_memory(generator: Generator) -> None:
     def size(state: DanceState) -> int:
-        return sum(part.numel() for part in state.cache) + state.plans.size
+        return sum(part.numel() for part in state.cache) + state.chunks.size
 
     states = danced(generator, generator.initial_state(1), 120)
     span = generator.network.config.context_length
@@ -78,12 +74,14 @@ def test_the_streamed_plan_is_that_of_the_network_over_the_whole_past(dancer: Ch
     frames = torch.cat([generator.space.inputs(*map(torch.from_numpy, (s.pose, s.delta))) for s in states[:-1]])
     labels = torch.zeros(1, 50, dancer.network.config.label_count)
     labels[..., 0] = 1.0
-    conditioning = torch.from_numpy(np.stack([s.conditioning for s in states[1:]], axis=1).astype(np.float32))
+    conditioning = torch.from_numpy(
+        np.stack([s.request.conditioning for s in states[1:]], axis=1).astype(np.float32)
+    )
     with torch.inference_mode():
         mixture, _ = dancer.network(frames[None], labels, conditioning)
         last = mixture.last()
         plans = dancer.space.decode(sample_components(last, torch.zeros(1, 16)))[0].numpy()
-    apart = np.abs(plans - states[-1].plans[:, 0]).max(axis=(1, 2))
+    apart = np.abs(plans - states[-1].chunks[:, 0]).max(axis=(1, 2))
     assert apart.min() < 1e-4, "the plan is none of the components' means"
 
 
@@ -129,13 +127,14 @@ def test_the_visitor_draws_the_dancer_by_the_influence(dancer: Checkpoint) -> No
 
 def test_the_dancer_stays_near_the_middle_of_the_stage(dancer: Checkpoint) -> None:
     generator = Generator(dancer, Sampling(stage_radius=1.0))
-    state = replace(generator.initial_state(1), place=np.array([[0.0, 0.9]]))
+    state = generator.initial_state(1)
+    state = replace(state, root=replace(state.root, position=np.array([[0.0, 0.9]])))
     walking = np.zeros_like(state.delta)
     walking[:, 50] = 1.0  # a metre a second forwards, outwards
     farthest, features = 0.0, state.pose
     for _ in range(300):
         state = generator._integrate_root(state, features, walking[:, 49:])
-        farthest = max(farthest, float(np.linalg.norm(state.place)))
+        farthest = max(farthest, float(np.linalg.norm(state.root.position)))
     assert farthest < 2.5
 
 
@@ -165,13 +164,13 @@ def test_the_asked_speed_lies_in_the_range_of_the_emotion_and_kind(generator: Ge
 
 
 def test_no_phrase_is_danced_twice_at_one_tempo(generator: Generator) -> None:
-    state = replace(
-        generator.initial_state(2),
+    request = replace(
+        generator.initial_state(2).request,
         descriptor_noise=np.array([[-1.0], [1.0]]) * np.eye(1, EXEMPLAR_SIZE),
         exemplar_quantile=np.full(2, 0.9),
     )
     weights = np.stack([HAPPY, HAPPY])
-    conditioning = generator.conditioning_for(state, weights, 1.0)
+    conditioning = generator.conditioning_for(request, weights, 1.0)
     slow, fast = decode_speed(conditioning[:, 0])
     assert fast / slow == pytest.approx(np.exp(2 * generator.sampling.speed_noise))
     assert (conditioning[0, 1:] == conditioning[1, 1:]).all() and conditioning[0, 0] < conditioning[1, 0]
@@ -183,16 +182,18 @@ def test_where_phrases_are_scarce_the_dancer_invents_more(dancer: Checkpoint) ->
     generator = Generator(replace(dancer, exemplars=exemplars))
     state = generator.initial_state(2)
     weights = np.eye(8, dtype=np.float32)[:2]
-    usual, happy = generator._temperature(1.0, weights, state.kind)[:, 0]
+    usual, happy = generator._temperature(1.0, weights, state.request.kind)[:, 0]
     assert usual == pytest.approx(generator.sampling.temperature)
     assert happy == pytest.approx(usual + generator.sampling.sparsity_boost, abs=0.02)
-    between = generator._temperature(1.0, weights.mean(axis=0, keepdims=True), state.kind[:1])
+    between = generator._temperature(1.0, weights.mean(axis=0, keepdims=True), state.request.kind[:1])
     assert between.item() == pytest.approx((usual + happy) / 2)
-    other = replace(state, descriptor_noise=-state.descriptor_noise)
-    conditioning = (generator.conditioning_for(one, weights, 1.0)[:, DESCRIPTOR] for one in (state, other))
-    apart = np.abs(np.subtract(*conditioning)).mean(axis=1) / np.abs(2 * state.descriptor_noise[:, 1:]).mean(
-        axis=1
+    other = replace(state.request, descriptor_noise=-state.request.descriptor_noise)
+    conditioning = (
+        generator.conditioning_for(one, weights, 1.0)[:, DESCRIPTOR] for one in (state.request, other)
     )
+    apart = np.abs(np.subtract(*conditioning)).mean(axis=1) / np.abs(
+        2 * state.request.descriptor_noise[:, 1:]
+    ).mean(axis=1)
     assert apart[0] == pytest.approx(generator.sampling.descriptor_noise) and apart[1] > apart[0] + 0.2
 
 
@@ -221,12 +222,12 @@ def test_the_network_hears_an_emotion_further_from_the_mean_of_all(
 
 
 def test_nobody_is_ever_asked_to_stand(generator: Generator) -> None:
-    state = replace(
-        generator.initial_state(1),
+    request = replace(
+        generator.initial_state(1).request,
         descriptor_noise=np.full((1, EXEMPLAR_SIZE), -3.0),
         exemplar_quantile=np.zeros(1),
     )
-    asked = decode_speed(generator.conditioning_for(state, np.stack([HAPPY]), 0.1)[:, 0])
+    asked = decode_speed(generator.conditioning_for(request, np.stack([HAPPY]), 0.1)[:, 0])
     assert asked.item() == pytest.approx(generator.sampling.min_speed)
 
 
@@ -242,7 +243,9 @@ def test_between_two_emotions_the_phrase_lies_between_theirs(generator: Generato
 
 def test_one_phrase_follows_another_over_the_whole_range_of_the_emotion(dancer: Checkpoint) -> None:
     generator = Generator(dancer, Sampling(exemplar_seconds=0.1))
-    ranks = np.array([state.exemplar_quantile for state in danced(generator, generator.initial_state(2), 200)])
+    ranks = np.array(
+        [state.request.exemplar_quantile for state in danced(generator, generator.initial_state(2), 200)]
+    )
     counts = np.stack([np.histogram(row, bins=4, range=(0, 1))[0] for row in ranks.T])
     assert (counts > 20).all(), "a dancer stayed with one kind of exemplar"
     changes = np.abs(np.diff(ranks, axis=0))
@@ -270,7 +273,8 @@ def test_a_long_prompt_fills_the_whole_past(generator: Generator) -> None:
 def turned_away(generator: Generator, yaw: float) -> DanceState:
     """A dancer that has faced a yaw for long."""
     facing = np.array([[np.sin(yaw), np.cos(yaw)]])
-    return replace(generator.initial_state(1), yaw=np.array([yaw]), facing=facing)
+    state = generator.initial_state(1)
+    return replace(state, root=replace(state.root, yaw=np.array([yaw]), facing=facing))
 
 
 def travelled(generator: Generator, state: DanceState, poses: np.ndarray, turning: float = 0.0) -> np.ndarray:
@@ -279,7 +283,7 @@ def travelled(generator: Generator, state: DanceState, poses: np.ndarray, turnin
     yaws = []
     for pose in poses:
         state = generator._integrate_root(state, pose[None], rates)
-        yaws.append(state.yaw[0])
+        yaws.append(state.root.yaw[0])
     return np.array(yaws)
 
 
@@ -313,57 +317,64 @@ def test_who_moves_drifts_back_to_the_middle_and_who_stands_does_not(generator: 
     away = np.array([[0.0, 2.0]])
     moving, standing = (swinging_figure(2, rate=rate)[None] for rate in (1.5, 0.0))
     standing[:, 1] = standing[:, 0]
-    drift = generator._homeward(away, moving[:, 0], moving[:, 1])
+    drift = homeward(away, moving[:, 0], moving[:, 1])
     assert drift[0, 1] * 30 == pytest.approx(2.0 * HOMEWARD_RATE, rel=0.05) and drift[0, 0] == 0.0
-    assert (generator._homeward(away, standing[:, 0], standing[:, 1]) == 0).all()
-    assert (generator._homeward(0 * away, moving[:, 0], moving[:, 1]) == 0).all()
+    assert (homeward(away, standing[:, 0], standing[:, 1]) == 0).all()
+    assert (homeward(0 * away, moving[:, 0], moving[:, 1]) == 0).all()
 
 
 def test_a_prompt_leaves_the_heading_and_the_kind_of_movement(generator: Generator) -> None:
-    state = replace(turned_away(generator, 1.0), kind=np.array([WALK]))
+    state = turned_away(generator, 1.0)
+    state = replace(state, request=replace(state.request, kind=np.array([WALK])))
     prompted = generator.prompt(state, positions_to_features(swinging_figure(30)))
-    np.testing.assert_array_equal(prompted.facing, state.facing)
-    np.testing.assert_array_equal(prompted.kind, state.kind)
+    np.testing.assert_array_equal(prompted.root.facing, state.root.facing)
+    np.testing.assert_array_equal(prompted.request.kind, state.request.kind)
 
 
 def test_a_dancer_that_was_warmed_up_faces_the_audience(generator: Generator) -> None:
     state = generator.warm_up(turned_away(generator, 2.0), NEUTRAL, frames=3, repertoire=(0.0, 0.0, 1.0))
-    assert state.facing.tolist() == [[0.0, 1.0]] and state.yaw.tolist() == [0.0]
-    assert state.kind.tolist() == [WALK]
+    assert state.root.facing.tolist() == [[0.0, 1.0]] and state.root.yaw.tolist() == [0.0]
+    assert state.request.kind.tolist() == [WALK]
 
 
 def test_a_kind_that_is_no_longer_wanted_is_left_at_once(generator: Generator) -> None:
     state = generator.initial_state(4)
-    assert state.kind.tolist() == [int(np.argmax(DEFAULT_REPERTOIRE))] * 4
+    assert state.request.kind.tolist() == [int(np.argmax(DEFAULT_REPERTOIRE))] * 4
     for kind in (GESTURE, WALK, DANCE):
         state = generator.step(state, NEUTRAL, repertoire=np.eye(len(KINDS))[kind])
-        assert state.kind.tolist() == [kind] * 4
-        np.testing.assert_array_equal(state.conditioning[:, DESCRIPTOR.stop :], np.eye(len(KINDS))[[kind] * 4])
+        assert state.request.kind.tolist() == [kind] * 4
+        np.testing.assert_array_equal(
+            state.request.conditioning[:, DESCRIPTOR.stop :], np.eye(len(KINDS))[[kind] * 4]
+        )
 
 
 def test_a_kind_that_is_still_wanted_lasts_as_long_as_its_phrase(dancer: Checkpoint) -> None:
     generator = Generator(dancer, Sampling(exemplar_seconds=1e9))
     states = danced(generator, generator.initial_state(4), 10, repertoire=(0.01, 0.98, 0.01))
-    assert all(state.kind.tolist() == [DANCE] * 4 for state in states)
-    assert all((state.exemplar_quantile == states[0].exemplar_quantile).all() for state in states)
+    assert all(state.request.kind.tolist() == [DANCE] * 4 for state in states)
+    assert all(
+        (state.request.exemplar_quantile == states[0].request.exemplar_quantile).all() for state in states
+    )
 
 
 def test_kinds_are_drawn_by_their_weights(dancer: Checkpoint) -> None:
     generator = Generator(dancer, Sampling(exemplar_seconds=1e-9))
     state, rng = generator.initial_state(4000), np.random.default_rng(0)
     weights = np.array([1.0, 0.6, 0.4])
-    kind = generator._draw_noise(state, rng, weights)[2]
+    kind = generator._draw_noise(state, rng, weights)[1].kind
     np.testing.assert_allclose(np.bincount(kind, minlength=3) / 4000, weights / 2, atol=0.03)
     each = np.eye(3)[np.arange(4000) % 3]
-    np.testing.assert_array_equal(generator._draw_noise(state, rng, each)[2], np.arange(4000) % 3)
+    np.testing.assert_array_equal(generator._draw_noise(state, rng, each)[1].kind, np.arange(4000) % 3)
 
 
 def test_each_kind_is_asked_for_in_its_own_phrases(dancer: Checkpoint) -> None:
     exemplars = dancer.exemplars.copy()
     exemplars[:, WALK, :, 0] = 5.0
     generator = Generator(replace(dancer, exemplars=exemplars))
-    state = replace(
-        generator.initial_state(2), kind=np.array([DANCE, WALK]), descriptor_noise=np.zeros((2, EXEMPLAR_SIZE))
+    request = replace(
+        generator.initial_state(2).request,
+        kind=np.array([DANCE, WALK]),
+        descriptor_noise=np.zeros((2, EXEMPLAR_SIZE)),
     )
-    asked = decode_speed(generator.conditioning_for(state, np.stack([HAPPY, HAPPY]), 1.0)[:, 0])
+    asked = decode_speed(generator.conditioning_for(request, np.stack([HAPPY, HAPPY]), 1.0)[:, 0])
     assert asked[1] == pytest.approx(5.0) and asked[0] < 2.5

@@ -90,7 +90,7 @@ def danced(dancer: Checkpoint, rule: Rule, seed: int) -> DanceState:
 @pytest.mark.parametrize("rule", [*RULES, LEFT_ALONE, NEWEST], ids=lambda rule: rule.name)
 def test_a_dancer_follows_every_rule_and_hears_no_wish(dancer: Checkpoint, rule: Rule) -> None:
     state = danced(dancer, rule, seed=1)
-    assert np.isfinite(state.positions).all() and np.isnan(state.conditioning).all()
+    assert np.isfinite(state.positions).all() and np.isnan(state.request.conditioning).all()
 
 
 def noise_at(
@@ -141,8 +141,8 @@ def test_the_newest_plan_is_danced_alone(dancer: Checkpoint) -> None:
     plans = np.zeros((1, 2, 2, DELTA_SIZE), dtype=np.float32)
     plans[0, 0, 0, POSE_SIZE:], plans[0, 1, 1, POSE_SIZE:] = 0.2, 0.6
     pose = generator.initial_state().pose
-    assert generator._ensemble(pose, plans, None, 0.0, 1.0)[1][0] == pytest.approx([0.2] * 3)
-    assert (ruled_generator(dancer, RULES[0])._ensemble(pose, plans, None, 0.0, 1.0)[1][0] > 0.3).all()
+    assert generator._next_pose(pose, plans, None, 0.0, 1.0)[1][0] == pytest.approx([0.2] * 3)
+    assert (ruled_generator(dancer, RULES[0])._next_pose(pose, plans, None, 0.0, 1.0)[1][0] > 0.3).all()
 
 
 def test_a_dancer_who_is_left_alone_goes_where_the_network_takes_it(dancer: Checkpoint) -> None:
@@ -151,8 +151,8 @@ def test_a_dancer_who_is_left_alone_goes_where_the_network_takes_it(dancer: Chec
     strange = state.pose + np.random.default_rng(0).normal(0, 0.5, state.pose.shape).astype(np.float32)
     still = np.zeros((1, 1, 1, DELTA_SIZE), dtype=np.float32)
     unchanged = with_unit_directions(strange)
-    np.testing.assert_allclose(free._ensemble(strange, still, None, 0.0, 1.0)[0], unchanged, atol=1e-6)
-    assert np.abs(led._ensemble(strange, still, None, 0.0, 1.0)[0] - unchanged).max() > 0.05
+    np.testing.assert_allclose(free._next_pose(strange, still, None, 0.0, 1.0)[0], unchanged, atol=1e-6)
+    assert np.abs(led._next_pose(strange, still, None, 0.0, 1.0)[0] - unchanged).max() > 0.05
     floating = replace(state, pose=state.pose + np.eye(POSE_SIZE, dtype=np.float32)[HEIGHT])
     rates = np.zeros((1, 3), dtype=np.float32)
     assert free._integrate_root(floating, floating.pose, rates).pose[0, HEIGHT] == floating.pose[0, HEIGHT]

@@ -11,9 +11,10 @@ import torch
 from models.data.clips import write_clips
 from models.evaluation.emotion_classifier import ClassifierConfig
 from models.study import __main__ as module
-from models.study.__main__ import Study, main
+from models.study.__main__ import main
 from models.study.budgets import BUDGETS, Budget
 from models.study.results import Row, cell, differences, markdown, read_json, write_json
+from models.study.runner import Study
 from models.study.sampling_rules import RULES
 from models.study.systems import OWN, PLAIN, SYSTEMS, System, parameter_count
 from models.training.trainer import Diverged, train_step
@@ -40,7 +41,7 @@ def test_every_system_trains_and_dances(barely: Study, system: System) -> None:
         generator = system.generator(checkpoint, rule)
         state = generator.step(generator.initial_state(2), np.eye(8, dtype=np.float32)[1])
         assert np.isfinite(state.positions).all()
-        assert np.isnan(state.conditioning).all() != system.conditioned
+        assert np.isnan(state.request.conditioning).all() != system.conditioned
 
 
 @pytest.mark.parametrize("budget", BUDGETS.values(), ids=BUDGETS)
@@ -99,7 +100,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The finished study to change, without pictures, which take the longest."""
     monkeypatch.setitem(BUDGETS, "tiny", BARELY)
-    monkeypatch.setattr(module, "draw_study", lambda *_: None)
+    monkeypatch.setattr("models.study.runner.draw_study", lambda *_: None)
     return Path(shutil.copytree(finished, tmp_path / "copied"))
 
 
@@ -270,14 +271,14 @@ def test_numbers_that_are_not_finite_are_kept_as_none(tmp_path: Path) -> None:
 
 
 def test_the_published_tables_have_a_row_for_every_system_and_rule() -> None:
-    page = Path(module.__file__).with_name("STUDY.md").read_text(encoding="utf-8")
+    page = (Path(module.__file__).parents[1] / "STUDY.md").read_text(encoding="utf-8")
     published = {line.split("|")[1].strip() for line in page.splitlines() if line.count("|") > 10}
     assert {system.label(rule) for system in SYSTEMS for rule in system.rules} <= published
 
 
 def test_every_figure_that_the_page_tells_of_a_row_stands_in_a_table() -> None:
     """Of `row`: 12% ± 3 in the text the 12% ± 3 must be in a row of that name."""
-    page = Path(module.__file__).with_name("STUDY.md").read_text(encoding="utf-8")
+    page = (Path(module.__file__).parents[1] / "STUDY.md").read_text(encoding="utf-8")
     lines = page.splitlines()
     rows: dict[str, list[str]] = {}
     for line in lines:

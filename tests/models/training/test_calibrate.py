@@ -10,7 +10,8 @@ from models.motion.skeleton import joint_speed
 from models.network.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from models.training import calibrate
 from models.training.calibrate import MOST, calibrated, danced_speeds, learnt_speeds, main
-from models.training.dataset import WindowSampler, build_database
+from models.training.dataset import WindowSampler
+from models.training.motion_database import build_database
 from tests.synthetic import clips_of, swinging_figure, synthetic_clips, synthetic_sampler
 
 

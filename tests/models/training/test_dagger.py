@@ -11,7 +11,8 @@ from models.network.checkpoint import Checkpoint
 from models.network.conditioning import CONDITIONING_SIZE, DESCRIPTOR
 from models.training import dagger
 from models.training.dagger import ROLLOUT_FRAMES, DaggerBuffer
-from models.training.dataset import WindowSampler, build_database, concatenated, condition_names, condition_of
+from models.training.dataset import WindowSampler, concatenated
+from models.training.motion_database import build_database, condition_names, condition_of
 from models.training.motion_matching import MotionMatcher
 from tests.synthetic import swinging_figure, synthetic_clips
 
@@ -124,7 +125,7 @@ def test_only_kinds_that_clips_show_are_asked_for_and_they_are_danced(company: D
     assert (kinds == kinds[:, :1]).all(), "one kind an act"
     assert not kinds[..., KINDS.index("walk")].any(), "no clip shows it"
     assert company._state is not None
-    np.testing.assert_array_equal(company._state.kind, company._asked[:, 1])
+    np.testing.assert_array_equal(company._state.request.kind, company._asked[:, 1])
 
 
 def test_emotions_are_asked_for_alike_and_kinds_as_they_are_learnt(

@@ -11,15 +11,8 @@ from models.motion.skeleton import FloatArray
 from models.network.conditioning import DESCRIPTOR, EXEMPLAR_SIZE, EXEMPLARS
 from models.network.speed_encoding import SPEED_HORIZON, encode_speed, future_mean_speed
 from models.training import dataset
-from models.training.dataset import (
-    CONTENT_POWER,
-    WAY_BACK,
-    MotionDatabase,
-    WindowSampler,
-    build_database,
-    condition_names,
-    trim_rest,
-)
+from models.training.dataset import CONTENT_POWER, WAY_BACK, WindowSampler
+from models.training.motion_database import MotionDatabase, build_database, condition_names, trim_rest
 from tests.synthetic import TINY, clips_of, swinging_figure, synthetic_clips, synthetic_sampler
 
 DANCE, GESTURE, WALK = map(KINDS.index, ("dance", "gesture", "walk"))

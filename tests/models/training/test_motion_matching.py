@@ -9,7 +9,8 @@ from models.motion.features import POSE_SIZE
 from models.motion.skeleton import FloatArray
 from models.network.conditioning import CONDITIONING_SIZE
 from models.network.speed_encoding import encode_speed
-from models.training.dataset import TEMPI, WindowSampler, build_database, condition_names
+from models.training.dataset import TEMPI, WindowSampler
+from models.training.motion_database import build_database, condition_names
 from models.training.motion_matching import MotionMatcher, future_mean_speed_in_clip
 from tests.synthetic import synthetic_clips
 
