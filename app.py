@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import engine.runtime.startup  # noqa: F401 - before all that takes time
-from engine.render.raster.jit import begin_beside
 from engine.runtime.bounded_log import begin_log, tell_file, watchdogs_log
 from engine.runtime.faults import StartError
 from engine.runtime.heartbeat import watched
@@ -50,7 +49,6 @@ def named_log(arguments: Sequence[str]) -> Path | None:
 
 def perform(settings: Settings) -> int:
     """Run the installation itself; returns the exit status. Raises StartError."""
-    begin_beside()
     from engine.installation import Installation  # a watchdog needs nothing of it
 
     write_no_cores()

@@ -28,7 +28,14 @@ from engine.render.raster.jit import compile_all
 from engine.render.scenes import SCENES
 from engine.runtime import startup
 from engine.runtime.faults import StartError
-from engine.runtime.heartbeat import Heartbeat, tell_systemd, tell_watchdog, watched, when_the_watchdog_leaves
+from engine.runtime.heartbeat import (
+    CLEAR_CACHE,
+    Heartbeat,
+    tell_systemd,
+    tell_watchdog,
+    watched,
+    when_the_watchdog_leaves,
+)
 from engine.runtime.malloc import keep_together
 from engine.runtime.metrics import Metrics
 from engine.runtime.run_report import MemoryGauge, check_writable, run_report, write_run_report
@@ -109,9 +116,8 @@ class Installation:
             raise StartError(
                 f"--recordings: {settings.recordings}: not a folder; give one that is, or will be, there"
             )
-        self._jit_thread = threading.Thread(target=self._make, name="machine code", daemon=True)
+        self._jit_thread = threading.Thread(target=self._compile, name="machine code", daemon=True)
         self._jit_error: Exception | None = None
-        """what keeps that from being made"""
         self._presenter = Presenter(
             settings,
             self.operator,
@@ -283,12 +289,14 @@ class Installation:
         # meanwhile
         return Window(screen, title=TITLE, metrics=self.metrics, patient=True)
 
-    def _make(self) -> None:
-        """Make the machine code that draws, in a thread of its own."""
+    def _compile(self) -> None:
+        """Compile the loops that draw, in a thread of its own."""
         try:
-            compile_all()
+            compile_all(clear_cache=CLEAR_CACHE in os.environ)
         except Exception as error:
             self._jit_error = error
+        else:
+            log.info("machine code is there %.1f s after the start", startup.since())
 
     def _draw(self, window: Window, surface: pygame.Surface, now: float) -> float:
         """One frame of the window's loop: what `Presenter.draw` says of it."""

@@ -34,7 +34,6 @@ WRITE = {
     "screen/recorder.py",  # what is seen and danced, while somebody records
     "runtime/run_report.py",  # figures
     "runtime/bounded_log.py",
-    "render/raster/jit.py",  # digests of machine code
     "visitor/pose_model.py",  # MediaPipe's model
     "render/contact_sheet.py",  # pictures of a rollout
     "settings.py",  # --print-settings, to standard output

@@ -53,13 +53,13 @@ def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: P
         return []
     below = feet - top - len(upright)
     light = np.zeros_like(upright)
-    _mirror(upright, below, tall, light)
+    _mirror(upright, EDGE_CODE, below, tall, light)
     light = cv2.GaussianBlur(light, (5, 9), 0)
     return add_light(surface, light, (sculpture.origin[0], sculpture.origin[1] + (feet + below) * cell), cell)
 
 
-@compiled("void(u1[:, :, ::1], i8, i8, u1[:, :, ::1])")
-def _mirror(upright: NDArray[Any], below: int, tall: int, light: NDArray[Any]) -> None:
+@compiled("void(u1[:, :, ::1], i4, i8, i8, u1[:, :, ::1])")
+def _mirror(upright: NDArray[Any], edge_code: np.int32, below: int, tall: int, light: NDArray[Any]) -> None:
     """Turn a figure's cells (rows, columns, 4) that end `below` rows above the floor upside down, and fade them
     with height."""
     rows, columns, _ = upright.shape
@@ -69,7 +69,7 @@ def _mirror(upright: NDArray[Any], below: int, tall: int, light: NDArray[Any]) -
         cells = upright[rows - 1 - row]
         for column in range(columns):
             # the soles reach a little below the floor's row where a foot stands nearer to the viewer
-            inside = np.float32(np.int32(cells[column, 3]) - EDGE_CODE) * SOLE_SLOPE + HALF
+            inside = np.float32(np.int32(cells[column, 3]) - edge_code) * SOLE_SLOPE + HALF
             dim = share * min(max(inside, ZERO), ONE)
             for channel in range(3):
                 light[row, column, channel] = np.uint8(np.float32(cells[column, channel]) * dim + HALF)

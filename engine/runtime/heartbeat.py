@@ -17,6 +17,8 @@ from engine.streams.values import DancerFrame
 
 WATCHED = "EMOTION_DANCER_WATCHED"
 """Set in the environment of a piece that a watchdog has started."""
+CLEAR_CACHE = "EMOTION_DANCER_CLEAR_CACHE"
+"""Set there too where the machine code is to be compiled anew, see `engine.runtime.watchdog`."""
 BEAT = b"heartbeat"
 """How a line to the watchdog begins."""
 EVERY = 1.0

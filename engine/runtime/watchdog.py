@@ -2,6 +2,9 @@
 
 The heartbeat comes through the standard output of the installation; when its standard input ends, the
 installation leaves. Both work on every system, and a watchdog that is killed takes the installation with it.
+
+Numba runs the machine code that it has cached without a check, and a damaged file ends the process each time.
+So a piece that has died twice soon after its start is started once with `CLEAR_CACHE`, and compiles anew.
 """
 
 import contextlib
@@ -17,7 +20,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import IO
 
-from engine.runtime.heartbeat import BEAT, WATCHED
+from engine.runtime.heartbeat import BEAT, CLEAR_CACHE, WATCHED
 from engine.runtime.stall_timer import StallTimer
 
 log = logging.getLogger(__name__)
@@ -26,6 +29,9 @@ FIRST_BACK_OFF = 1.0
 MAX_BACK_OFF = 60.0
 HEALTHY_AFTER = 120.0
 """An installation that has run this many seconds is started again with the shortest back-off."""
+EARLY_DEATH_S = 30.0
+EARLY_DEATHS = 2
+"""As many deaths in a row within that time after the start clear the cache of machine code."""
 MAX_RESTARTS = 30
 """Restarts within an hour; what is more waits until the hour is over."""
 HOUR = 3600.0
@@ -71,18 +77,23 @@ class Watchdog:
         self.leave()
 
     def _run(self) -> int:
-        back_off, has_worked = FIRST_BACK_OFF, False
+        back_off, has_worked, early_deaths = FIRST_BACK_OFF, False, 0
         while True:
             started = time.perf_counter()
-            status = self._watch()
+            status = self._watch(clear_cache=early_deaths == EARLY_DEATHS)
             now = time.perf_counter()
             if now - started > HEALTHY_AFTER:
                 back_off, has_worked = FIRST_BACK_OFF, True
+            early_deaths = early_deaths + 1 if now - started < EARLY_DEATH_S else 0
             # a setting that was right once has been spoilt since, and may be mended while nobody is there
             if self._leaving.is_set() or status == QUIT or (status == WRONG_SETTING and not has_worked):
                 return max(status, 0)
             wait = max(back_off, self._until_allowed(now))
             log.warning("the installation ended with status %d; starting it again in %.0f s", status, wait)
+            if early_deaths == EARLY_DEATHS:
+                log.warning(
+                    "it ended %d times soon after its start; its machine code is compiled anew", EARLY_DEATHS
+                )
             if self._leaving.wait(wait):
                 return 0
             self.restarts.append(time.perf_counter())
@@ -94,7 +105,7 @@ class Watchdog:
             return 0.0
         return max(self.restarts[0] + HOUR - now, 0.0)
 
-    def _watch(self) -> int:
+    def _watch(self, *, clear_cache: bool = False) -> int:
         """Start the installation once and watch it; its exit status, negative or 1 where it was killed."""
         self._beats, silence = 0, StallTimer()
         try:
@@ -104,7 +115,7 @@ class Watchdog:
                 stdout=subprocess.PIPE,
                 # without one of our own, as under pythonw, the installation would get one that nobody reads
                 stderr=subprocess.DEVNULL if sys.stderr is None else None,
-                env={**os.environ, WATCHED: "1"},
+                env={**os.environ, WATCHED: "1", **({CLEAR_CACHE: "1"} if clear_cache else {})},
             )
         except OSError as error:
             log.error("the installation cannot be started: %s", error)

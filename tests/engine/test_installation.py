@@ -217,9 +217,9 @@ def test_what_is_on_the_screen_can_be_watched(config: Path, checkpoint_file: Pat
 def test_the_dancer_is_seen_before_what_draws_every_scene_has_been_made(
     config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "compile_all", lambda: time.sleep(30.0))
+    monkeypatch.setattr(module, "compile_all", lambda **_: time.sleep(30.0))
     monkeypatch.setattr(
-        "engine.render.raster.jit.JitFunction.make", lambda _: pytest.fail("machine code was asked for")
+        "engine.render.raster.jit.JitFunction.compile", lambda _: pytest.fail("machine code was asked for")
     )
     status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=1.5)
     assert status == 0 and not stats["faults"]
@@ -240,7 +240,7 @@ def test_a_room_that_opens_late_keeps_nobody_from_saying_that_it_dances(
 def test_what_cannot_be_compiled_is_one_line_and_status_2(
     config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail() -> None:
+    def fail(**_: bool) -> None:
         raise ImportError("Numba needs NumPy 2.3\nor less")
 
     monkeypatch.setattr(module, "compile_all", fail)

@@ -122,14 +122,24 @@ class FigureRenderer:
         cells = np.empty((*relief.height.shape, 4), dtype=np.uint8)
         around = cv2.blur(relief.height, (15, 15))
         glow = np.ascontiguousarray(light.glow[::-1] * np.float32(ENERGY_SHINE))
-        _shade_kernel(relief.height, around, relief.distance, relief.energy, self._sphere, glow, cells)
+        _shade_kernel(
+            relief.height,
+            around,
+            relief.distance,
+            relief.energy,
+            self._sphere,
+            glow,
+            np.float32(EDGE_CODE),
+            EDGE_CODES,
+            cells,
+        )
         # the ridge of a thin limb runs between cells, and would be a row of beads
         soft: NDArray[Any] = cv2.sepFilter2D(cells, -1, SOFTEN, SOFTEN)
         return soft
 
 
 @compiled(
-    "void(f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, :, ::1], f4[::1], u1[:, :, ::1])",
+    "void(f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, :, ::1], f4[::1], f4, f4, u1[:, :, ::1])",
 )
 def _shade_kernel(
     height: NDArray[Any],
@@ -138,6 +148,8 @@ def _shade_kernel(
     energy: NDArray[Any],
     sphere: NDArray[Any],
     glow: NDArray[Any],
+    edge_code: np.float32,
+    edge_codes: np.float32,
     cells: NDArray[Any],
 ) -> None:
     """Light a relief, of whose heights `around` are means, into `cells` (rows, columns, 4)."""
@@ -156,7 +168,7 @@ def _shade_kernel(
                     walls = min(walls, ahead, beyond, max(before, after))
                 if walls > ZERO:
                     inside = PLUG
-            code = inside * EDGE_CODES + np.float32(EDGE_CODE)
+            code = inside * edge_codes + edge_code
             if code <= ZERO:
                 cells[row, column] = 0
                 continue

@@ -1,19 +1,17 @@
-"""Loops over cells and pixels as machine code, made by Numba of the Python that they are written in.
+"""Loops over cells and pixels that Numba compiles to machine code.
 
-What numpy and OpenCV have no function for would be many small steps, each of which costs more than its work.
-Numba keeps the machine code beside the source, as Python keeps its bytecode, and runs it unseen: a damaged byte
-can end the process. So digests lie beside it, and one of the sources, whose constants it contains.
+For what numpy and OpenCV have no function: many small numpy calls cost more than the work itself.
 
-In such a loop numbers of Python's are double precision; constants are np.float32 where pixels and cells are.
+Numba caches the machine code in `__pycache__` beside the source, or in the user's cache folder where that
+cannot be written. An entry is valid for one state of the file that the function is in: a constant of another
+file must be passed as an argument. Numba does not check the machine code itself, and a damaged entry can end
+the process: see `engine.runtime.watchdog`.
+
+In such a loop Python's numbers are double precision; constants are np.float32 where pixels and cells are.
 """
 
-import functools
-import hashlib
-import json
+import contextlib
 import logging
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -25,75 +23,56 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
-"""What may be worked out in another order. What is not finite stays so, for it must not become an index."""
+"""LLVM flags. Infinities and NaN keep their meaning, because they must not become an index. Numba does not see
+that these have changed: clear its cache after an edit."""
 
-SOURCES = Path(__file__).parents[2]
-DIGESTS = "machine_code.json"
-"""The file of digests: that of the sources, and by name those of the files that Numba keeps in its folder."""
-
-MAX_BESIDE = 20.0
-"""Seconds that another process may take to make all of it."""
-
-_MAKING = threading.RLock()
-_ALL: list["JitFunction[Any, Any]"] = []
-_CHECKED: set[Path] = set()
-_COMPLAINTS: list[str] = []
-_BESIDE: list[subprocess.Popen[bytes]] = []
-"""The other process, while it makes it."""
+_LOCK = threading.RLock()
+_FUNCTIONS: list["JitFunction[Any, Any]"] = []
 
 
 class JitFunction(Generic[P, R]):
-    """A function as machine code, for arguments of the types of its signature; made when it is first called.
+    """A function that is compiled for the types of its signature, at its first call at the latest.
 
-    Raises TypeError for other arguments, and whatever Numba may where it cannot be made.
+    Raises TypeError for arguments of other types, and what Numba raises where it cannot compile.
     """
 
     def __init__(self, signature: str, function: Callable[P, R]) -> None:
         self.__doc__ = function.__doc__
         self._signature, self._function = signature, function
-        self._machine_code: Callable[P, R] | None = None
-        _ALL.append(self)
+        self._dispatcher: Callable[P, R] | None = None
+        _FUNCTIONS.append(self)
 
     def __call__(self, *arguments: P.args, **named: P.kwargs) -> R:
-        code = self._machine_code or self.make()
+        dispatcher = self._dispatcher or self.compile()
         try:
-            return code(*arguments, **named)
+            return dispatcher(*arguments, **named)
         except TypeError as error:
             raise TypeError(f"{self._function.__name__} takes {self._signature}: {error}") from None
 
-    def make(self) -> Callable[P, R]:
-        """The machine code: made now, or read where it is kept."""
-        with _MAKING:
-            if self._machine_code is None:
+    def compile(self) -> Callable[P, R]:
+        """Compile it, or load it from the cache; without a cache where that fails."""
+        with _LOCK:
+            if self._dispatcher is None:
+                import numba  # takes longer than the first frame may
+
+                options: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy"}
                 try:
-                    code = self._begun(kept=True)
-                    folder = _checked(code)
-                    code.compile(self._signature)
-                    if not code.stats.cache_hits:
-                        _note(folder)
-                except Exception as error:  # most likely it can be kept nowhere; what else there is comes again
-                    if not _COMPLAINTS:
-                        log.info("machine code is made anew at each start: %s", error)
-                    _COMPLAINTS.append(str(error))
-                    code = self._begun(kept=False)
-                    code.compile(self._signature)
-                code.disable_compile()
-                self._machine_code = code
-            return self._machine_code
+                    self._dispatcher = numba.njit(self._signature, cache=True, **options)(self._function)
+                except Exception as error:  # no folder can be written, or an entry cannot be read
+                    log.info("compiled without a cache: %s", error)
+                    self.clear_cache()
+                    self._dispatcher = numba.njit(self._signature, **options)(self._function)
+            return self._dispatcher
 
-    def is_missing(self) -> bool:
-        """Whether no machine code is kept where that of this function could be."""
-        with _MAKING:
-            try:
-                return not _files(_checked(self._begun(kept=True)))
-            except (OSError, RuntimeError):
-                return False
+    def clear_cache(self) -> None:
+        """Remove what Numba has cached of the functions in the file of this one."""
+        import numba
 
-    def _begun(self, *, kept: bool) -> Any:
-        """Numba's function, before it is compiled. Raises RuntimeError where it could be kept nowhere."""
-        import numba  # takes longer than the first frame may
-
-        return numba.njit(cache=kept, fastmath=FASTMATH, error_model="numpy")(self._function)
+        module = Path(self._function.__code__.co_filename).stem
+        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no folder for it
+            folder = Path(str(numba.njit(cache=True)(self._function).stats.cache_path))
+            for path in folder.glob(f"{module}.*.nb[ci]"):
+                path.unlink(missing_ok=True)
 
 
 def compiled(signature: str) -> Callable[[Callable[P, R]], JitFunction[P, R]]:
@@ -101,109 +80,10 @@ def compiled(signature: str) -> Callable[[Callable[P, R]], JitFunction[P, R]]:
     return lambda function: JitFunction(signature, function)
 
 
-def compile_all() -> None:
-    """Make all of it that has been imported: a moment, but seconds at the very first start.
-
-    Then it is made in another process first, on another core than that of what is loaded meanwhile.
-    """
-    begin_beside()
-    if not _BESIDE and any(function.is_missing() for function in _ALL[:1]):
-        _begin_beside()
-    while _BESIDE:
-        _await(_BESIDE.pop())
-    for function in _ALL:
-        function.make()
-
-
-def begin_beside() -> None:
-    """Begin to make it in another process where nothing is kept, as is seen without importing Numba:
-    `compile_all` waits for it. Called as early as may be."""
-    usual = "NUMBA_CACHE_DIR" not in os.environ and os.access(SOURCES, os.W_OK)
-    if usual and not _BESIDE and not (SOURCES / "__pycache__" / DIGESTS).exists():
-        _begin_beside()
-
-
-def _begin_beside() -> None:
-    """Let another process make it, which ends with this one."""
-    code = (
-        "import engine.render.stage; from engine.render.raster.jit import make_for_another; make_for_another()"
-    )
-    try:
-        beside = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=SOURCES.parent,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows has one
-        )
-    except (OSError, TypeError) as error:  # an interpreter that is part of something else has no executable
-        log.debug("machine code is not made beside: %s", error)
-        return
-    _BESIDE.append(beside)
-
-
-def _await(beside: subprocess.Popen[bytes]) -> None:
-    with beside:
-        import numba  # noqa: F401 - it is needed afterwards
-
-        try:
-            beside.wait(MAX_BESIDE)
-        except subprocess.TimeoutExpired:
-            beside.kill()
-    _CHECKED.clear()
-
-
-def make_for_another() -> None:
-    """Make all of it that has been imported, for a process that holds this one's standard input."""
-    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
-    for function in _ALL:
-        function.make()
-
-
-def _checked(code: Any) -> Path:
-    """The folder of a function's machine code, without what is not as it was kept there."""
-    folder = Path(code.stats.cache_path)
-    if folder not in _CHECKED:
-        digests = _digests(folder)
-        stale = digests.get("") != _sources()
-        for path in _files(folder):
-            if stale or digests.get(path.name) != _digest([path]):
-                path.unlink()
-        _CHECKED.add(folder)
-    return folder
-
-
-def _note(folder: Path) -> None:
-    """Write down what is kept in a folder."""
-    digests = {path.name: _digest([path]) for path in _files(folder)}
-    digests[""] = _sources()
-    new = folder / f"{DIGESTS}.{os.getpid()}"
-    new.write_text(json.dumps(digests), encoding="utf-8")
-    new.replace(folder / DIGESTS)
-
-
-@functools.cache
-def _sources() -> str:
-    """The digest of the sources, as they were before anything was made: one may be edited meanwhile."""
-    return _digest(sorted(SOURCES.rglob("*.py")))
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    try:
-        digests = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return digests if isinstance(digests, dict) else {}
-
-
-def _files(folder: Path) -> list[Path]:
-    """What Numba keeps in a folder: an index and machine code of each function."""
-    return sorted(folder.glob("*.nb[ci]"))
-
-
-def _digest(paths: list[Path]) -> str:
-    whole = hashlib.sha256()
-    for path in paths:
-        whole.update(path.read_bytes())
-    return whole.hexdigest()
+def compile_all(*, clear_cache: bool = False) -> None:
+    """Compile every function that has been imported: half a second from the cache, some seconds without."""
+    if clear_cache:
+        for function in _FUNCTIONS:
+            function.clear_cache()
+    for function in _FUNCTIONS:
+        function.compile()

@@ -42,9 +42,11 @@ class Told(Watchdog):
     def __init__(self, *statuses: int) -> None:
         super().__init__([], 10.0)
         self.statuses, self.started, self.waits = list(statuses), 0, []
+        self.cleared: list[bool] = []
 
-    def _watch(self) -> int:
+    def _watch(self, *, clear_cache: bool = False) -> int:
         self.started += 1
+        self.cleared.append(clear_cache)
         return self.statuses.pop(0)
 
     def _until_allowed(self, now: float) -> float:
@@ -71,6 +73,42 @@ def test_a_piece_that_dies_ten_times_is_started_ten_times() -> None:
     watchdog = Told(*[-9] * 10, 0)
     assert watchdog.run() == 0 and watchdog.started == 11
     assert len(watchdog.restarts) == 10
+
+
+def test_two_deaths_soon_after_the_start_clear_the_cache_once() -> None:
+    watchdog = Told(-11, -11, -11, -11, 0)
+    watchdog.run()
+    assert watchdog.cleared == [False, False, True, False, False]
+
+
+def test_deaths_after_a_while_do_not_clear_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EARLY_DEATH_S", 0.0)
+    watchdog = Told(-11, -11, -11, 0)
+    watchdog.run()
+    assert not any(watchdog.cleared)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the damage is to an ELF file")
+def test_a_piece_that_dies_of_damaged_machine_code_compiles_it_anew(tmp_path: Path) -> None:
+    path = tmp_path / "sums.py"
+    path.write_text(
+        "import os\n"
+        "from engine.render.raster.jit import compile_all, compiled\n"
+        "from engine.runtime.heartbeat import CLEAR_CACHE\n"
+        "@compiled('i8(i8)')\n"
+        "def twice(number):\n"
+        "    return 2 * number\n"
+        "compile_all(clear_cache=CLEAR_CACHE in os.environ)\n"
+        "os._exit(twice(1) - 2)\n"
+    )
+    watchdog = Watchdog(["env", f"PYTHONPATH={ROOT}", "NUMBA_CACHE_DIR=", sys.executable, str(path)], 60.0)
+    assert watchdog.run() == 0 and not watchdog.restarts
+    [code] = tmp_path.glob("__pycache__/*.nbc")
+    content = code.read_bytes()
+    begin = content.index(b"\x7fELF")
+    code.write_bytes(content[:begin] + bytes(64) + content[begin + 64 :])
+    assert watchdog.run() == 0 and len(watchdog.restarts) == module.EARLY_DEATHS
+    assert code.read_bytes()[begin : begin + 64] == content[begin : begin + 64]
 
 
 def test_the_restarts_of_an_hour_are_limited() -> None:

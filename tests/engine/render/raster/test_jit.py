@@ -1,6 +1,7 @@
-"""Machine code does what its Python says, wherever it can be kept."""
+"""Machine code does what its Python says, with and without a cache."""
 
-import json
+import ast
+import inspect
 import os
 import subprocess
 import sys
@@ -10,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import engine.render.stage  # noqa: F401 - all that is compiled
 from engine.render.raster import jit as module
-from engine.render.raster.jit import DIGESTS, JitFunction, compiled
+from engine.render.raster.jit import JitFunction, compile_all, compiled
 
 ROOT = Path(__file__).parents[4]
 
 MODULE = """
+import sys
 import numpy as np
-from engine.render.raster.jit import compiled
+from engine.render.raster.jit import compile_all, compiled
 
 @compiled("f8(f8[::1])")
 def total(numbers):
@@ -26,58 +29,77 @@ def total(numbers):
         whole += number
     return whole
 
+compile_all(clear_cache="--clear-cache" in sys.argv)
 print(total(np.arange(5.0)))
 """
 
 
-def printed(folder: Path, **environment: str) -> str:
-    """What a module says that uses machine code, in an interpreter of its own."""
+def printed(folder: Path, *arguments: str, **environment: str) -> str:
+    """What a module prints that uses machine code, in an interpreter of its own."""
     path = folder / "sums.py"
     if not path.exists():
         path.write_text(MODULE, encoding="utf-8")
-    command = [sys.executable, str(path)]
+    command = [sys.executable, str(path), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": "", **environment}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def kept_in(folder: Path) -> list[Path]:
-    return sorted(folder.glob("__pycache__/*.nb?"))
+def cached_in(folder: Path) -> dict[Path, int]:
+    """The files of Numba's cache beside a module, and when they were written."""
+    return {path: path.stat().st_mtime_ns for path in sorted(folder.glob("__pycache__/*.nb?"))}
 
 
-def test_machine_code_is_kept_beside_the_source(tmp_path: Path) -> None:
+def test_machine_code_is_cached_beside_the_source(tmp_path: Path) -> None:
     assert printed(tmp_path) == "10.0"
-    kept = {path: path.stat().st_mtime_ns for path in kept_in(tmp_path)}
-    assert len(kept) == 2
+    cached = cached_in(tmp_path)
+    assert len(cached) == 2
     assert printed(tmp_path) == "10.0"
-    assert {path: path.stat().st_mtime_ns for path in kept_in(tmp_path)} == kept
+    assert cached_in(tmp_path) == cached
 
 
-def holed(content: bytes) -> bytes:
-    """Zeros where the machine code itself begins: LLVM would end the process."""
-    place = content.find(b"\x7fELF")
-    return content if place < 0 else content[:place] + bytes(3000) + content[place + 3000 :]
-
-
-@pytest.mark.parametrize("damage", [lambda _: b"", lambda _: b"\x80\x04 no index", lambda c: c[:-9], holed])
-def test_what_was_kept_and_is_damaged_is_made_anew(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize("damage", [lambda _: b"", lambda _: b"\x80\x04 no index", lambda c: c[:-9]])
+def test_a_cache_that_cannot_be_read_is_replaced(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     printed(tmp_path)
-    whole = [len(path.read_bytes()) for path in kept_in(tmp_path)]
-    for path in kept_in(tmp_path):
+    whole = [len(path.read_bytes()) for path in cached_in(tmp_path)]
+    for path in cached_in(tmp_path):
         path.write_bytes(damage(path.read_bytes()))
     assert printed(tmp_path) == "10.0"
-    assert [len(path.read_bytes()) for path in kept_in(tmp_path)] == pytest.approx(whole, abs=200)
-
-
-@pytest.mark.parametrize("words", ["{}", "[]", "no JSON", '{"": "of other sources"}'])
-def test_what_is_of_other_sources_is_made_anew(tmp_path: Path, words: str) -> None:
-    printed(tmp_path)
-    kept = {path: path.stat().st_mtime_ns for path in kept_in(tmp_path)}
-    digests = tmp_path / "__pycache__" / DIGESTS
-    if words.startswith('{"'):
-        words = json.dumps(json.loads(digests.read_text()) | json.loads(words))
-    digests.write_text(words)
     assert printed(tmp_path) == "10.0"
-    assert all(path.stat().st_mtime_ns > kept[path] for path in kept_in(tmp_path))
+    assert [len(path.read_bytes()) for path in cached_in(tmp_path)] == pytest.approx(whole, abs=200)
+
+
+def test_what_is_of_another_source_is_compiled_anew(tmp_path: Path) -> None:
+    printed(tmp_path)
+    path = tmp_path / "sums.py"
+    path.write_text(MODULE.replace("whole = 0.0", "whole = 1.0"), encoding="utf-8")
+    assert printed(tmp_path) == "11.0"
+
+
+def test_a_cleared_cache_is_written_anew_and_other_files_stay(tmp_path: Path) -> None:
+    printed(tmp_path)
+    cached = cached_in(tmp_path)
+    others = [
+        tmp_path / "sums.nbc",
+        *(tmp_path / "__pycache__" / name for name in ("other.total-1.py311.1.nbc", "sums.py", "sums.json")),
+    ]
+    for path in others:
+        path.write_text("not of this module's cache")
+    stale = tmp_path / "__pycache__" / "sums.total-1.py311.nbi"
+    stale.write_text("of a revision before")
+    assert printed(tmp_path, "--clear-cache") == "10.0"
+    assert all(path.exists() for path in others) and not stale.exists()
+    assert all(path.stat().st_mtime_ns > written for path, written in cached.items())
+
+
+def test_no_constant_of_another_file_is_compiled_in() -> None:
+    """Numba's cache would not see that it has changed."""
+    own = [one for one in module._FUNCTIONS if one._function.__module__.startswith("engine.")]
+    assert len(own) > 5
+    for function in own:
+        source = Path(inspect.getfile(function._function)).read_text(encoding="utf-8")
+        imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+        imported = {alias.asname or alias.name for node in imports for alias in node.names}
+        assert not imported & set(function._function.__code__.co_names), function._function.__name__
 
 
 def test_what_is_not_finite_stays_so() -> None:
@@ -88,95 +110,22 @@ def test_what_is_not_finite_stays_so() -> None:
     assert [bounded(number) for number in (np.nan, np.inf, -np.inf, 3.7)] == [-5, 5, -5, 3]
 
 
-def test_it_works_where_nothing_can_be_kept(tmp_path: Path) -> None:
+def test_it_works_where_nothing_can_be_cached(tmp_path: Path) -> None:
     (tmp_path / "__pycache__").write_text("no folder")
     nowhere = str(tmp_path / "__pycache__" / "below")
-    assert printed(tmp_path, HOME=nowhere, XDG_CACHE_HOME=nowhere, LOCALAPPDATA=nowhere) == "10.0"
+    environment = {"HOME": nowhere, "XDG_CACHE_HOME": nowhere, "LOCALAPPDATA": nowhere}
+    assert printed(tmp_path, "--clear-cache", **environment) == "10.0"
 
 
-def test_at_the_very_first_start_another_process_makes_it(tmp_path: Path) -> None:
-    code = """if True:
-        import engine.render.stage
-        from engine.render.raster import jit
-        jit.compile_all()
-        print([bool(made._machine_code.stats.cache_hits) for made in jit._ALL])
-    """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-c", code]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found = run.stdout.splitlines()[-1]
-    assert found.count("True") > 5 and "False" not in found
-
-
-def test_where_another_process_cannot_be_had_it_is_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_of_it_is_compiled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     @compiled("f4(f4)")
     def twice(number):
         return number + number
 
-    monkeypatch.setattr(module, "_ALL", [twice])
-    monkeypatch.setattr(JitFunction, "is_missing", lambda _: True)
-    for executable in (None, "/nowhere/python"):
-        monkeypatch.setattr(sys, "executable", executable)
-        module.compile_all()
-    assert twice._machine_code is not None and twice(2.0) == 4.0
-
-
-def test_the_other_process_is_begun_once_and_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun: list[subprocess.Popen[bytes]] = []
-
-    def begin() -> None:
-        begun.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"], stdin=-1))
-        module._BESIDE.append(begun[-1])
-
-    monkeypatch.setattr(module, "SOURCES", tmp_path)
-    monkeypatch.setattr(module, "_ALL", [])
-    monkeypatch.setattr(module, "_begin_beside", begin)
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    module.begin_beside()
-    module.compile_all()
-    assert len(begun) == 1 and begun[0].returncode == 0 and not module._BESIDE
-    (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "__pycache__" / DIGESTS).write_text("{}")
-    module.compile_all()
-    assert len(begun) == 1, "something is kept"
-
-
-def test_where_nothing_can_be_kept_no_other_process_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    @compiled("f4(f4)")
-    def thrice(number):
-        return number + number + number
-
-    def begun(function: JitFunction, *, kept: bool, begin: Callable = JitFunction._begun) -> object:
-        if kept:
-            raise RuntimeError("no locator")
-        return begin(function, kept=False)
-
-    beside: list[bool] = []
-    monkeypatch.setattr(JitFunction, "_begun", begun)
-    monkeypatch.setattr(module, "_begin_beside", lambda: beside.append(True))
-    monkeypatch.setattr(module, "_ALL", [thrice])
-    monkeypatch.setattr(module, "SOURCES", Path("/proc/nowhere"))
-    module.compile_all()
-    assert thrice(2.0) == 6.0 and not beside
-
-
-def test_the_other_process_ends_with_this_one() -> None:
-    slow = """if True:
-        import time
-        from types import SimpleNamespace
-        from engine.render.raster import jit
-        jit._ALL = [SimpleNamespace(make=lambda: time.sleep(60.0))]
-        jit.make_for_another()
-    """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    beside = subprocess.Popen([sys.executable, "-c", slow], env=environment, stdin=subprocess.PIPE)
-    with pytest.raises(subprocess.TimeoutExpired):
-        beside.wait(2.0)
-    assert beside.stdin is not None
-    beside.stdin.close()
-    assert beside.wait(20.0) == 1
+    monkeypatch.setattr(module, "_FUNCTIONS", [twice])
+    compile_all()
+    monkeypatch.setattr(JitFunction, "compile", lambda _: pytest.fail("it was not compiled"))
+    assert twice(2.0) == 4.0
 
 
 def test_arguments_of_another_type_are_refused() -> None:
