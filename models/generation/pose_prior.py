@@ -1,9 +1,8 @@
-"""What a body does: how far real poses reach in each direction of the space of poses.
+"""A prior over poses: how far real poses reach along each principal axis.
 
-The dancer's pose is a sum of steps. A plan is told in the components of movement that move much, so what hardly
-ever moves, the hips against each other or the head on its neck, is in none of them, and its rounding errors add
-up: over a minute the dancer's hips turned by what no actor's do, no plan could lead back, and it took on the
-look of another emotion. So a pose is led back by a share of what it is astray, frame by frame.
+A pose is a sum of predicted deltas. Plans lie in the components of movement that move much; what hardly ever
+moves (the hips against each other, the head on its neck) is in none of them, so its rounding errors add up and
+no plan corrects them. Each frame a share of what lies outside the reach of real poses is removed.
 """
 
 from dataclasses import dataclass

@@ -1,12 +1,11 @@
-"""Feet on the floor: a body does not float, sink or skate.
+"""Foot contact: keeps a body from floating, sinking and sliding.
 
-The network plans the pose and the travel of the pelvis apart, so small errors between them show as sliding feet
-and a floating body. The pelvis is moved so that a foot that stands stays about where it is, and so that the
-lowest foot is near the floor; softly, since a pelvis that follows every error of the feet shakes the whole
-body. What the foot still slides its leg takes up, with the knee between two bones of fixed length.
+Pose and travel of the pelvis are predicted separately, so small differences between them show as sliding feet.
+The pelvis follows the standing foot, softly, since a pelvis that followed every error of the feet would shake
+the body; leg IK takes up the rest, with bones of fixed length.
 
-The constants are read off bandai17_train.npz, in which the ball of a standing foot is 4.2 to 4.3 cm above the
-floor and moves slower than 2 cm/s in nine frames of ten.
+The constants are measured on bandai17_train.npz: the ball of a standing foot is 4.2 to 4.3 cm above the floor
+and moves slower than 2 cm/s in nine frames of ten.
 """
 
 import numpy as np

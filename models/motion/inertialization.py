@@ -1,8 +1,8 @@
-"""Seams: after a jump from one pose to another the shown body turns from the old pose into the new one.
+"""Inertialization (Bollo, GDC 2018): after a jump of the pose the shown body turns from the old pose to the new
+one.
 
-Bones turn along arcs, so that arms that hung and are now raised swing up instead of passing through the
-shoulder. What is left of the turn is added to the new movement while it goes on: inertialization (Bollo, GDC
-2018).
+The offset between the two poses is added to the new movement and fades. Bones turn along arcs, so that a raised
+arm swings up and does not pass through the shoulder.
 """
 
 import numpy as np

@@ -1,10 +1,9 @@
-"""What a dancer is asked for beside its emotion: how much to move, and in what descriptor.
+"""The conditioning vector: what the network is told beside the emotion.
 
-A conditioning is the vector (16,) that the network hears: the speed of the coming second
-(`models.network.speed_encoding`), then the descriptor (`models.network.motion_descriptor`), then the kind of
-movement (`models.data.kinds`), one-hot; NaN is "any". An exemplar is a conditioning as some actor would have
-had it: the speed in m/s of a second of movement, then its descriptor. Live, a dancer is asked for one exemplar
-of its emotion and kind after the other.
+(16,): the encoded mean speed of the coming second (`models.network.speed_encoding`), the motion descriptor
+(`models.network.motion_descriptor`), and the kind of movement (`models.data.kinds`) one-hot. NaN means "not
+given". An exemplar holds the speed in m/s and the descriptor measured on one second of a real clip. When
+dancing, the generator asks for one exemplar of the emotion and kind after the other.
 """
 
 from models.data.kinds import KINDS

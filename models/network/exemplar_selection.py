@@ -1,13 +1,11 @@
-"""Which exemplars tell their emotion: those that no other emotion shows too.
+"""Which exemplars show their emotion: those that are unlike the exemplars of other emotions.
 
-Actors come from standing and go back to it, and pause between two movements; whoever stands still is sad,
-proud or happy alike. A dancer that is asked for such an exemplar shows what it was asked for, and nobody sees
-the emotion. So an exemplar counts by the share that its own emotion has among the exemplars that are like it (a
-Parzen window: Parzen 1962), a mirrored clip's among them, but not those of its own clip, which would vouch for
-itself.
+Actors stand before and after a movement, and standing looks alike in all emotions. So each exemplar is weighted
+by the class posterior of its own emotion among similar exemplars (a Parzen window: Parzen 1962). Mirrored clips
+count; exemplars of the same clip do not, since they are always similar.
 
-What tells an emotion best is often its liveliest part, and a dancer that shows nothing else is livelier than
-any actor. So exemplars count the less the livelier they are, just so that their mean speed stays what it was.
+The exemplars with the largest posterior are often the liveliest, and a dancer that used them alone would be
+faster than any actor. An exponential tilt keeps their mean speed (`tilt_to_mean`).
 """
 
 import numpy as np

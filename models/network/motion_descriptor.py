@@ -1,11 +1,9 @@
-"""In what descriptor the dancer is asked to move: where it carries its limbs, how far they swing, how it
-travels.
+"""The motion descriptor: a few numbers for how the movement around a frame looks.
 
-An emotion is danced in many ways: walking, waving, bowing, running. Asked for the emotion and a speed alone, a
-dancer answers with the mean of them all, which is slower than any, and stays with the one that it began with.
-So a few numbers say which of them is meant: the principal components of what the four seconds around a frame
-look like on average. In training they are measured; live a dancer is asked, for some seconds at a time, for a
-descriptor that some actor showed in the emotion.
+They are the principal components of mean pose, spread of the pose and mean travel over four seconds. One
+emotion is shown in many ways (walking, waving, bowing). Given the emotion and a speed alone, the network moves
+like the mean of them, slower than any; the descriptor says which one is meant. In training it is measured; when
+dancing it is that of an exemplar.
 """
 
 from dataclasses import dataclass
@@ -30,7 +28,7 @@ TRAVEL_WEIGHT = 0.12 * FRAME_RATE
 
 @dataclass(frozen=True)
 class DescriptorSpace:
-    """The units of descriptor_space: mean (D,) and basis (D, 12) of what movement statistics like."""
+    """The units of descriptors: mean (D,) and basis (D, 12) of the motion statistics."""
 
     mean: FloatArray
     basis: FloatArray

@@ -1,9 +1,8 @@
-"""How much the dancer is asked to move: the mean joint speed to come, relative to the pelvis.
+"""The target speed as the network gets it: the mean joint speed of the coming second, relative to the pelvis.
 
-The network hears the mean speed of the coming second as an input. That is what keeps a dancer from freezing: in
-the data every clip ends at rest, so without it standing still is the one state that is easy to enter and hard
-to leave. In training it is measured; live it is that of an exemplar that some actor showed in the emotion
-(`models.network.conditioning`), and `energy` scales it.
+Without it the model collapses onto standing still: every clip ends at rest, so rest is easy to enter and hard
+to leave. In training the speed is measured; when dancing it is that of an exemplar
+(`models.network.conditioning`), scaled by `energy`.
 """
 
 import numpy as np

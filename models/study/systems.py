@@ -49,7 +49,7 @@ class System:
     ahead: bool = False
     """plans many frames ahead, from poses that have strayed, or one frame from real ones"""
     conditioned: bool = False
-    """hears how much and in what descriptor to move"""
+    """gets the target speed and the motion descriptor"""
     dagger: bool = False
     rest: bool = False
     """learns from clips with the rest at their ends, which is cut for all others"""
@@ -179,7 +179,7 @@ SYSTEMS = (
     ),
     System(
         "conditioned",
-        "ahead, and it hears how much and in what descriptor to move",
+        "ahead, and it gets the speed and the descriptor of the movement to come",
         likelihood,
         mixture=True,
         ahead=True,

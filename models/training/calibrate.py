@@ -1,11 +1,9 @@
-"""Ask for what will be danced: `python -m models.training.calibrate --data clips.npz --checkpoint
-dancer.safetensors`.
+"""Draw exemplars again so that a trained dancer moves as fast as the clips:
+`python -m models.training.calibrate --data clips.npz --checkpoint dancer.safetensors`.
 
-A dancer that is asked for a speed dances somewhat slower or faster, and in one emotion or kind of movement more
-so than in another: a network moves towards the mean, and calm exemplars are left out live. So a dancer that is
-done learning dances for a while, and the exemplars of emotions and kinds that are too slow or too fast beside
-those that were learnt from are drawn anew, livelier or calmer by most of what was missing or too much, a few
-times over. The weights stay as they are.
+A network moves towards the mean, and calm exemplars are left out when dancing, so some emotions and kinds come
+out slower or faster than the clips. The dancer is rolled out, and exemplars of emotions and kinds that differ
+by more than `TOLERANCE` are drawn again, livelier or calmer, for a few rounds. The weights stay as they are.
 """
 
 import argparse

@@ -1,17 +1,14 @@
-"""The dancer rehearses while it learns: it dances with the newest weights, and is told what to do better.
+"""On-policy rollouts with the current weights, labelled by motion matching (DAgger, Ross et al. 2011,
+arXiv:1011.0686).
 
-A network that has only seen real movement, even with noise on it, meets its own errors for the first time when
-it dances, and over minutes they lead it where no clip is; and as real movement always belongs to its emotion,
-it learns to go on with what it sees and not to listen to what is asked for. So a company of dancers dances on
-while the network is trained, and at each of their frames an matcher says how real movement in the emotion and
-at the speed that were asked for would go on from there. That is imitation learning on the states that the
-learner itself visits (DAgger, Ross et al. 2011, arXiv:1011.0686) with motion matching
-(`models.training.motion_matching`) to imitate.
+A network that has only seen real movement meets its own errors for the first time when it dances, and over
+minutes they lead it away from the data. And since real movement always fits its emotion, it learns to continue
+what it sees and not what is asked for. So dancers move with the running mean of the weights while it is
+trained, and `models.training.motion_matching` gives for each of their frames how real movement in the emotion,
+kind and speed that were asked for continues from there.
 
-That says what to do where the network goes, and the network goes where it does in the emotion that it was asked
-for: it may still take the movement it sees for the emotion that is meant, and a dancer that slips into another
-descriptor, once in a minute, then stays there. So each piece of a dance is also learnt from as if another
-emotion had been asked for all along, with what the matcher says to that: the movement must not be a hint.
+Each rollout is also labelled a second time, as if another emotion and kind had been asked for: the movement so
+far must not be a hint at the emotion. Without that, a dancer that drifts into another emotion stays there.
 """
 
 from collections.abc import Sequence
@@ -34,7 +31,7 @@ ROLLOUT_FRAMES = 2 * FRAME_RATE
 BUFFER_FRAMES = 16 * FRAME_RATE
 """Frames of each dancer that are kept to draw windows from."""
 MAX_DANCE_FRAMES = 120 * FRAME_RATE
-"""Frames after which the company begins anew, from other prompts."""
+"""Frames after which all dancers begin again, from other prompts."""
 PROMPT_FRAMES = 2 * FRAME_RATE
 """Frames of movement that a dance begins with."""
 SWITCH_CHANCE = 0.4
@@ -47,7 +44,7 @@ RELABEL_CHANCE = 0.25
 
 @dataclass
 class DaggerBuffer:
-    """A company of dancers that dances with weights that change.
+    """Rollouts of `DANCERS` dancers with the current weights, and their labels.
 
     `prompts` are movements (T, 52) to begin with; frames are kept as arrays (dancers, frames, …).
     """
@@ -73,7 +70,7 @@ class DaggerBuffer:
     def __post_init__(self) -> None:
         self._shown = self.matcher.shown(len(self.checkpoint.palette))
         if not self._shown.any():
-            raise ValueError("no clip shows an emotion of the palette for long enough to rehearse it")
+            raise ValueError("no clip shows an emotion of the palette for long enough to match it")
         self._generator = Generator(self.checkpoint, self.sampling, compiled=False)
         self._asked, self._other = self._anything(), self._anything()
 

@@ -1,12 +1,12 @@
-"""Training windows: an endless stream of movement, made of short clips.
+"""Training windows: continuous movement, joined from short clips.
 
-Clips last four seconds and end at rest; a network trained on them as they are learns that every movement dies.
-So rest at the ends is cut, and a window that runs out of clip goes on in another one, at a frame of like pose
-and like movement, with the difference fading over a third of a second. Some go on in another emotion: that is
-how the network meets a change of mind, and movement that does not belong to the emotion asked for.
+Clips last some four seconds and end at rest; trained on whole clips, a network learns that every movement ends.
+So rest at the ends is cut, and where a clip ends the window continues in another one at a similar frame, with
+the difference fading over a third of a second. Some continue in another emotion: so the network sees a change
+of emotion, and movement that does not belong to the emotion asked for.
 
-The poses that go in carry an error of the size and persistence that a running network makes, and the plan to
-learn leads back over many frames: a dancer that strays comes home without a jerk.
+Input poses carry noise of the size and persistence of a running network's errors; targets steer perturbed poses
+back to the clip over several frames.
 """
 
 from copy import copy
@@ -90,7 +90,7 @@ class WindowSampler:
         emotion_share: float = 0.8,
         descriptor_space: DescriptorSpace | None = None,
     ) -> None:
-        """`descriptor_space` are the units of descriptor_space, measured on the database if there are none
+        """`descriptor_space` holds the units of descriptors, measured on the database if there are none
         yet."""
         self.database, self.length, self.horizon = database, length, horizon
         self.input_noise, self.conditioned = input_noise, True
@@ -111,7 +111,7 @@ class WindowSampler:
 
     def like(self, *, horizon: int, input_noise: float, conditioned: bool) -> "WindowSampler":
         """The same movement for the same chance, planned less far ahead (at most 30 frames), with errors of
-        another size, and with no conditioning ever said if not `conditioning`."""
+        another size, and without conditioning if not `conditioned`."""
         other = copy(self)
         other.horizon, other.input_noise, other.conditioned = horizon, input_noise, conditioned
         return other
@@ -242,7 +242,7 @@ class WindowSampler:
         """Phrases (P, kinds, 128, 13) that were shown in each palette entry and kind of movement, slowest
         first.
 
-        Contents count by their length to the power of `CONTENT_POWER`; within each, exemplars that tell their
+        Contents count by their length to the power of `CONTENT_POWER`; within each, exemplars that show their
         emotion better count more (`models.network.exemplar_selection`), as lively in the mean, or `livelier`
         (P, kinds) times as much. A kind that no clip shows in an emotion is asked for at a middling speed in
         the mean descriptor.

@@ -1,9 +1,9 @@
-"""What a good dancer would do now: from where a body is, how real movement in the wanted emotion goes on.
+"""Motion matching (Clavet, GDC 2016): how real movement in an emotion continues from a given pose.
 
-Of the frames of real clips that show the emotion the one is taken that is likest in pose, movement and speed
-to come; the movement that follows it, with the difference dying away, is the plan. That is motion matching
-(Clavet, GDC 2016). It cannot be shipped, since it is made of the data, but it can be imitated: the network
-learns its answers at the states that the network itself visits (`models.training.dagger`).
+Of the frames of clips that show the emotion in a kind, the one nearest in pose, movement, speed to come and
+descriptor is taken; the movement after it, inertialized from the given pose, is the plan. It cannot be shipped,
+because it needs the data; the network learns its plans at states that the network visits
+(`models.training.dagger`).
 """
 
 import math

@@ -192,7 +192,7 @@ def new_training_state(
 def new_dagger_buffer(
     train_config: TrainConfig, data: TrainingData, space: MotionSpace, training_state: TrainingState, rank: int
 ) -> DaggerBuffer:
-    """A company that dances with the running mean of the weights, prompted with clips that are trained on."""
+    """Rollouts with the running mean of the weights, prompted with clips that are trained on."""
     rng = np.random.default_rng([train_config.seed, 4, rank])
     exemplars = data.training.exemplars(rng, len(DEFAULT_PALETTE))
     dancer = Checkpoint(
