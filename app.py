@@ -75,5 +75,10 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-if __name__ == "__main__":
+def command() -> NoReturn:
+    """The command `emotion-dancer`."""
     leave(main())
+
+
+if __name__ == "__main__":
+    command()
