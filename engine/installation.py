@@ -273,21 +273,9 @@ class Installation:
         )
 
     def _open_window(self) -> Window:
-        settings = self.settings
-
-        screen = Screen(
-            size=(settings.width, settings.height),
-            fullscreen=settings.fullscreen,
-            kiosk=settings.kiosk,
-            display=settings.display,
-            rotate=settings.rotate,
-            scale=settings.scale,
-            rate=float(settings.frame_rate),
-            headless=settings.headless,
-        )
         # a gallery's computer may start the installation before its screen is there, or lose it: OSC goes on
         # meanwhile
-        return Window(screen, title=TITLE, metrics=self.metrics, patient=True)
+        return Window(Screen.of(self.settings), title=TITLE, metrics=self.metrics, patient=True)
 
     def _compile(self) -> None:
         """Compile the loops that draw, in a thread of its own."""

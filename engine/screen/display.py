@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from engine.runtime.faults import TemporaryFault
+from engine.settings import Settings
 
 RATE = 60.0
 """Frames per second."""
@@ -32,3 +33,17 @@ class Screen:
     scale: float | None = None
     rate: float = RATE
     headless: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Screen":
+        """As the settings ask for."""
+        return cls(
+            size=(settings.width, settings.height),
+            fullscreen=settings.fullscreen,
+            kiosk=settings.kiosk,
+            display=settings.display,
+            rotate=settings.rotate,
+            scale=settings.scale,
+            rate=float(settings.frame_rate),
+            headless=settings.headless,
+        )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from models.data.kinds import DEFAULT_REPERTOIRE, KINDS
 from models.generation.chunk_sampler import ChunkSampler, traced
+from models.generation.exemplar_request import exemplar_at, next_request
 from models.generation.pose_prior import PosePrior
 from models.generation.root_motion import FACING_TIME_CONSTANT_S, face_audience, homeward, steer
 from models.generation.sampling import Sampling
@@ -58,11 +59,6 @@ from models.network.transformer import Cache
 
 TEMPERATURE_RANGE = (0.5, 1.2)
 """What energy may make of the temperature."""
-EXEMPLAR_QUANTILES = (0.15, 0.975)
-"""The calmest and the liveliest exemplars that are asked for, as ranks among those of an emotion: below are
-rests between two movements, beyond single leaps."""
-QUANTILE_STEP = 0.618
-"""What is added to the quantile from one exemplar to the next, modulo 1: each is far from the last few."""
 
 
 class Generator:
@@ -203,7 +199,10 @@ class Generator:
             np.asarray(emotion_weights, dtype=np.float32), (len(state.pose), len(self.checkpoint.palette))
         )
         rng = self._random(state.seed, state.tick)
-        noise, request = self._draw_noise(state, rng, np.asarray(repertoire, dtype=np.float64))
+        kept = self.sampling.noise_persistence
+        noise = kept * state.noise + math.sqrt(1.0 - kept**2) * self._white(rng, len(state.pose))
+        shares = np.asarray(repertoire, dtype=np.float64)
+        request = next_request(state.request, rng, shares, self.sampling.exemplar_seconds)
         request = replace(request, conditioning=self.conditioning_for(request, weights, energy))
         temperature = self._temperature(energy, weights, request.kind)
         temperature = temperature * self.sampler.deviation(state.tick / FRAME_RATE)
@@ -235,8 +234,9 @@ class Generator:
         """The conditioning (B, A) of a request in emotions of weights (B, P)."""
         if not self.conditioned:
             return np.full((len(weights), CONDITIONING_SIZE), np.nan)
-        asked, descriptor = self._exemplar(weights, request.kind, request.exemplar_quantile, energy)
-        asked = asked * np.exp(self.sampling.speed_noise * request.descriptor_noise[:, 0])
+        quantile = request.exemplar_quantile
+        asked, descriptor = exemplar_at(self.checkpoint.exemplars, weights, request.kind, quantile)
+        asked = energy * asked * np.exp(self.sampling.speed_noise * request.descriptor_noise[:, 0])
         activity = encode_speed(np.maximum(asked, self.sampling.min_speed))
         descriptor_noise = self.sampling.descriptor_noise + self._sparsity_boost(weights, request.kind)
         descriptor = descriptor + descriptor_noise[:, None] * request.descriptor_noise[:, 1:]
@@ -328,39 +328,6 @@ class Generator:
         correction = correction + ROOT_CORRECTION_RATE * (foot_skate(before, after) - correction)
         offsets = foot_lock_offsets(before, after, -correction, feet.offsets)
         return Feet(correction, offsets), floor_correction(after)
-
-    def _draw_noise(
-        self, state: DanceState, rng: np.random.Generator, repertoire: FloatArray
-    ) -> tuple[FloatArray, Request]:
-        """Noise that persists from frame to frame, and the request, which changes after `exemplar_seconds`."""
-        count, request = len(state.pose), state.request
-        kept = self.sampling.noise_persistence
-        noise = kept * state.noise + math.sqrt(1.0 - kept**2) * self._white(rng, count)
-        shares = np.cumsum(
-            np.broadcast_to(repertoire / repertoire.sum(axis=-1, keepdims=True), (count, len(KINDS))), axis=1
-        )
-        wanted = np.take_along_axis(np.diff(shares, prepend=0.0), request.kind[:, None], axis=1)[:, 0] > 0.0
-        ends = (rng.random(count) < 1.0 / (FRAME_RATE * self.sampling.exemplar_seconds)) | ~wanted
-        drawn = (rng.random((count, 1)) * shares[:, -1:] >= shares).sum(axis=1)
-        next_quantile = (request.exemplar_quantile + QUANTILE_STEP + rng.uniform(-0.1, 0.1, count)) % 1.0
-        fresh = rng.standard_normal(request.descriptor_noise.shape)
-        return noise, replace(
-            request,
-            kind=np.where(ends, np.minimum(drawn, len(KINDS) - 1), request.kind),
-            exemplar_quantile=np.where(ends, next_quantile, request.exemplar_quantile),
-            descriptor_noise=np.where(ends[:, None], fresh, request.descriptor_noise),
-        )
-
-    def _exemplar(
-        self, weights: FloatArray, kind: NDArray[np.int64], quantile: FloatArray, energy: float
-    ) -> tuple[FloatArray, FloatArray]:
-        """The speed in m/s (B,) to dance the coming second at, and the descriptor (B, 12): of exemplars of one
-        kind at the same quantile in all emotions, the mean by their weights."""
-        exemplars = self.checkpoint.exemplars
-        among = EXEMPLAR_QUANTILES[0] + (EXEMPLAR_QUANTILES[1] - EXEMPLAR_QUANTILES[0]) * quantile
-        chosen = exemplars[:, kind, (among * exemplars.shape[2]).astype(int)]  # (P, B, 13)
-        wanted = np.einsum("bp,pbw->bw", weights, chosen)
-        return energy * wanted[:, 0], wanted[:, 1:]
 
     def _white(self, rng: np.random.Generator, count: int) -> FloatArray:
         return rng.standard_normal((count, self.network.config.target_count), dtype=np.float32)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from models.data.kinds import DEFAULT_REPERTOIRE, KINDS
 from models.generation.chunk_sampler import ChunkSampler
+from models.generation.exemplar_request import exemplar_at, next_request
 from models.generation.generator import Generator
 from models.generation.root_motion import HOMEWARD_RATE, MAX_FACING_RATE, homeward
 from models.generation.sampling import Sampling
@@ -148,16 +149,17 @@ def test_at_half_the_tempo_a_step_is_half_as_far(generator: Generator) -> None:
 
 
 def test_energy_asks_for_more_movement(generator: Generator) -> None:
-    given = np.stack([HAPPY]), np.full(1, DANCE), np.full(1, 0.9)
-    assert generator._exemplar(*given, 1.5)[0] > generator._exemplar(*given, 0.5)[0]
+    request, happy = generator.initial_state(1).request, np.stack([HAPPY])
+    lively, calm = (generator.conditioning_for(request, happy, energy)[0, 0] for energy in (1.5, 0.5))
+    assert lively > calm
 
 
 @pytest.mark.parametrize("kind", [DANCE, GESTURE])
 def test_the_asked_speed_lies_in_the_range_of_the_emotion_and_kind(generator: Generator, kind: int) -> None:
     exemplars = generator.checkpoint.exemplars[1, kind]
     for exemplar_quantile in (0.0, 0.5, 0.999):
-        speed, descriptor = generator._exemplar(
-            np.stack([HAPPY]), np.array([kind]), np.array([exemplar_quantile]), 1.0
+        speed, descriptor = exemplar_at(
+            generator.checkpoint.exemplars, np.stack([HAPPY]), np.array([kind]), np.array([exemplar_quantile])
         )
         assert exemplars[0, 0] <= speed.item() <= exemplars[-1, 0]
         assert (descriptor[0] == exemplars[:, 1:]).all(axis=1).any(), "no actor moved in that descriptor"
@@ -234,9 +236,11 @@ def test_nobody_is_ever_asked_to_stand(generator: Generator) -> None:
 def test_between_two_emotions_the_phrase_lies_between_theirs(generator: Generator) -> None:
     neutral, happy = np.eye(8, dtype=np.float32)[:2, None]
     kind, exemplar_quantile = np.full(1, DANCE), np.array([0.9])
-    speed, descriptor = generator._exemplar(neutral, kind, exemplar_quantile, 1.0)
-    other_speed, other_descriptor = generator._exemplar(happy, kind, exemplar_quantile, 1.0)
-    between_speed, between = generator._exemplar((neutral + happy) / 2, kind, exemplar_quantile, 1.0)
+    speed, descriptor = exemplar_at(generator.checkpoint.exemplars, neutral, kind, exemplar_quantile)
+    other_speed, other_descriptor = exemplar_at(generator.checkpoint.exemplars, happy, kind, exemplar_quantile)
+    between_speed, between = exemplar_at(
+        generator.checkpoint.exemplars, (neutral + happy) / 2, kind, exemplar_quantile
+    )
     np.testing.assert_allclose(between_speed, (speed + other_speed) / 2, rtol=1e-5)
     np.testing.assert_allclose(between, (descriptor + other_descriptor) / 2, rtol=1e-4, atol=1e-6)
 
@@ -358,13 +362,12 @@ def test_a_kind_that_is_still_wanted_lasts_as_long_as_its_phrase(dancer: Checkpo
 
 
 def test_kinds_are_drawn_by_their_weights(dancer: Checkpoint) -> None:
-    generator = Generator(dancer, Sampling(exemplar_seconds=1e-9))
-    state, rng = generator.initial_state(4000), np.random.default_rng(0)
+    state, rng = Generator(dancer).initial_state(4000), np.random.default_rng(0)
     weights = np.array([1.0, 0.6, 0.4])
-    kind = generator._draw_noise(state, rng, weights)[1].kind
+    kind = next_request(state.request, rng, weights, 1e-9).kind
     np.testing.assert_allclose(np.bincount(kind, minlength=3) / 4000, weights / 2, atol=0.03)
     each = np.eye(3)[np.arange(4000) % 3]
-    np.testing.assert_array_equal(generator._draw_noise(state, rng, each)[1].kind, np.arange(4000) % 3)
+    np.testing.assert_array_equal(next_request(state.request, rng, each, 1e-9).kind, np.arange(4000) % 3)
 
 
 def test_each_kind_is_asked_for_in_its_own_phrases(dancer: Checkpoint) -> None:
