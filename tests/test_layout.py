@@ -30,6 +30,7 @@ RANKS = {
     ],
 }
 MAX_FLAT_FILES = 12
+MAX_LINES = 350
 OLD_WORDS = (
     "wish_of wish_in WISH_COUNT activity_input speed_of_input coming_speed Manners "
     "looks_of PHRASES PHRASE_COUNT scarcity as_lively emphasis invention "
@@ -101,6 +102,11 @@ def test_folders_are_tables_of_contents() -> None:
     for folder in {path.parent for path in MODULES.values()}:
         docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
         assert docstring, f"{folder.relative_to(ROOT)} does not say what lives in it"
+
+
+def test_a_file_is_one_idea() -> None:
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    assert not {name for name, lines in lengths.items() if lines > MAX_LINES}
 
 
 def test_words_that_were_given_up_do_not_come_back() -> None:
