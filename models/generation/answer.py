@@ -18,7 +18,7 @@ from models.motion.skeleton import BONE_PARENTS, INDEX, FloatArray, lengths_of
 if TYPE_CHECKING:
     from models.data.restyling import Restyling
 
-STYLE_SIZE = 1.2
+STYLE_SIZE = 1.4
 """How much stronger than the actors did the visitor's pose is restyled."""
 MEAN_TIME_CONSTANT_S = 3.0
 """Of the running mean of the visitor's pose."""
