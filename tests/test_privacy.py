@@ -46,7 +46,7 @@ SEND = {
     "osc/monitor.py",
     "osc/sender_limits.py",
     "runtime/heartbeat.py",  # to systemd's socket
-    "visitor/pose_model.py",  # fetches MediaPipe's model
+    "visitor/pose_model_build.py",  # fetches MediaPipe's model
 }
 
 

@@ -18,8 +18,9 @@ import numpy as np
 from engine.streams.values import CameraFrame
 from engine.visitor.landmarks import LANDMARKS_OF_JOINT, joints_in_picture
 from engine.visitor.person_tracker import PersonTracker, detection_of
+from engine.visitor.pose_bundle import PoseModelError
 from engine.visitor.pose_detector import PoseDetector
-from engine.visitor.pose_model import PoseModelError, find_pose_model
+from engine.visitor.pose_model import find_pose_model
 from models.motion.skeleton import INDEX, FloatArray
 
 HEAD_OF_REFERENCE = "nose"

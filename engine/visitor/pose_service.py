@@ -18,9 +18,10 @@ from engine.runtime.service import MAX_BACK_OFF, Service
 from engine.streams.mailbox import Mailbox
 from engine.streams.values import CameraFrame, Pose
 from engine.visitor.person_tracker import PersonTracker, detection_of
+from engine.visitor.pose_bundle import PoseModelError
 from engine.visitor.pose_detector import PoseDetector
 from engine.visitor.pose_filter import PoseFilter
-from engine.visitor.pose_model import PoseModelError, find_pose_model
+from engine.visitor.pose_model import find_pose_model
 
 Answer = TypeVar("Answer")
 

@@ -38,7 +38,7 @@ from engine.runtime.bounded_log import begin_log
 from engine.settings import parse_settings
 from engine.visitor import pose_detector, pose_service
 from engine.visitor.landmarks import LANDMARK_COUNT, BodyLandmarks
-from engine.visitor.pose_model import MODEL_NAME, cache_folder
+from engine.visitor.pose_bundle import MODEL_NAME, cache_folder
 from models.generation.generator import DanceState, Generator
 from tests.endurance.soak import KILLED
 

@@ -24,7 +24,7 @@ from engine.settings import parse_settings
 from engine.visitor import pose_service as pose_module
 from engine.visitor.camera import Capture
 from engine.visitor.emotion_recognition import EmotionRecognition
-from engine.visitor.pose_model import PoseModelError
+from engine.visitor.pose_bundle import PoseModelError
 from models.data.kinds import repertoire_of
 from models.network.card import card_path
 from tests.endurance.shown_motion import Watcher

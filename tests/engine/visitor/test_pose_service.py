@@ -18,6 +18,7 @@ from engine.streams.mailbox import Mailbox
 from engine.streams.values import CameraFrame, Pose
 from engine.visitor import pose_service
 from engine.visitor.landmarks import BodyLandmarks
+from engine.visitor.pose_bundle import MODEL_NAME, PoseModelError, cache_folder
 from engine.visitor.pose_detector import (
     LOOK_AROUND,
     MULTI_PERSON_SECONDS,
@@ -25,7 +26,6 @@ from engine.visitor.pose_detector import (
     SearchSchedule,
     landmarks_of,
 )
-from engine.visitor.pose_model import MODEL_NAME, PoseModelError, cache_folder
 from engine.visitor.pose_service import NICENESS, PoseService, lower_priority
 from models.motion.features import heading
 from models.motion.skeleton import INDEX
