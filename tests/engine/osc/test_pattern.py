@@ -51,10 +51,8 @@ def test_a_malformed_pattern_is_refused(pattern: str) -> None:
 
 def test_no_pattern_takes_long() -> None:
     began = time.perf_counter()
-    for pattern in ("/" + "*a" * 60 + "b", "/" + "?*" * 60):
+    for pattern in ("/" + "*a" * 60 + "b", "/" + "?*" * 60, "/" + "{a,aa}" * 20 + "b"):
         matches(pattern, "/" + "a" * 60)
-    with pytest.raises(ValueError, match="alternatives"):
-        matches("/" + "{a,aa}" * 20 + "b", "/" + "a" * 60)
     assert time.perf_counter() - began < 0.5
 
 
