@@ -62,11 +62,11 @@ from models.network.card import (
 log = logging.getLogger(__name__)
 
 TITLE = "Emotion Dancer"
-MAX_OPENING = 20.0
+MAX_START_UP_S = 20.0
 """Seconds after which the installation counts as running, whatever is still being loaded or fetched."""
-SETTLING = 0.5
+SETTLING_S = 0.5
 """Seconds for the ticks that waited while memory was tidied."""
-LEAVING = 1.2
+SHUT_DOWN_S = 1.2
 """Seconds that the services have to leave, all of them together."""
 
 
@@ -208,20 +208,20 @@ class Installation:
             service.start()
 
     def _start_up(self, show_until: Callable[[Callable[[], bool]], None]) -> None:
-        """Show frames until every service is open and the dancer dances, or for `MAX_OPENING` seconds."""
-        opening_ends = time.perf_counter() + MAX_OPENING
+        """Show frames until every service is open and the dancer dances, or for `MAX_START_UP_S` seconds."""
+        opening_ends = time.perf_counter() + MAX_START_UP_S
         show_until(lambda: self._should_stop() or self._opened() or time.perf_counter() > opening_ends)
         opened_s = startup.since()
         # What has been loaded stays: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
-        settled = time.perf_counter() + SETTLING
+        settled = time.perf_counter() + SETTLING_S
         show_until(lambda: self._should_stop() or time.perf_counter() > settled)
         if self.frames.version:
             log.info("dancing")
             self.startup_s = round(max(opened_s, self._dancer_s or 0.0), 3)
         elif time.perf_counter() > opening_ends:
-            log.warning("no dance after %.0f s; the machine is busy, or see the faults", MAX_OPENING)
+            log.warning("no dance after %.0f s; the machine is busy, or see the faults", MAX_START_UP_S)
 
     def _perform(self, show_until: Callable[[Callable[[], bool]], None]) -> None:
         """Show frames until it is time to leave. The metrics begin here: the start has figures of its own."""
@@ -235,7 +235,7 @@ class Installation:
 
     def _shut_down(self, window: Window) -> None:
         seconds = time.perf_counter() - self._measured_since
-        stop_all(self.services, LEAVING)
+        stop_all(self.services, SHUT_DOWN_S)
         self.osc_out.close()
         window.close()
         self._write_figures(seconds)

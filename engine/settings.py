@@ -15,52 +15,15 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from engine.control.operator import DEFAULT_HOLD_S
 from engine.control.repertoire import DEFAULT_TABLE, RepertoireTable
 from engine.osc.sender_limits import parse_network
 from engine.osc.server import LOOPBACK_ONLY
 from engine.osc.target import parse_address, parse_target
 from engine.runtime.faults import StartError
+from models.emotion.glide import DEFAULT_GLIDE_S
 
 MAX_SETTINGS_FILE = 2**20
-
-METAVARS = {
-    "pose_model": "FILE",
-    "repertoire": "NAME",
-    "glide": "S",
-    "influence": "0..1",
-    "energy": "0..2",
-    "show": "FILE.toml",
-    "hold": "S",
-    "osc_in": "HOST:PORT",
-    "osc_status_port": "PORT",
-    "width": "PIXELS",
-    "height": "PIXELS",
-    "scene": "NAME",
-    "display": "N",
-    "scale": "0.25..1",
-    "frame_rate": "N",
-    "attract_after": "S",
-    "recordings": "FOLDER",
-    "quit_word": "WORD",
-    "log": "FILE",
-}
-"""The settings that take a value on the command line, beside those with words of their own, and its name."""
-
-
-EXAMPLES: dict[str, object] = {
-    "mirror": True,
-    "pose_model": "pose_landmarker_full.task",
-    "checkpoint": "dancer.safetensors",
-    "show": "show.toml",
-    "osc_status_port": 9002,
-    "seconds": 60,
-    "stats": "figures.json",
-    "scale": 0.5,
-    "quit_word": "goodnight",
-    "log": "piece.log",
-    "watchdog": 10,
-}
-"""What could stand there, for settings that have no default."""
 
 
 def _checked(check: Callable[[str], object]) -> AfterValidator:
@@ -86,6 +49,21 @@ Address = Annotated[str, _checked(parse_address)]
 TargetText = Annotated[str, _checked(parse_target)]
 
 
+def setting(
+    default: object,
+    meaning: str,
+    metavar: str | None = None,
+    *,
+    example: object = None,
+    argument: dict[str, Any] | None = None,
+    **limits: Any,
+) -> Any:
+    """A field of `Settings`. `metavar`: the name of its value on the command line, without one it is a switch;
+    `argument`: more for its option there; `example`: what could stand in a file where there is no default."""
+    shown: Any = {"metavar": metavar, "example": example, "argument": argument or {}}
+    return Field(default, description=meaning, json_schema_extra=shown, **limits)
+
+
 class Settings(BaseModel):
     """Everything that can be set, with its default and its meaning."""
 
@@ -99,89 +77,129 @@ class Settings(BaseModel):
             raise ValueError("it holds a character that is none; write paths with / or in single quotes")
         return value
 
-    source: str = Field(
-        "camera", description="where the visitor comes from: camera[:N], a video file, osc[:PORT], or none"
+    source: str = setting(
+        "camera", "where the visitor comes from: camera[:N], a video file, osc[:PORT], or none", "SOURCE"
     )
-    loop: bool = Field(False, description="play a video file again and again")
-    mirror: bool | None = Field(None, description="mirror the picture (default: cameras yes, files no)")
-    pose_model: Path | None = Field(
-        None, description="a pose_landmarker .task file (default: found or made, see docs/pose-model.md)"
-    )
-
-    emotion: str = Field("neutral", description="the emotion at the start")
-    glide: float = Field(0.5, ge=0, le=60, description="seconds that a change of emotion takes, 0 to 60")
-    repertoire: RepertoireTable = Field(
-        DEFAULT_TABLE,
-        description="what is danced: dance, gesture, walk, or in a file weights: { dance = 0.8, walk = 0.2 }",
-    )
-    influence: float = Field(0.6, ge=0, le=1, description="how much the visitor draws the dancer, 0 to 1")
-    energy: float = Field(1.0, ge=0, le=2, description="how much the dancer moves, 0 to 2; 1 as the actors did")
-    seed: int = Field(0, ge=0, lt=2**63, description="the same seed dances the same dance")
-    checkpoint: Path | None = Field(
+    loop: bool = setting(False, "play a video file again and again")
+    mirror: bool | None = setting(None, "mirror the picture (default: cameras yes, files no)", example=True)
+    pose_model: Path | None = setting(
         None,
-        description="the dancer: a file, or free, which may be used commercially (default: the one that ships)",
+        "a pose_landmarker .task file (default: found or made, see docs/pose-model.md)",
+        "FILE",
+        example="pose_landmarker_full.task",
     )
 
-    show: Path | None = Field(
-        None, description="a TOML file with a timeline of emotion, repertoire, influence and energy"
+    emotion: str = setting("neutral", "the emotion at the start", "NAME")
+    glide: float = setting(DEFAULT_GLIDE_S, "seconds that a change of emotion takes, 0 to 60", "S", ge=0, le=60)
+    repertoire: RepertoireTable = setting(
+        DEFAULT_TABLE,
+        "what is danced: dance, gesture, walk, or in a file weights: { dance = 0.8, walk = 0.2 }",
+        "NAME",
     )
-    hold: float = Field(
-        30.0,
+    influence: float = setting(0.6, "how much the visitor draws the dancer, 0 to 1", "0..1", ge=0, le=1)
+    energy: float = setting(1.0, "how much the dancer moves, 0 to 2; 1 as the actors did", "0..2", ge=0, le=2)
+    seed: int = setting(0, "the same seed dances the same dance", "N", ge=0, lt=2**63)
+    checkpoint: Path | None = setting(
+        None,
+        "the dancer: a file, or free, which may be used commercially (default: the one that ships)",
+        "FILE",
+        example="dancer.safetensors",
+    )
+
+    show: Path | None = setting(
+        None,
+        "a TOML file with a timeline of emotion, repertoire, influence and energy",
+        "FILE.toml",
+        example="show.toml",
+    )
+    hold: float = setting(
+        DEFAULT_HOLD_S,
+        "seconds for which a hand on a control goes over show and automatic, 0 to 3600",
+        "S",
         ge=0,
         le=3600,
-        description="seconds for which a hand on a control goes over show and automatic, 0 to 3600",
     )
-    automatic: bool = Field(False, description="let the visitor's movement set the emotion from the start")
+    automatic: bool = setting(False, "let the visitor's movement set the emotion from the start")
 
-    osc_targets: tuple[TargetText, ...] = Field(
+    osc_targets: tuple[TargetText, ...] = setting(
         ("127.0.0.1:9001",),
+        "where the skeletons are sent, HOST:PORT[,FORMAT][,RATE][,FRAME]",
+        "HOST:PORT[,…]",
+        argument={"nargs": "+"},
         max_length=16,
-        description="where the skeletons are sent, HOST:PORT[,FORMAT][,RATE][,FRAME]",
     )
-    osc_in: Address | Literal["off"] = Field(
-        "127.0.0.1:9000", description="where controls are heard, HOST:PORT, or off"
-    )
-
-    osc_senders: tuple[Annotated[str, _checked(parse_network)], ...] = Field(
-        LOOPBACK_ONLY, max_length=64, description="addresses and networks that may send, such as 192.168.0.0/24"
-    )
-    osc_status_port: int | None = Field(
-        None, ge=1, le=65_535, description="port for /status (default: the one that a control came from)"
+    osc_in: Address | Literal["off"] = setting(
+        "127.0.0.1:9000", "where controls are heard, HOST:PORT, or off", "HOST:PORT"
     )
 
-    fullscreen: bool = Field(False, description="fill the screen")
-    width: int = Field(1280, ge=160, le=7680, description="width of the window in pixels, 160 to 7680")
-    height: int = Field(720, ge=90, le=4320, description="height of the window in pixels, 90 to 4320")
-    headless: bool = Field(False, description="no window; dance, draw and stream all the same")
-    seconds: float | None = Field(None, gt=0, description="stop by itself after so many seconds")
-    stats: Path | None = Field(None, description="write the figures to this JSON file on exit")
+    osc_senders: tuple[Annotated[str, _checked(parse_network)], ...] = setting(
+        LOOPBACK_ONLY,
+        "addresses and networks that may send, such as 192.168.0.0/24",
+        "NETWORK",
+        argument={"nargs": "+"},
+        max_length=64,
+    )
+    osc_status_port: int | None = setting(
+        None,
+        "port for /status (default: the one that a control came from)",
+        "PORT",
+        example=9002,
+        ge=1,
+        le=65_535,
+    )
 
-    scene: SceneName = Field("figure", description="the scene at the start")
-    kiosk: bool = Field(False, description="full screen, no cursor, quit only by Ctrl+Q or OSC /quit")
-    display: int = Field(0, ge=0, le=15, description="the screen to fill, counted from 0")
-    rotate: Literal[0, 90, 180, 270] = Field(
-        0, description="degrees clockwise to turn the picture: 90 or 270 for a screen that hangs upright"
+    fullscreen: bool = setting(False, "fill the screen")
+    width: int = setting(1280, "width of the window in pixels, 160 to 7680", "PIXELS", ge=160, le=7680)
+    height: int = setting(720, "height of the window in pixels, 90 to 4320", "PIXELS", ge=90, le=4320)
+    headless: bool = setting(False, "no window; dance, draw and stream all the same")
+    seconds: float | None = setting(None, "stop by itself after so many seconds", "S", example=60, gt=0)
+    stats: Path | None = setting(
+        None, "write the figures to this JSON file on exit", "FILE.json", example="figures.json"
     )
-    scale: float | None = Field(
-        None, ge=0.25, le=1, description="share of the screen's pixels per side to draw (default: automatic)"
+
+    scene: SceneName = setting("figure", "the scene at the start", "NAME")
+    kiosk: bool = setting(False, "full screen, no cursor, quit only by Ctrl+Q or OSC /quit")
+    display: int = setting(0, "the screen to fill, counted from 0", "N", ge=0, le=15)
+    rotate: Literal[0, 90, 180, 270] = setting(
+        0,
+        "degrees clockwise to turn the picture: 90 or 270 for a screen that hangs upright",
+        "DEGREES",
+        argument={"type": int},
     )
-    frame_rate: int = Field(
-        60, ge=24, le=120, description="frames per second, 24 to 120; 120 where the screen shows them"
+    scale: float | None = setting(
+        None,
+        "share of the screen's pixels per side to draw, 0.25 to 1 (default: automatic)",
+        "0.25..1",
+        example=0.5,
+        ge=0.25,
+        le=1,
     )
-    attract_after: float = Field(
+    frame_rate: int = setting(
+        60, "frames per second, 24 to 120; 120 where the screen shows them", "N", ge=24, le=120
+    )
+    attract_after: float = setting(
         60,
+        "seconds without a visitor until the stage waits for one, 0 to 3600; 0 for never",
+        "S",
         ge=0,
         le=3600,
-        description="seconds without a visitor until the stage waits for one, 0 to 3600; 0 for never",
     )
-    mirror_figure: bool = Field(True, description="show the visitor as a faint mirror figure")
-    recordings: Path = Field(Path("recordings"), description="folder for pictures and recordings")
-    quit_word: str | None = Field(
-        None, max_length=64, description="the word with which OSC /quit ends the installation"
+    mirror_figure: bool = setting(True, "show the visitor as a faint mirror figure")
+    recordings: Path = setting(Path("recordings"), "folder for pictures and recordings", "FOLDER")
+    quit_word: str | None = setting(
+        None, "the word with which OSC /quit ends the installation", "WORD", example="goodnight", max_length=64
     )
-    log: Path | None = Field(None, description="write the log to this file too, at most 6 MiB of it")
-    watchdog: float | None = Field(
-        None, ge=2, le=3600, description="seconds without a heartbeat after which it is started anew, 2 to 3600"
+    log: Path | None = setting(
+        None, "write the log to this file too, at most 6 MiB of it", "FILE", example="piece.log"
+    )
+    watchdog: float | None = setting(
+        None,
+        "seconds without a heartbeat after which it is started anew, 2 to 3600",
+        "S",
+        example=10,
+        argument={"nargs": "?", "const": "10"},
+        ge=2,
+        le=3600,
     )
 
 
@@ -211,18 +229,26 @@ def as_file(settings: Settings) -> str:
     for name, field in Settings.model_fields.items():
         lines.append(f"# {field.description}")
         value = getattr(settings, name)
-        example = _as_toml(EXAMPLES.get(name, ""))
-        lines += [f"#{name} = {example}" if value is None else f"{name} = {_as_toml(value)}", ""]
+        example = as_toml(_shown(name)["example"])
+        lines += [f"#{name} = {example}" if value is None else f"{name} = {as_toml(value)}", ""]
     return "\n".join(lines)
 
 
-def _as_toml(value: object) -> str:
+def _shown(name: str) -> dict[str, Any]:
+    """How a setting is shown, see `setting`."""
+    extra = Settings.model_fields[name].json_schema_extra
+    assert isinstance(extra, dict)
+    return extra
+
+
+def as_toml(value: object) -> str:
+    """A value as TOML writes it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_as_toml, value))}]"
+        return f"[{', '.join(map(as_toml, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{name} = {_as_toml(entry)}' for name, entry in value.items())}}}"
+        return f"{{{', '.join(f'{name} = {as_toml(entry)}' for name, entry in value.items())}}}"
     if isinstance(value, int | float):
         return str(value)
     return json.dumps(str(value), ensure_ascii=False)  # a JSON string is a TOML string
@@ -278,31 +304,24 @@ def _parser() -> argparse.ArgumentParser:
     def describe(name: str) -> str:
         field = Settings.model_fields[name]
         default = " ".join(field.default) if isinstance(field.default, tuple) else field.default
-        default = _as_toml(default) if isinstance(default, dict) else default
+        default = as_toml(default) if isinstance(default, dict) else default
         shown = "" if default is None or default is False else f" (default: {default})"
         return f"{field.description}{shown}".replace("%", "%%")
 
-    for name, metavar in (("source", "SOURCE"), ("emotion", "NAME"), ("seed", "N"), ("checkpoint", "FILE")):
-        parser.add_argument(f"--{name}", metavar=metavar, help=describe(name))
     parser.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="settings by name, as listed in docs/settings.md"
     )
-    screen = parser.add_mutually_exclusive_group()
-    screen.add_argument("--fullscreen", action="store_true", help=describe("fullscreen"))
-    screen.add_argument("--windowed", dest="fullscreen", action="store_false", help="a window (default)")
-    for name, metavar in METAVARS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=describe(name))
-    # the model tells 90 from "90"
-    parser.add_argument("--rotate", type=int, metavar="DEGREES", help=describe("rotate"))
-    parser.add_argument("--watchdog", nargs="?", const="10", metavar="S", help=f"{describe('watchdog')}; S: 10")
-    for name in ("loop", "mirror", "headless", "kiosk", "automatic", "mirror_figure"):
-        option = f"--{name.replace('_', '-')}"
-        parser.add_argument(option, action=argparse.BooleanOptionalAction, help=describe(name))
+    for name in Settings.model_fields:
+        option, shown = f"--{name.replace('_', '-')}", _shown(name)
+        if name == "fullscreen":
+            screen = parser.add_mutually_exclusive_group()
+            screen.add_argument(option, action="store_true", help=describe(name))
+            screen.add_argument("--windowed", dest=name, action="store_false", help="a window (default)")
+        elif shown["metavar"] is None:
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, help=describe(name))
+        else:
+            parser.add_argument(option, metavar=shown["metavar"], help=describe(name), **shown["argument"])
     parser.add_argument(
         "--print-settings", action="store_true", help="write a commented file with every setting and exit"
     )
-    parser.add_argument("--osc-targets", nargs="+", metavar="HOST:PORT[,…]", help=describe("osc_targets"))
-    parser.add_argument("--osc-senders", nargs="+", metavar="NETWORK", help=describe("osc_senders"))
-    parser.add_argument("--seconds", metavar="S", help=describe("seconds"))
-    parser.add_argument("--stats", metavar="FILE.json", help=describe("stats"))
     return parser

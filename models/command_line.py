@@ -21,6 +21,8 @@ def with_exit_status(name: str, *errors: type[Exception]) -> Callable[[Callable[
     of which is then one line on the standard error."""
 
     def decorate(function: Callable[P, None]) -> Callable[P, int]:
+        """The command that calls a function."""
+
         @functools.wraps(function)
         def command(*args: P.args, **kwargs: P.kwargs) -> int:
             try:

@@ -37,7 +37,7 @@ from models.evaluation.reference import build_reference
 from models.evaluation.report import Report, show, write
 from models.evaluation.rollouts import (
     SEEDS,
-    SWITCH_EVERY,
+    SWITCH_INTERVAL_S,
     RolloutsError,
     dance_all,
     prompts_for,
@@ -52,7 +52,7 @@ from models.network.checkpoint import read_checkpoint
 
 ACTS = (0.0, 0.5, 0.5)
 """The repertoire whose variety is measured beside the actors'."""
-LONGEST = 3600.0
+MAX_DANCE_S = 3600.0
 """Seconds that a dance may last."""
 
 
@@ -75,10 +75,14 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def evaluate(options: argparse.Namespace) -> Report:
     """Everything the command does. Raises ValueError with one line."""
-    if not (2 * SWITCH_EVERY <= options.seconds <= LONGEST and 1 <= options.seeds <= 64):
-        raise RolloutsError(f"--seconds should be {2 * SWITCH_EVERY:g} to {LONGEST:g}, --seeds 1 to 64")
-    if not (0 <= options.long <= LONGEST / 60) or (options.long and options.rollouts):
-        raise RolloutsError(f"--long should be 0 to {LONGEST / 60:g} minutes, and there is none of --rollouts")
+    if not (2 * SWITCH_INTERVAL_S <= options.seconds <= MAX_DANCE_S and 1 <= options.seeds <= 64):
+        raise RolloutsError(
+            f"--seconds should be {2 * SWITCH_INTERVAL_S:g} to {MAX_DANCE_S:g}, --seeds 1 to 64"
+        )
+    if not (0 <= options.long <= MAX_DANCE_S / 60) or (options.long and options.rollouts):
+        raise RolloutsError(
+            f"--long should be 0 to {MAX_DANCE_S / 60:g} minutes, and there is none of --rollouts"
+        )
     clips = join_clips([read_clips(path) for path in options.data])
     rollouts = read_rollouts(options.rollouts) if options.rollouts else None
     generator = None if rollouts else Generator(read_checkpoint(options.checkpoint))

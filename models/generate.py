@@ -18,7 +18,7 @@ from models.data.clips import read_clips
 from models.data.dance_file import Dances, write_dances
 from models.data.kinds import DEFAULT_REPERTOIRE, KINDS, repertoire_of
 from models.data.safe_files import has_array, open_npz, read_floats
-from models.emotion.glide import DEFAULT_GLIDE, EmotionGlide
+from models.emotion.glide import DEFAULT_GLIDE_S, EmotionGlide
 from models.emotion.palette import Palette
 from models.generation.generator import Generator
 from models.motion.features import positions_to_features
@@ -28,7 +28,7 @@ from models.network.checkpoint import read_checkpoint
 
 MAX_FRAMES = 20_000_000
 """Dancers x frames of one call: 4 GB of positions."""
-MAX_PROMPT = 3 * FRAME_RATE
+MAX_PROMPT_FRAMES = 3 * FRAME_RATE
 """Frames of a prompt that are used, the last ones."""
 
 
@@ -63,7 +63,7 @@ def schedule(
         for frame in range(frames):
             time = frame / FRAME_RATE
             current = targets[(first + int(time / switch_every + 1e-9)) % len(targets)]
-            glide = glide.toward(current, time, DEFAULT_GLIDE)
+            glide = glide.toward(current, time, DEFAULT_GLIDE_S)
             weights[first, frame] = glide.weights_at(time)
     if switch_every is None:
         return names, weights
@@ -98,7 +98,7 @@ def dance(
 def read_prompts(path: Path) -> list[FloatArray]:
     """The last features (T, 52) of each movement in a file of this program or of clips. Raises
     GenerateError."""
-    return [positions_to_features(movement[-MAX_PROMPT:]) for movement in read_movements(path)]
+    return [positions_to_features(movement[-MAX_PROMPT_FRAMES:]) for movement in read_movements(path)]
 
 
 def read_movements(path: Path) -> list[FloatArray]:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from models.command_line import one_line, with_exit_status
 from models.data.bvh import BvhError, read_bvh
-from models.data.clips import MAX_JOINT, MAX_PELVIS, Clips, ClipsError, farthest_joint, write_clips
+from models.data.clips import MAX_JOINT_M, MAX_PELVIS_M, Clips, ClipsError, farthest_joint, write_clips
 from models.data.rigs import RIGS, RigError, skeleton_positions
 from models.motion.skeleton import FloatArray
 
@@ -75,9 +75,9 @@ def read_take(path: Path, folder: Path, pattern: re.Pattern[str], scale: float |
         raise RigError(f"{path}: {error}") from error
     if len(positions) < 2:
         raise PrepareError(f"{path}: expected at least two frames at 30 fps")
-    if farthest_joint(positions) > MAX_JOINT or np.abs(positions).max() > MAX_PELVIS:
+    if farthest_joint(positions) > MAX_JOINT_M or np.abs(positions).max() > MAX_PELVIS_M:
         raise PrepareError(
-            f"{path}: expected a body within {MAX_JOINT:.2f} m of its pelvis and {MAX_PELVIS:g} m "
+            f"{path}: expected a body within {MAX_JOINT_M:.2f} m of its pelvis and {MAX_PELVIS_M:g} m "
             "of the origin; mend it with --scale"
         )
     given = {name: text for name, text in label.groupdict().items() if text}

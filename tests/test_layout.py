@@ -2,6 +2,8 @@
 
 import ast
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,9 +44,12 @@ OLD_WORDS = (
     "Audience PoseRoom give_way PictureWatch Sighting prominence unlikeness "
     "LabelFlips VisitorBody Upright HeldJoints MovementEmotion OscListener packet_heard "
     "Streamed OscRates Touched FREEDOMS Sculptor _light_up Colours "
-    "draw_behind RuledGenerator decision_rate "
+    "draw_behind RuledGenerator decision_rate patience wander "
 )
-OLD_PHRASES = (r"\bthe piece\b", r"\bpictures a second\b")
+BARE_NAMES = "EVERY REACH MEMORY PATIENCE LONGEST SHORTEST MOST"
+OLD_PHRASES = (r"\bthe piece\b", r"\bpictures a second\b", rf"\b({BARE_NAMES.replace(' ', '|')})\b")
+UNITS = {"Seconds": "_S", "Metres": "_M", "Milliseconds": "_MS", "Frames": "_FRAMES"}
+"""How the description of a constant begins, and how its name then ends."""
 
 
 def modules() -> dict[str, Path]:
@@ -94,6 +99,38 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         for name in done:
             del waiting[name]
     assert not waiting, f"a circle among {sorted(waiting)}"
+
+
+def test_no_private_name_is_imported() -> None:
+    found = {
+        f"{name} imports {alias.name} of {node.module}"
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name.startswith("_")
+    }
+    assert not found
+
+
+def constants_of(path: Path) -> Iterator[tuple[str, str]]:
+    """(name, description) of the constants of a module that are described."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    for node, after in pairwise(body):
+        match node, after:
+            case ast.Assign(targets=[target]), ast.Expr(value=ast.Constant(value=str(text))):
+                names = [part.id for part in ast.walk(target) if isinstance(part, ast.Name)]
+                yield from ((name, text) for name in names if name.isupper())
+
+
+def test_the_name_of_a_constant_ends_with_its_unit() -> None:
+    found = set()
+    for module, path in MODULES.items():
+        for name, text in constants_of(path):
+            unit = re.match(rf"({'|'.join(UNITS)})\b(?! (a|per) second)", text)
+            if unit and not name.endswith((UNITS[unit[1]], "_HEIGHT", "_SHARE")):
+                found.add(f"{module}.{name}")
+    assert not found
 
 
 def test_folders_are_tables_of_contents() -> None:

@@ -9,7 +9,7 @@ import pytest
 from engine.osc.addresses import ALWAYS, IN, OUT, SOURCE, STATUS, table
 from engine.osc.formats import FORMATS, FRAMES
 from engine.screen.keys import listing
-from engine.settings import Settings, parse_settings
+from engine.settings import Settings, as_toml, parse_settings
 from models import evaluate, generate, prepare, train
 from models.emotion.palette import DATASET_EMOTIONS, DEFAULT_PALETTE
 from models.motion.skeleton import JOINTS
@@ -57,24 +57,21 @@ def test_every_key_is_in_the_table_in_its_order() -> None:
     assert tuple(row for row in rows(2, README.split("## Read on")[0]) if row[0] != "key") == listing()
 
 
-def test_every_setting_is_in_the_table_with_its_default() -> None:
-    named = [
-        row for row in rows(3, PAGES["settings"]) if row[0].startswith("`") and row[0].strip("`").isidentifier()
-    ]
-    table = {row[0].strip("`"): row[1].strip("`") for row in named}
+def test_every_setting_is_in_the_table_with_its_default_and_meaning() -> None:
+    table = {
+        row[0].strip("`"): row[1:]
+        for row in rows(3, PAGES["settings"])
+        if row[0].startswith("`") and row[0].strip("`").isidentifier()
+    }
     assert set(table) == set(Settings.model_fields)
-    for name, shown in table.items():
-        default = Settings.model_fields[name].default
-        if default is None:
-            continue
-        spelled = {True: "true", False: "false"}.get(default) if isinstance(default, bool) else None
-        if isinstance(default, tuple):
-            spelled = "[" + ", ".join(f'"{value}"' for value in default) + "]"
-        elif isinstance(default, dict):
-            spelled = "{" + ", ".join(f"{key} = {value}" for key, value in default.items()) + "}"
-        elif isinstance(default, str):
-            spelled = f'"{default}"'
-        assert shown == (spelled or str(default)), name
+    for name, (default, meaning) in table.items():
+        field = Settings.model_fields[name]
+        said, _, unset = str(field.description).removesuffix(")").partition(" (default: ")
+        assert meaning.replace("`", "") == said
+        if field.default is not None:
+            assert default.strip("`").strip('"') == as_toml(field.default).strip('"')
+        elif unset:
+            assert unset.startswith(default)
 
 
 def test_the_joints_and_emotions_are_named() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.data.kinds import DEFAULT_REPERTOIRE, KINDS, repertoire_of
-from models.emotion.glide import DEFAULT_GLIDE
+from models.emotion.glide import DEFAULT_GLIDE_S
 from models.emotion.palette import Weights
 from models.motion.skeleton import FloatArray
 
@@ -27,7 +27,7 @@ class Controls:
 
     emotion_target: Weights
     repertoire: FloatArray = field(default_factory=lambda: repertoire_of(DEFAULT_REPERTOIRE))
-    glide_s: float = DEFAULT_GLIDE
+    glide_s: float = DEFAULT_GLIDE_S
     influence: float = 0.6
     energy: float = 1.0
     mode: str = "follow"
@@ -42,14 +42,14 @@ class Controls:
     quitting: bool = False
 
 
-def _kind(index: int) -> FloatArray:
+def single_kind(index: int) -> FloatArray:
     """The repertoire (3,) that is one kind alone, by its index from 0. Raises ValueError."""
     if not 0 <= index < len(KINDS):
         raise ValueError(f"there is no repertoire {index}; there are 0 to {len(KINDS) - 1}")
     return repertoire_of(KINDS[index])
 
 
-def _with_weight(blend: Weights, entry: Weights, weight: float) -> Weights:
+def with_weight(blend: Weights, entry: Weights, weight: float) -> Weights:
     """The blend in which an entry, or a blend of entries, has a weight and the others share the rest in the
     proportion they had."""
     others = np.where(entry > 0, 0.0, blend.astype(np.float64))
@@ -60,7 +60,7 @@ def _with_weight(blend: Weights, entry: Weights, weight: float) -> Weights:
     return (changed / changed.sum()).astype(np.float32)
 
 
-def _within(what: str, value: float, low: float, high: float) -> float:
+def within(what: str, value: float, low: float, high: float) -> float:
     """The value, clamped to its range. Raises ValueError if it is not a finite number."""
     if not math.isfinite(value):
         raise ValueError(f"{what} should be a number from {low:g} to {high:g}")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.control.controls import MAX_ENERGY, MODES, Controls, _kind, _with_weight, _within
+from engine.control.controls import MAX_ENERGY, MODES, Controls, single_kind, with_weight, within
 from engine.control.repertoire import describe
 from engine.streams.mailbox import Mailbox
 from models.data.kinds import DEFAULT_REPERTOIRE, KINDS, repertoire_of
@@ -23,12 +23,12 @@ from models.emotion.palette import Palette, Weights
 from models.motion.skeleton import FloatArray
 
 MAX_GLIDE = 60.0
-DEFAULT_HOLD = 30.0
+DEFAULT_HOLD_S = 30.0
 """Seconds for which a control that a hand has touched is left alone by the show and by automatic."""
 RETURN_RATE = 0.1
 """Most that a weight of the repertoire, influence and energy change in a second on their way from where a hand
 left them to the show's."""
-MAX_RETURN = 0.5
+MAX_RETURN_S = 0.5
 """Seconds between two cues that count for that."""
 ABSENT = 1e-3
 """A weight below this is not part of a blend."""
@@ -42,7 +42,7 @@ class Operator:
         palette: Palette,
         mailbox: Mailbox[Controls],
         *,
-        hold: float = DEFAULT_HOLD,
+        hold: float = DEFAULT_HOLD_S,
         scenes: tuple[str, ...] = ("figure",),
         quit_word: str | None = None,
     ) -> None:
@@ -90,7 +90,7 @@ class Operator:
 
         An emotion that is no entry but a blend of entries keeps the proportions within it.
         """
-        weight = _within("a weight", weight, 0.0, 1.0)
+        weight = within("a weight", weight, 0.0, 1.0)
         if isinstance(emotion, int):
             entry, note = self._one_hot(emotion), None
         else:
@@ -98,31 +98,31 @@ class Operator:
             entry, note = resolved.weights, resolved.note
         with self._lock:
             self._claim("emotion")
-            self._set_target(_with_weight(self._blend, entry, weight), note)
+            self._set_target(with_weight(self._blend, entry, weight), note)
 
     def set_weights(self, weights: Sequence[float]) -> None:
         """All weights of the palette at once, 0 to 1 in its order, as they stand on a row of faders: they are
         scaled to sum to 1, and all at 0 is neutral."""
         if len(weights) != len(self.palette):
             raise ValueError(f"{len(weights)} weights where the palette has {len(self.palette)} entries")
-        blend = np.array([_within("a weight", weight, 0.0, 1.0) for weight in weights])
+        blend = np.array([within("a weight", weight, 0.0, 1.0) for weight in weights])
         total = float(blend.sum())
         self._choose((blend / total if total > 0.0 else self._neutral).astype(np.float32), None)
 
     def set_valence_arousal(self, valence: float, arousal: float) -> None:
         """A point in the plane, each coordinate -1 to 1."""
-        point = (_within("valence", valence, -1.0, 1.0), _within("arousal", arousal, -1.0, 1.0))
+        point = (within("valence", valence, -1.0, 1.0), within("arousal", arousal, -1.0, 1.0))
         self._choose(self.palette.weights_at(*point), None)
 
     def set_intensity(self, intensity: float) -> None:
         """How far the emotion goes, from 0 (neutral) to 1 (all the way)."""
-        intensity = _within("the intensity", intensity, 0.0, 1.0)
+        intensity = within("the intensity", intensity, 0.0, 1.0)
         with self._lock:
             self._set_target(self._blend, f"intensity {100 * intensity:.0f} %", intensity=intensity)
 
     def change_intensity(self, delta: float) -> None:
         """Turn the intensity up or down."""
-        _within("the change", delta, -1.0, 1.0)
+        within("the change", delta, -1.0, 1.0)
         self.set_intensity(self._controls.intensity + delta)
 
     def set_automatic(self, on: bool) -> None:
@@ -138,16 +138,16 @@ class Operator:
 
     def set_repertoire(self, repertoire: str | int | Sequence[float]) -> None:
         """A kind of movement by name or by index from 0, or weights over `KINDS`, scaled to sum to 1."""
-        weights = _kind(repertoire) if isinstance(repertoire, int) else repertoire_of(repertoire)
+        weights = single_kind(repertoire) if isinstance(repertoire, int) else repertoire_of(repertoire)
         with self._lock:
             self._choose_repertoire(weights)
 
     def set_repertoire_weight(self, kind: str | int, weight: float) -> None:
         """Give one kind a weight of 0 to 1; the others share the rest in the proportion they had."""
-        weight = _within("a weight", weight, 0.0, 1.0)
-        entry = _kind(kind) if isinstance(kind, int) else repertoire_of(kind)
+        weight = within("a weight", weight, 0.0, 1.0)
+        entry = single_kind(kind) if isinstance(kind, int) else repertoire_of(kind)
         with self._lock:
-            self._choose_repertoire(_with_weight(self._controls.repertoire, entry, weight))
+            self._choose_repertoire(with_weight(self._controls.repertoire, entry, weight))
 
     def next_repertoire(self) -> None:
         """Each kind alone in turn, then the default if that is none of them; after other weights the first."""
@@ -161,15 +161,15 @@ class Operator:
 
     def set_glide(self, seconds: float) -> None:
         """How long a change of emotion takes, 0 to 60 s."""
-        self._change(glide_s=_within("the glide", seconds, 0.0, MAX_GLIDE))
+        self._change(glide_s=within("the glide", seconds, 0.0, MAX_GLIDE))
 
     def set_influence(self, influence: float) -> None:
         """How much the visitor draws the dancer, 0 to 1."""
-        self._change("influence", influence=_within("influence", influence, 0.0, 1.0))
+        self._change("influence", influence=within("influence", influence, 0.0, 1.0))
 
     def set_energy(self, energy: float) -> None:
         """How much the dancer moves, 0 to 2; 1 is as the actors did."""
-        self._change("energy", energy=_within("energy", energy, 0.0, MAX_ENERGY))
+        self._change("energy", energy=within("energy", energy, 0.0, MAX_ENERGY))
 
     def set_mode(self, mode: str) -> None:
         """One of `MODES`."""
@@ -250,7 +250,7 @@ class Operator:
     def _ramp_back(self, control: str, value: Any) -> Any:
         """A number or weights asked for; where a hand was, as far as the control has come back to it by now."""
         present = getattr(self._controls, control)
-        farthest = RETURN_RATE * min(time.perf_counter() - self._cued_at, MAX_RETURN)
+        farthest = RETURN_RATE * min(time.perf_counter() - self._cued_at, MAX_RETURN_S)
         distance = float(np.abs(value - present).max())
         if control not in self._touched_at or distance <= farthest:
             self._touched_at.pop(control, None)

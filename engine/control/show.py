@@ -33,12 +33,12 @@ from models.emotion.palette import Palette, Weights
 
 MAX_FILE = 2**20
 MAX_CUES = 1_000
-LONGEST = 24 * 3600.0
+MAX_LENGTH_S = 24 * 3600.0
 CUES_A_SECOND = 5.0
 PASSES = 8
 """Passes of a loop after which it no longer matters what was there before the first."""
 
-Seconds = Annotated[float, Field(ge=0, le=LONGEST)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_LENGTH_S)]
 
 
 class CueEntry(BaseModel):
@@ -59,7 +59,7 @@ class ShowFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    length: Annotated[float, Field(gt=0, le=LONGEST)] | None = None
+    length: Annotated[float, Field(gt=0, le=MAX_LENGTH_S)] | None = None
     cue: list[CueEntry] = Field(min_length=1, max_length=MAX_CUES)
 
 

@@ -39,21 +39,21 @@ if TYPE_CHECKING:
     from models.generation.generator import DanceState, Generator
 
 TICK = 1.0 / FRAME_RATE
-EARLY = TICK / 3
+EARLY_S = TICK / 3
 """Seconds before its time that a tick may begin, where a new pose is there already: it is answered sooner."""
 NOTICEABLE = 0.05
 """Change of the energy, or of a weight of the repertoire, that is worth thinking of a frame anew; steps of a
 show's glide are not."""
 MAX_CATCHING_UP = 5
 """Ticks that are made good after a delay; more are skipped, so that time is kept."""
-MAX_WARMING = 0.6
+MAX_WARM_UP_S = 0.6
 """Seconds, about, that a new dancer may take to be moving before it is shown."""
 MAX_COMPILED = 4
 """Times that a checkpoint is compiled. Torch never gives back what it has compiled, 30 MB each time; whoever
 has to read it more often steps without, a third slower."""
 SANE_HEIGHT = (0.1, 2.0)
 """Metres of the pelvis outside which a body is no body."""
-MAX_WAY = 0.5
+MAX_STEP_M = 0.5
 """Metres that a pelvis cannot go in one tick."""
 
 
@@ -149,7 +149,7 @@ class InferenceService(Service):
         state = self._answer(thought, visitor, controls.influence)
         positions = state.positions[0]
         way = float(np.linalg.norm(state.root.position - self._state.root.position))
-        if not (is_plausible(positions) and is_finite(state) and way < MAX_WAY):
+        if not (is_plausible(positions) and is_finite(state) and way < MAX_STEP_M):
             self._recover("the network left the range of bodies")
             positions = self._state.positions[0]
         else:
@@ -158,7 +158,7 @@ class InferenceService(Service):
         self.metrics.duration("inference.step", self._thinking + time.perf_counter() - started)
 
     def _think(self, at: float) -> Prediction:
-        """The network's part of the next frame, for the emotion at a time: nobody waits for it yet."""
+        """The network's part of the next frame, for the emotion at a time, computed before its tick."""
         controls = self._controls.latest()
         assert controls is not None and self._generator is not None
         # From the moment it was asked for, so that the first frame after it is on its way already.
@@ -201,7 +201,7 @@ class InferenceService(Service):
             self.refused = " ".join(str(error).split())
             raise PermanentFault(self.refused) from None
 
-    def _begin(self, seed: int, longest: float = MAX_WARMING) -> DanceState:
+    def _begin(self, seed: int, longest: float = MAX_WARM_UP_S) -> DanceState:
         """A dancer in the middle of the stage, already moving."""
         controls = self._controls.latest()
         assert controls is not None and self._generator is not None
@@ -221,7 +221,7 @@ class InferenceService(Service):
         Raises TemporaryFault where the network gives none even at a second try: the checkpoint is read again.
         """
         for attempt in range(2):  # that take less than a second together
-            fresh = self._begin(seed + attempt, MAX_WARMING / (1 + attempt))
+            fresh = self._begin(seed + attempt, MAX_WARM_UP_S / (1 + attempt))
             if is_plausible(fresh.positions[0]) and is_finite(fresh):
                 return fresh
         self._generator = None
@@ -235,14 +235,14 @@ class InferenceService(Service):
             skipped = int((now - self._due) / TICK)
             self.metrics.count("inference.late_ticks", skipped)
             self._due += skipped * TICK
-        self.sleep(self._due - EARLY - now)
+        self.sleep(self._due - EARLY_S - now)
         if (left := self._due - time.perf_counter()) > 0 and not self.stopping:
             # A pose that came right after the last tick is no reason to begin before the next one has come: it
             # would be too late by as little, and so would all that follow. Where poses are rare none will come.
             came_at = self._poses.put_at
             rare = came_at + self._between_poses > self._due + TICK / 2
-            fresh = rare or came_at > self._due - 2 * EARLY
-            self._poses.newer_than(self._poses_seen if fresh else self._poses.version, min(left, EARLY))
+            fresh = rare or came_at > self._due - 2 * EARLY_S
+            self._poses.newer_than(self._poses_seen if fresh else self._poses.version, min(left, EARLY_S))
         self._due += TICK
 
     def _newest_pose(self) -> Pose | None:
@@ -277,7 +277,7 @@ class InferenceService(Service):
         fresh = self._new_state(self._seed + self._index)
         if is_finite(self._state):
             self._state = self._generator.blend(self._state, fresh)
-        else:  # a blend_offset to what is no body would hand it on for ever
+        else:  # a blend from positions that are not finite would stay not finite
             position = self._state.root.position
             kept = replace(fresh.root, position=position)
             self._state = replace(fresh, root=kept) if np.isfinite(position).all() else fresh
@@ -304,7 +304,7 @@ class InferenceService(Service):
 
 
 def is_finite(state: DanceState) -> bool:
-    """Whether what a blend_offset takes over from a state is finite."""
+    """Whether everything that a blend takes from a state is finite."""
     root, feet = state.root, state.feet
     moving = (state.pose, state.delta, state.blend.offset, feet.root_correction, feet.offsets)
     parts = (*moving, root.position, root.yaw, root.facing)

@@ -4,22 +4,22 @@ from collections import deque
 
 import numpy as np
 
-from engine.streams.pose_history import MAX_GAP, append_pose, resample
+from engine.streams.pose_history import MAX_GAP_S, append_pose, resample
 from engine.streams.values import Pose
 from models.generation.answer import TrackedMovement, VisitorMovement
 from models.motion.features import positions_to_features
 from models.motion.skeleton import FRAME_RATE, FloatArray, joint_speed
 
-MEMORY = 1.0
+CONTEXT_S = 1.0
 """Seconds of the visitor's movement that become the dancer's context."""
-STRONG_MOVEMENT = 0.9
+STRONG_SPEED = 0.9
 """Metres a second, mean over the joints and the last second, that call for an answer of their own."""
-MIN_BETWEEN_ANSWERS = 4.0
+MIN_PROMPT_INTERVAL_S = 4.0
 """Seconds: a visitor who never stops must not keep the dancer from dancing on."""
 
 
 class VisitorContext:
-    """Collects poses; `movement` is what to answer, `calls` says when the last second is worth taking as
+    """Collects poses; `movement` is what to answer, `new_prompt` says when the last second is worth taking as
     context."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class VisitorContext:
         """Take in the newest pose; the same one twice does nothing."""
         if pose is None or (self._poses and pose.captured_at <= self._poses[-1].captured_at):
             return
-        gap = bool(self._poses) and pose.captured_at - self._poses[-1].captured_at > MAX_GAP
+        gap = bool(self._poses) and pose.captured_at - self._poses[-1].captured_at > MAX_GAP_S
         if not pose.present or pose.positions is None or gap:
             self._poses.clear()
             self._tracked = TrackedMovement()
@@ -51,28 +51,28 @@ class VisitorContext:
         if not self._knows_a_second():
             return None
         times = np.array([pose.captured_at for pose in self._poses])
-        wanted = times[-1] - MEMORY + np.arange(1, FRAME_RATE + 1) / FRAME_RATE
+        wanted = times[-1] - CONTEXT_S + np.arange(1, FRAME_RATE + 1) / FRAME_RATE
         stacked = np.stack([pose.positions for pose in self._poses if pose.positions is not None])
         return positions_to_features(resample(times, stacked, wanted))
 
     def _knows_a_second(self) -> bool:
         if len(self._poses) < FRAME_RATE // 3:
             return False
-        return self._poses[-1].captured_at - self._poses[0].captured_at >= MEMORY - 1.0 / FRAME_RATE
+        return self._poses[-1].captured_at - self._poses[0].captured_at >= CONTEXT_S - 1.0 / FRAME_RATE
 
     def new_prompt(self, now: float) -> FloatArray | None:
         """Features to take as context, if somebody has just come or moves strongly; otherwise None."""
         if not self._knows_a_second():
             return None
         if self._arrival_answered and (
-            now - self._answered_at < MIN_BETWEEN_ANSWERS or self._speed() < STRONG_MOVEMENT
+            now - self._answered_at < MIN_PROMPT_INTERVAL_S or self._speed() < STRONG_SPEED
         ):
             return None
         self._arrival_answered, self._answered_at = True, now
         return self.features()
 
     def _speed(self) -> float:
-        recent = [pose for pose in self._poses if pose.captured_at > self._poses[-1].captured_at - MEMORY]
+        recent = [pose for pose in self._poses if pose.captured_at > self._poses[-1].captured_at - CONTEXT_S]
         seconds = recent[-1].captured_at - recent[0].captured_at
         if seconds <= 0:
             return 0.0

@@ -1,11 +1,11 @@
 """What is streamed, in the formats and coordinate frames of `osc_targets`: pure functions.
 
-Coordinate frames, of positions in metres on the stage (y up, right-handed, +z to the visitor_context, floor at
+Coordinate frames, of positions in metres on the stage (y up, right-handed, +z to the audience, floor at
 0):
     stage   as they are
     pelvis  metres relative to that person's pelvis
     screen  0 to 1 in a frame 4 m wide and 2.25 m high: x to the right with the middle of the stage at 0.5,
-            y down with the floor at 0.9, z to the visitor_context with the middle at 0.5; what is outside is
+            y down with the floor at 0.9, z to the audience with the middle at 0.5; what is outside is
             clamped
 """
 

@@ -9,7 +9,7 @@ from engine.osc.server import LOOPBACK_ONLY, UdpServer
 from engine.osc.status import StatusReader, status_datagrams
 from engine.runtime.metrics import Metrics
 
-STATUS_EVERY = 0.2
+STATUS_INTERVAL_S = 0.2
 """Seconds between two reports of the status, so that a button lights up while the finger is still on it."""
 
 
@@ -46,7 +46,7 @@ class OscIn(UdpServer):
         super().step()
         now = time.perf_counter()
         if self._status is not None and now >= self._status_due:
-            self._status_due = now + STATUS_EVERY
+            self._status_due = now + STATUS_INTERVAL_S
             self._report_to_recent(self._status)
 
     def _report_to_recent(self, reader: StatusReader) -> None:

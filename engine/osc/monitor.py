@@ -18,7 +18,7 @@ from engine.osc.message import MAX_DATAGRAM
 from engine.osc.packet import BadPacket, messages
 from models.motion.skeleton import BONE_PARENTS
 
-PATIENCE = 30.0
+FIRST_DATAGRAM_TIMEOUT_S = 30.0
 """Seconds to wait for the first datagram: the installation may be starting."""
 MAX_BONE_CHANGE = 1e-3
 """Share of its length by which a bone may differ from frame to frame."""
@@ -114,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _await(listener: socket.socket) -> None:
     """Let time pass until something comes, but not for ever; what came is read again."""
-    end = time.perf_counter() + PATIENCE
+    end = time.perf_counter() + FIRST_DATAGRAM_TIMEOUT_S
     while time.perf_counter() < end and not select.select([listener], [], [], 0.1)[0]:
         pass
 

@@ -25,11 +25,11 @@ from engine.streams.interpolation import FrameInterpolator
 from engine.streams.mailbox import Mailbox
 from engine.streams.values import DancerFrame, Pose, VisitorEmotion
 
-RESOLVE_AGAIN = 5.0
+RESOLVE_RETRY_S = 5.0
 """Seconds between attempts to look up a host name that could not be found, or that nothing can be sent to."""
-REFRESH_AFTER = 60.0
+ADDRESS_LIFETIME_S = 60.0
 """Seconds after which a name is looked up again although it is known: its address may be another one."""
-LATE = 0.2
+MAX_LATE_S = 0.2
 """Seconds behind which a rate is not caught up but begins anew: no receiver wants a burst of the past."""
 
 
@@ -133,10 +133,10 @@ class OscOut:
     def _look_up(self) -> None:
         """Find the targets' addresses, aside from the dance, because a name server may take its time."""
         named = [target for target in self.targets if target not in self._found]
-        again_at = time.perf_counter() + REFRESH_AFTER
+        again_at = time.perf_counter() + ADDRESS_LIFETIME_S
         while named and not self._closing.is_set():
             if time.perf_counter() > again_at:
-                again_at = time.perf_counter() + REFRESH_AFTER
+                again_at = time.perf_counter() + ADDRESS_LIFETIME_S
                 self._wanted.update(named)
             for target in list(self._wanted.intersection(named)):
                 self._wanted.discard(target)
@@ -145,7 +145,7 @@ class OscOut:
                 except (OSError, ValueError):  # a host with a NUL or a label that is too long is a ValueError
                     continue  # whoever wants to send to it asks again
                 self._found[target] = info[0][4][0], target.port  # type: ignore[assignment]
-            self._closing.wait(RESOLVE_AGAIN)
+            self._closing.wait(RESOLVE_RETRY_S)
 
 
 def _numeric(target: Target) -> tuple[str, int] | None:
@@ -181,7 +181,7 @@ class ResampledOutput(Service):
         now = time.perf_counter()
         if now < self._due[which] or self.stopping:
             return
-        due = self._due[which] if now - self._due[which] <= LATE else now
+        due = self._due[which] if now - self._due[which] <= MAX_LATE_S else now
         self._due[which] = due + 1.0 / self._targets[which].rate
         self._version, frame = self._out.frames.newer_than(self._version, 0.0)
         if frame is not None:

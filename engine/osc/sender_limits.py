@@ -7,14 +7,14 @@ from functools import lru_cache
 
 MAX_PACKETS = 1_000
 """Packets a second that are read of one sender; a control surface sends a hundred."""
-AT_ONCE = 0.1
+BURST_S = 0.1
 """Seconds' worth of packets that are read at once; then one after the other, so that a flood takes as little of
 each frame's time as of every other's."""
 GARBAGE = 8
 """As how many packets one counts that cannot be read: looking into it costs as much as some that can."""
 MAX_SENDERS = 64
 """SenderLimits that are told apart; all others share one."""
-RECENT = 60.0
+LISTENER_TIMEOUT_S = 60.0
 """Seconds for which a sender counts as listening."""
 MAX_LISTENERS = 16
 
@@ -69,7 +69,7 @@ class SenderLimits:
             # Who has been silent for long enough has a whole share again, as if it had never been heard of.
             self._left = {known: left for known, left in self._left.items() if now - left[1] < 1.0}
         key = host if host in self._left or len(self._left) < MAX_SENDERS else ""
-        most = AT_ONCE * self._most_packets
+        most = BURST_S * self._most_packets
         left, at = self._left.get(key, (most, now))
         return key, min(left + (now - at) * self._most_packets, most)
 
@@ -82,5 +82,5 @@ class SenderLimits:
     def recent(self) -> list[tuple[str, int]]:
         """Who has been understood in the last minute."""
         now = time.perf_counter()
-        self._recent = {sender: at for sender, at in self._recent.items() if now - at < RECENT}
+        self._recent = {sender: at for sender, at in self._recent.items() if now - at < LISTENER_TIMEOUT_S}
         return list(self._recent)

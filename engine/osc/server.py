@@ -16,16 +16,16 @@ from engine.runtime.rate_limited_log import RateLimitedLog
 from engine.runtime.service import Service
 
 LOOPBACK_ONLY = ("127.0.0.0/8",)
-WAIT = 0.2
+WAIT_S = 0.2
 BURST = 128
 """Packets that are read without a pause."""
 CALM = 4
 """Packets at once that are no burst: a frame of a skeleton is one or two."""
-PAUSE, LONG_PAUSE = 0.004, 0.02
+PAUSE_S, LONG_PAUSE_S = 0.004, 0.02
 """Seconds of pause after a burst, and after one in which somebody sent more than is read: a flood must not take
 the interpreter from the dance and the frame, and whoever wakes seldom takes it seldom."""
 MAX_POSTPONED = 256
-MAX_AHEAD = 60.0
+MAX_AHEAD_S = 60.0
 """Messages for later that are kept, and how many seconds ahead they may be."""
 
 Sender = tuple[str, int]
@@ -74,9 +74,11 @@ class UdpServer(Service):
         """Hear what has come, or nothing for a moment."""
         assert self._socket is not None
         self._obey_postponed()
-        wait = self._postponed[0][0] - time.perf_counter() if self._postponed else WAIT
-        self._socket.settimeout(min(max(wait, 0.0005), WAIT))
-        ends_at = time.perf_counter() + WAIT + PAUSE  # large packets take long to read, others wait meanwhile
+        wait = self._postponed[0][0] - time.perf_counter() if self._postponed else WAIT_S
+        self._socket.settimeout(min(max(wait, 0.0005), WAIT_S))
+        ends_at = (
+            time.perf_counter() + WAIT_S + PAUSE_S
+        )  # large packets take long to read, others wait meanwhile
         crowded = False
         for count in range(BURST):
             try:
@@ -91,7 +93,7 @@ class UdpServer(Service):
             self._socket.settimeout(0.0)
             if time.perf_counter() > ends_at:
                 break
-        self.sleep(LONG_PAUSE if crowded else PAUSE)
+        self.sleep(LONG_PAUSE_S if crowded else PAUSE_S)
 
     def close(self) -> None:
         """Let go of the port, and of what was to be done later."""
@@ -132,9 +134,9 @@ class UdpServer(Service):
         self.senders.seen(sender)
 
     def _postpone(self, ahead: float, address: str, arguments: list[object], sender: Sender) -> None:
-        """Keep a message for `ahead` seconds, counted by a clock that nobody sets."""
-        if ahead > MAX_AHEAD:
-            self._ignore(f"a bundle for more than {MAX_AHEAD:g} s ahead", sender)
+        """Keep a message for `ahead` seconds, counted by a monotonic clock."""
+        if ahead > MAX_AHEAD_S:
+            self._ignore(f"a bundle for more than {MAX_AHEAD_S:g} s ahead", sender)
         elif len(self._postponed) >= MAX_POSTPONED:
             self._ignore(f"more than {MAX_POSTPONED} messages for later", sender)
         else:

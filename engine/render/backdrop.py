@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from engine.render.canvas import pixels_of
 from engine.render.emotion_lights import Light
 from engine.render.raster.dirty_regions import DirtyRegions, Spans, restore
-from engine.render.stage_camera import DISTANCE, EYE_HEIGHT, Projection
+from engine.render.stage_camera import DISTANCE_M, EYE_HEIGHT_M, Projection
 
 TURNS = 12
 """A change of colour is repainted over this many frames, every TURNS-th row at a time: too fine to see."""
 
-STRIPS = 36
-"""Frames after which all of the backdrop has been drawn again, whatever was known to be drawn over."""
+STRIP_COUNT = 36
+"""In as many frames all of the backdrop is drawn again, whatever was known to be drawn over."""
 
 GRAIN = 1.6
 """Amplitude of the grain in steps of 8 bits: it hides the bands that dark gradients otherwise show."""
@@ -48,7 +48,7 @@ class Backdrop:
         backdrop.
 
         A strip of it is drawn all the same, each time the next one: what else happens to a surface, such as a
-        window that a driver empties, is over after STRIPS frames.
+        window that a driver empties, is over after STRIP_COUNT frames.
         """
         if light is not self._light:
             self._light, self._tones = light, _tones(light)
@@ -58,7 +58,7 @@ class Backdrop:
             for turn in range(TURNS):
                 self._paint(turn, tones)
         self._turn = (self._turn + 5) % TURNS
-        self._strip = (self._strip + 1) % STRIPS
+        self._strip = (self._strip + 1) % STRIP_COUNT
         painted = self._painted[self._turn]
         changed = painted is not tones and (painted is None or np.abs(painted - tones).max() > 0.15)
         if changed:
@@ -67,7 +67,7 @@ class Backdrop:
             surface.blit(self._image, (0, 0))
             return
         width, height = self.size
-        tall = -(-height // STRIPS)
+        tall = -(-height // STRIP_COUNT)
         strip = pygame.Rect(0, self._strip * tall, width, tall)
         repainted: DirtyRegions = []
         if changed:
@@ -111,8 +111,8 @@ def _lights(rest: Projection) -> NDArray[np.float32]:
     across = (np.arange(width, dtype=np.float32) - width / 2)[None]
     down = np.arange(height, dtype=np.float32)[:, None]
     below = np.maximum(down - rest.eye_level, 1e-3)
-    depth = rest.focal * EYE_HEIGHT / below  # metres to the floor seen in this row
-    beyond = depth - DISTANCE
+    depth = rest.focal * EYE_HEIGHT_M / below  # metres to the floor seen in this row
+    beyond = depth - DISTANCE_M
     aside = across / rest.focal * depth
     from_dancer = np.square(aside) + np.square(np.clip(beyond, -1e3, 1e3)) * 0.8
     pool = np.exp(-from_dancer / (2.0 * POOL_RADIUS**2)) * (down > rest.eye_level)

@@ -23,7 +23,7 @@ from models.data.dance_file import DanceFileError, Dances, read_dances
 log = logging.getLogger(__name__)
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
-WARM_UP = 40
+WARM_UP_FRAMES = 40
 """Frames before measuring: trails grow, sprites are painted, echoes come in."""
 
 
@@ -35,7 +35,7 @@ def measure(rollouts: Dances, scene: str, size: tuple[int, int], seconds: float)
     surface, other, source = (pygame.Surface(size, 0, 32) for _ in range(3))
     stage = Stage(size)
     draws, yardsticks = [], []
-    count = WARM_UP + round(seconds * 60)
+    count = WARM_UP_FRAMES + round(seconds * 60)
     length = rollouts.positions.shape[1]
     for i in range(count + 250 * (scene == "chorus")):
         frame = (i * round(rollouts.rate)) // 60 % length

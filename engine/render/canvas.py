@@ -15,10 +15,10 @@ SCALES = (1.0, 0.75, 0.5)
 TOO_SLOW, EASY = 0.85, 0.35
 """Shares of the time for one frame above which the scale goes down, and below which it may go up again."""
 
-CLASSIFIED = 90
+MEASURED_FRAMES = 90
 """Frames over which that is classified."""
 
-PATIENCE = 1800
+RETRY_FRAMES = 1800
 """Frames at one scale before a sharper one is tried: half a minute."""
 
 BGRX = 0xFF0000, 0xFF00, 0xFF, 0
@@ -34,7 +34,7 @@ class AutomaticScale:
         self.scale = 1.0 if fixed is None else fixed
         self._period = period
         self._fixed = fixed is not None
-        self._recent: deque[float] = deque(maxlen=CLASSIFIED)
+        self._recent: deque[float] = deque(maxlen=MEASURED_FRAMES)
         self._pictures = 0
         self._failed_at = 0
 
@@ -42,14 +42,14 @@ class AutomaticScale:
         """Take in how long a frame took; True when the scale has changed."""
         self._recent.append(seconds)
         self._pictures += 1
-        if self._fixed or len(self._recent) < CLASSIFIED:
+        if self._fixed or len(self._recent) < MEASURED_FRAMES:
             return False
         share = statistics.median(self._recent) / self._period
         place = SCALES.index(self.scale)
         if share > TOO_SLOW and place + 1 < len(SCALES):
             place += 1
             self._failed_at = self._pictures
-        elif share < EASY and place > 0 and self._pictures - self._failed_at > PATIENCE:
+        elif share < EASY and place > 0 and self._pictures - self._failed_at > RETRY_FRAMES:
             place -= 1
         else:
             return False

@@ -30,7 +30,7 @@ from models.motion.skeleton import JOINT_COUNT
 
 log = logging.getLogger(__name__)
 
-LEAD_IN = 5.0
+LEAD_IN_S = 5.0
 """Seconds of movement drawn before each frame, so that it shows trails, speeds and echoes."""
 
 LEAD_STEPS_PER_SECOND = 30
@@ -56,7 +56,7 @@ def draw_sheet(rollouts: Dances, columns: int, cell: tuple[int, int], scene: str
 def draw_moment(surface: pygame.Surface, rollouts: Dances, row: int, frame: int, scene: str = "figure") -> None:
     """Draw one frame of one rollout with what led to it."""
     stage = Stage(surface.get_size())
-    lead = min(frame, round(LEAD_IN * rollouts.rate))
+    lead = min(frame, round(LEAD_IN_S * rollouts.rate))
     steps = max(round(lead / rollouts.rate * LEAD_STEPS_PER_SECOND), 0)
     for index in np.linspace(frame - lead, frame, steps + 1).round().astype(int):
         stage.draw(surface, _picture(rollouts, row, int(index), scene))

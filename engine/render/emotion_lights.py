@@ -21,7 +21,7 @@ COLOUR_KEYS = ("figure", "glow", "background")
 NUMBER_KEYS = {"trail_seconds": (0.05, 6.0, None), "glow_strength": (0.0, 2.0, 1.0), "grain": (0.0, 4.0, 1.0)}
 """Lowest and highest value, and what counts where none is given."""
 
-LOOK_EVERY = 0.5
+RELOAD_INTERVAL_S = 0.5
 """Seconds between two looks at the file."""
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """What one emotion, or a blend of several, looks like. EmotionLights are (3,) float32 sRGB in 0..1."""
+    """What one emotion, or a blend of several, looks like. Each colour is (3,) float32 sRGB in 0..1."""
 
     figure: NDArray[np.float32]
     glow: NDArray[np.float32]
@@ -173,7 +173,7 @@ class LiveColours:
     def at(self, time: float) -> EmotionLights:
         """The lights at a time in seconds; looks at the file twice a second."""
         if time >= self._look_at:
-            self._look_at = time + LOOK_EVERY
+            self._look_at = time + RELOAD_INTERVAL_S
             stamp = self._read_stamp()
             if stamp != self._stamp:
                 self._stamp = stamp

@@ -12,7 +12,7 @@ from models.motion.skeleton import INDEX
 MEAN_SECONDS = 3.0
 """Time constant of the mean heading: the turns of the dance itself stay."""
 
-TURN_LAG = 1.2
+TURN_LAG_S = 1.2
 """Seconds by which the turn trails: a body that notices somebody, not a weather vane."""
 
 LEFT_HIP, RIGHT_HIP = INDEX["left_hip"], INDEX["right_hip"]
@@ -23,7 +23,7 @@ class FaceVisitor:
 
     def __init__(self) -> None:
         self._mean: complex | None = None
-        self._turn = Spring(0.0, TURN_LAG)
+        self._turn = Spring(0.0, TURN_LAG_S)
 
     def turned(self, positions: NDArray[np.float32], towards: bool, seconds: float) -> NDArray[np.float32]:
         """Positions (17, 3) after `seconds` more; `towards` while somebody is there to turn to."""

@@ -14,7 +14,7 @@ from engine.render.raster.dirty_regions import DirtyRegions
 from engine.render.raster.jit import compiled
 from engine.render.raster.sprite import EDGE_CODE
 from engine.render.raster.upscale import add_light
-from engine.render.stage_camera import DISTANCE, EYE_HEIGHT, NEAREST, Projection
+from engine.render.stage_camera import DISTANCE_M, EYE_HEIGHT_M, NEAREST_M, Projection
 from models.motion.skeleton import INDEX
 
 REFLECTION_HEIGHT = 0.75
@@ -44,7 +44,7 @@ def draw_reflection(surface: pygame.Surface, sculpture: Sculpture, projection: P
     The camera does not tilt: a polished floor reflects upside down about the row of the feet.
     """
     cell = sculpture.cell
-    floor = projection.eye_level + EYE_HEIGHT * projection.scale
+    floor = projection.eye_level + EYE_HEIGHT_M * projection.scale
     feet = round((floor - sculpture.origin[1]) / cell)
     tall = round(REFLECTION_HEIGHT * projection.scale / cell)
     top = max(feet - tall, 0)
@@ -90,13 +90,13 @@ def draw_shadows(
     touched: DirtyRegions = []
     for x, z, radius, strength in shadows:
         if strength > 0.02:
-            scale = projection.focal / max(DISTANCE + projection.z - z, NEAREST)
-            nearer = projection.focal / max(DISTANCE + projection.z - z - 0.1, NEAREST)
+            scale = projection.focal / max(DISTANCE_M + projection.z - z, NEAREST_M)
+            nearer = projection.focal / max(DISTANCE_M + projection.z - z - 0.1, NEAREST_M)
             # the floor is seen at a grazing angle: a circle on it is as flat as the rows of its rims tell
-            flat = max(EYE_HEIGHT * (nearer - scale), 1.0) / (0.1 * scale)
+            flat = max(EYE_HEIGHT_M * (nearer - scale), 1.0) / (0.1 * scale)
             place = (
                 projection.size[0] / 2 + (x - projection.x) * scale,
-                projection.eye_level + EYE_HEIGHT * scale,
+                projection.eye_level + EYE_HEIGHT_M * scale,
             )
             step = int(strength * SHADOW_STEPS / 0.62)
             touched.append(_darken(surface, place, radius * scale, radius * scale * flat, step))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engine.render.stage_camera import Projection
 from engine.streams.values import Pose
 
-BESIDE, BEHIND = 0.85, 1.3
+BESIDE_M, BEHIND_M = 0.85, 1.3
 """Metres from the middle of the stage to where a visitor in the middle of the camera's frame stands."""
 
 ROAM = 0.4
@@ -51,6 +51,6 @@ class MirrorFigureFollower:
         width = projection.height * projection.size[0] / projection.size[1]
         placed = self._positions.copy()
         aside = float(np.clip(ROAM * placed[0, 0], -0.5, 0.5))
-        placed[:, 0] += projection.x + min(BESIDE, 0.3 * width) + aside - placed[0, 0]
-        placed[:, 2] += projection.z - BEHIND - placed[0, 2]
+        placed[:, 0] += projection.x + min(BESIDE_M, 0.3 * width) + aside - placed[0, 0]
+        placed[:, 2] += projection.z - BEHIND_M - placed[0, 2]
         return MirrorFigure(placed, self._strength)

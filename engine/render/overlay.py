@@ -84,7 +84,7 @@ def draw_readings(surface: pygame.Surface, overlay_values: Overlay) -> None:
 
 def draw_keys(surface: pygame.Surface, keys: tuple[tuple[str, str], ...]) -> None:
     """Draw the list of keys, (label, meaning) each, on the right: at the top, or on an upright screen at the
-    bottom, where the overlay_values leave space."""
+    bottom, where the values leave space."""
     height = _line_height(surface)
     labels = [_text(label, height, INK) for label, _ in keys]
     step, column = round(height * 1.3), 2 * height + max(label.get_width() for label in labels)

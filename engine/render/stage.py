@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.render.backdrop import Backdrop
 from engine.render.canvas import check_bgrx
-from engine.render.emotion_lights import EmotionLights, Light, LiveColours
+from engine.render.emotion_lights import Light, LiveColours
 from engine.render.face_visitor import FaceVisitor
 from engine.render.figure.body import embody
 from engine.render.figure.shading import paint_ghost
@@ -33,7 +33,7 @@ LIGHT_SECONDS = 0.9
 SPEED_SECONDS = 0.08
 """Time constant over which the speed that lights up limbs is averaged."""
 
-CUT_DISTANCE = 0.7
+CUT_DISTANCE_M = 0.7
 """Metres in one frame that the pelvis cannot move: a new start, so trails and speeds begin again."""
 
 SCENE_SECONDS = 0.5
@@ -77,14 +77,10 @@ class _Behind:
 
 
 class Stage:
-    """Draws frames. Its state is what takes time: camera, history, fading lights, speeds, the ghost's fade.
+    """Draws frames. Its state is what takes time: camera, history, fading lights, speeds, the ghost's fade."""
 
-    `colours` stay as they are; without them the lights are those of the file, whenever it is saved.
-    """
-
-    def __init__(self, size: tuple[int, int], colours: EmotionLights | None = None) -> None:
-        self._live = LiveColours() if colours is None else None
-        self._colours = colours or (self._live.colours if self._live else None)
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._colours = LiveColours()
         self._camera = StageCamera()
         self._history = MotionHistory()
         self._ghost = MirrorFigureFollower()
@@ -107,7 +103,7 @@ class Stage:
     @property
     def mistake(self) -> str | None:
         """One line about what is wrong in the file of lights, None if nothing is."""
-        return None if self._live is None else self._live.mistake
+        return self._colours.mistake
 
     def draw_background(self, surface: pygame.Surface, time: float, *, kept: bool = False) -> None:
         """Draw what lies behind the dancer in the frame of a time: `draw` goes on from there.
@@ -152,7 +148,7 @@ class Stage:
     def draw_words(
         self, surface: pygame.Surface, overlay_values: Overlay | None, keys: tuple[tuple[str, str], ...] = ()
     ) -> None:
-        """Draw what the operator reads over the frame: overlay_values, and (label, meaning) of the keys."""
+        """Draw what the operator reads over the frame: values, and (label, meaning) of the keys."""
         if overlay_values is not None or keys:
             self._touched = None
         if overlay_values is not None:
@@ -232,9 +228,7 @@ class Stage:
 
     def _fade_light(self, picture: StageFrame, seconds: float) -> Light:
         """The light of the emotion, cross-faded; dimmer and breathing slowly while the stage waits."""
-        colours = self._colours if self._live is None else self._live.at(picture.time)
-        assert colours is not None
-        wanted = colours.blend(picture.palette, picture.emotion_weights)
+        wanted = self._colours.at(picture.time).blend(picture.palette, picture.emotion_weights)
         if self._fading is None:
             self._fading = wanted
         self._fading = self._fading.towards(wanted, 1.0 - math.exp(-seconds / LIGHT_SECONDS))
@@ -257,7 +251,7 @@ class Stage:
         here = picture.visitor is not None and picture.visitor.present
         good = self._facing.turned(positions.astype(np.float32), here, seconds)
         moved = None if self._last is None else lengths_of(good - self._last)[:, 0]
-        if moved is None or moved[0] > CUT_DISTANCE:
+        if moved is None or moved[0] > CUT_DISTANCE_M:
             self._cut = True
             self._speeds = np.zeros(JOINT_COUNT, dtype=np.float32)
             self._history.clear()

@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 from engine.render.spring import Spring
 
-DISTANCE = 6.0
+DISTANCE_M = 6.0
 """Metres from the camera to the dancer."""
 
-EYE_HEIGHT = 1.15
+EYE_HEIGHT_M = 1.15
 FLOOR_LINE = 0.87
 """Where the floor under the dancer lies in the frame, as a share of its height from the top."""
 
-REST_HEIGHT = 2.3
+REST_HEIGHT_M = 2.3
 """Metres that the frame is high at the dancer's depth, when the figure needs no more."""
 
-REST_WIDTH = 1.5
+REST_WIDTH_M = 1.5
 """Metres that the frame is at least wide there: a portrait wall still holds half-open arms."""
 
-FLESH = 0.24
+FLESH_M = 0.24
 """Metres that the body reaches beyond its outermost joint: the head above the skull's base, a hand."""
 
 COMFORT = 0.06
@@ -34,10 +34,10 @@ LIMIT = 0.01
 
 FOLLOW_LAG = 0.45
 ZOOM_LAG = 0.6
-CUT = 3.0
+CUT_DISTANCE_M = 3.0
 """Metres in one frame that are no walk but a new start: the camera cuts instead of flying there."""
 
-NEAREST = 1.5
+NEAREST_M = 1.5
 """Metres in front of the lens that are still drawn; anything nearer is pushed back to there."""
 
 
@@ -53,7 +53,7 @@ class Projection:
     @property
     def focal(self) -> float:
         """Pixels per metre at one metre from the lens."""
-        return self.size[1] / self.height * DISTANCE
+        return self.size[1] / self.height * DISTANCE_M
 
     @property
     def scale(self) -> float:
@@ -63,16 +63,16 @@ class Projection:
     @property
     def eye_level(self) -> float:
         """The row, in pixels from the top, of everything at the height of the eye: the horizon."""
-        return self.size[1] * FLOOR_LINE - EYE_HEIGHT * self.scale
+        return self.size[1] * FLOOR_LINE - EYE_HEIGHT_M * self.scale
 
     def project(self, points: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Pixels (..., 2), x right and y down, and pixels per metre (...,) there, of points (..., 3)."""
-        nearness = np.maximum((DISTANCE + self.z) - points[..., 2], NEAREST)
+        nearness = np.maximum((DISTANCE_M + self.z) - points[..., 2], NEAREST_M)
         scale = np.divide(self.focal, nearness, dtype=np.float32)
         planes = np.empty((2, *scale.shape), dtype=np.float32)
         across, down = planes[0, ...], planes[1, ...]
         np.multiply(points[..., 0] - self.x, scale, out=across)
-        np.multiply(EYE_HEIGHT - points[..., 1], scale, out=down)
+        np.multiply(EYE_HEIGHT_M - points[..., 1], scale, out=down)
         across += self.size[0] / 2
         down += self.eye_level
         return planes.transpose(*range(1, planes.ndim), 0), scale
@@ -84,7 +84,7 @@ class StageCamera:
     def __init__(self) -> None:
         self._x = Spring(0.0, FOLLOW_LAG)
         self._z = Spring(0.0, FOLLOW_LAG)
-        self._height = Spring(REST_HEIGHT, ZOOM_LAG)
+        self._height = Spring(REST_HEIGHT_M, ZOOM_LAG)
         self._followed_at: float | None = None
 
     def at_rest(self, size: tuple[int, int]) -> Projection:
@@ -96,7 +96,7 @@ class StageCamera:
     ) -> Projection:
         """Follow finite positions (17, 3) to a time in seconds and return the projection for it.
 
-        `widening` over 1 shows so much more of the service at rest.
+        `widening` over 1 shows so much more of the stage at rest.
         """
         rest = _rest_height(size) * widening
         low, high = positions.min(axis=0), positions.max(axis=0)
@@ -105,7 +105,7 @@ class StageCamera:
         first = self._followed_at is None
         seconds = 0.0 if self._followed_at is None else min(max(time - self._followed_at, 0.0), 0.25)
         self._followed_at = time
-        if first or np.hypot(x - self._x.value, z - self._z.value) > CUT:
+        if first or np.hypot(x - self._x.value, z - self._z.value) > CUT_DISTANCE_M:
             self._x, self._z = Spring(x, FOLLOW_LAG), Spring(z, FOLLOW_LAG)
             wanted, _ = _needed_heights(positions, x, z, size)
             self._height = Spring(max(rest, wanted), ZOOM_LAG)
@@ -120,22 +120,22 @@ class StageCamera:
 
 
 def _rest_height(size: tuple[int, int]) -> float:
-    return max(REST_HEIGHT, REST_WIDTH * size[1] / size[0])
+    return max(REST_HEIGHT_M, REST_WIDTH_M * size[1] / size[0])
 
 
 def _needed_heights(
     positions: NDArray[np.floating], x: float, z: float, size: tuple[int, int]
 ) -> tuple[float, float]:
     """Metres that the frame must be high for all joints and their flesh to lie within COMFORT and LIMIT."""
-    nearness = DISTANCE / np.maximum((DISTANCE + z) - positions[:, 2], NEAREST)
-    across = float(((np.abs(positions[:, 0] - x) + FLESH) * nearness).max())
-    above_eye = float(((positions[:, 1] + (FLESH - EYE_HEIGHT)) * nearness).max())
-    below_eye = float(((EYE_HEIGHT + 0.06 - positions[:, 1]) * nearness).max())
+    nearness = DISTANCE_M / np.maximum((DISTANCE_M + z) - positions[:, 2], NEAREST_M)
+    across = float(((np.abs(positions[:, 0] - x) + FLESH_M) * nearness).max())
+    above_eye = float(((positions[:, 1] + (FLESH_M - EYE_HEIGHT_M)) * nearness).max())
+    below_eye = float(((EYE_HEIGHT_M + 0.06 - positions[:, 1]) * nearness).max())
     heights = [
         max(
             across * 2.0 / (1.0 - 2.0 * margin) * size[1] / size[0],
-            (above_eye + EYE_HEIGHT) / (FLOOR_LINE - margin),
-            (below_eye - EYE_HEIGHT) / (1.0 - FLOOR_LINE - min(margin, 0.02)),
+            (above_eye + EYE_HEIGHT_M) / (FLOOR_LINE - margin),
+            (below_eye - EYE_HEIGHT_M) / (1.0 - FLOOR_LINE - min(margin, 0.02)),
         )
         for margin in (COMFORT, LIMIT)
     ]

@@ -1,5 +1,4 @@
-"""FaultTracker that comes and goes: recorded as a fault when it begins, with the time it took when it is
-over."""
+"""Tracks trouble that comes and goes: recorded as a fault when it begins, with its duration when it is over."""
 
 import threading
 

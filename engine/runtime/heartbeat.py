@@ -21,11 +21,11 @@ CLEAR_CACHE = "EMOTION_DANCER_CLEAR_CACHE"
 """Set there too where the machine code is to be compiled anew, see `engine.runtime.watchdog`."""
 BEAT = b"heartbeat"
 """How a line to the watchdog begins."""
-EVERY = 1.0
+HEARTBEAT_INTERVAL_S = 1.0
 """Seconds between two beats."""
-MAX_STILL = 10.0
-"""Seconds without a new frame of the dance after which the heart stops, once it has danced."""
-MAX_LOADING = 300.0
+MAX_STILL_S = 10.0
+"""Seconds without a new frame of the dance after which no more beats are sent, once it has danced."""
+MAX_LOADING_S = 300.0
 """Seconds that the first frame may take."""
 
 
@@ -50,12 +50,12 @@ class Heartbeat:
     def beat(self, now: float) -> None:
         """A frame has been drawn at a monotonic time in seconds."""
         self._began = now if self._began is None else self._began
-        count = int((now - self._began) / EVERY)
+        count = int((now - self._began) / HEARTBEAT_INTERVAL_S)
         if count <= self._count:
             return
         self._count = count
         version = self._frames.version
-        if self._stillness.since(version, now) <= (MAX_STILL if version else MAX_LOADING):
+        if self._stillness.since(version, now) <= (MAX_STILL_S if version else MAX_LOADING_S):
             for tell in (*self._tell, *(self._tell_of_dance if version else ())):
                 tell(count)
 
@@ -85,7 +85,7 @@ def when_the_watchdog_leaves(leave: Callable[[], None]) -> None:
 
 
 def tell_systemd(count: int) -> None:
-    """Keep systemd's own watchdog content, where there is one (sd_notify(3)); what fails is no fault."""
+    """Notify systemd's own watchdog, where there is one (sd_notify(3)); what fails is no fault."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if sys.platform != "linux" or address[:1] not in ("/", "@"):
         return

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 
-OFTEN, SELDOM = 2.0, 60.0
+MIN_INTERVAL_S, MAX_INTERVAL_S = 2.0, 60.0
 """Seconds between two lines about faults that come and go, at first and once they do not stop."""
 
 

@@ -85,7 +85,7 @@ def run_report(
 
 
 def check_writable(path: Path) -> None:
-    """Raise StartError now if the run_report could not be written at the end."""
+    """Raise StartError now if the report could not be written at the end."""
     try:
         path.stat()
         possible = os.access(path, os.W_OK) and not path.is_dir()
@@ -98,5 +98,5 @@ def check_writable(path: Path) -> None:
 
 
 def write_run_report(path: Path, values: dict[str, Any]) -> None:
-    """Write the run_report as JSON. Raises OSError."""
+    """Write the report as JSON. Raises OSError."""
     path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

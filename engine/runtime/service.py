@@ -11,14 +11,14 @@ from engine.runtime.fault_tracker import FaultTracker
 from engine.runtime.faults import PermanentFault
 from engine.runtime.malloc import give_back
 from engine.runtime.metrics import Metrics
-from engine.runtime.rate_limited_log import OFTEN, SELDOM, RateLimitedLog
+from engine.runtime.rate_limited_log import MAX_INTERVAL_S, MIN_INTERVAL_S, RateLimitedLog
 from engine.runtime.stall_timer import StallTimer
 
 FIRST_BACK_OFF = 0.5
 MAX_BACK_OFF = 15.0
 HEALTHY_AFTER = 10.0
 """A service that has worked this many seconds since its last fault starts again with the shortest back-off."""
-REPORT_EVERY = 60.0
+REPORT_INTERVAL_S = 60.0
 """Seconds between two lines in the log about one and the same fault."""
 MAX_HANGING = 3
 """Threads of one service that may hang at a time: a thread cannot be ended from outside, only left behind."""
@@ -46,7 +46,7 @@ class Service(ABC):
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics
         self.log = logging.getLogger(f"engine.{self.name}")
-        self._reports = RateLimitedLog(self.log, OFTEN, SELDOM)
+        self._reports = RateLimitedLog(self.log, MIN_INTERVAL_S, MAX_INTERVAL_S)
         self._reported = False
         self.heartbeat = time.perf_counter()
         self.opened = threading.Event()
@@ -165,11 +165,11 @@ class Service(ABC):
             if not self.superseded:
                 self._timeout = math.inf
 
-    def _beat(self, patience: float) -> None:
-        self.heartbeat, self._timeout = time.perf_counter(), patience
+    def _beat(self, timeout: float) -> None:
+        self.heartbeat, self._timeout = time.perf_counter(), timeout
 
     def _report(self, error: Exception, permanent: bool, back_off: float) -> None:
-        self._report_at = time.perf_counter() + REPORT_EVERY
+        self._report_at = time.perf_counter() + REPORT_INTERVAL_S
         expected = type(error).__name__ in ("TemporaryFault", "PermanentFault")
         what_next = self.afterwards if permanent else f"trying again in {back_off:g} s"
         words = ("%s; %s", error or type(error).__name__, what_next)

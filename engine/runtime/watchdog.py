@@ -35,24 +35,24 @@ EARLY_DEATHS = 2
 MAX_RESTARTS = 30
 """Restarts within an hour; what is more waits until the hour is over."""
 HOUR = 3600.0
-MAX_START = 120.0
+MAX_START_S = 120.0
 """Seconds that the first heartbeat may take."""
 LEAVING = 1.7
-MAX_LEAVING = 25.0
+MAX_SHUT_DOWN_S = 25.0
 """Seconds that the installation has to leave before it is killed."""
 LOOK_EVERY = 0.1
 QUIT, WRONG_SETTING = 0, 2
 """Exit statuses of the installation: somebody quit; something given at the start will not do."""
-KILLED_WITHIN = 10.0
+MAX_KILL_S = 10.0
 """Seconds that the system may take to end what was killed; what hangs in a driver may stay for ever."""
 MAX_LINE = 4096
 
 
 class Watchdog:
-    """Runs `command` until it ends well. `patience`: seconds of silence after which it is started anew."""
+    """Runs `command` until it ends well. `timeout`: seconds of silence after which it is started anew."""
 
-    def __init__(self, command: Sequence[str], patience: float) -> None:
-        self._command, self._patience = list(command), patience
+    def __init__(self, command: Sequence[str], timeout: float) -> None:
+        self._command, self._timeout = list(command), timeout
         self._leaving = threading.Event()
         self._beats = 0
         self.restarts: deque[float] = deque(maxlen=MAX_RESTARTS)
@@ -124,11 +124,11 @@ class Watchdog:
         threading.Thread(target=self._listen, args=(child.stdout,), daemon=True).start()
         try:
             while (status := child.poll()) is None:
-                patience = self._patience if self._beats else MAX_START
+                timeout = self._timeout if self._beats else MAX_START_S
                 if self._leaving.wait(LOOK_EVERY):
                     return self._end(child)
-                if silence.since(self._beats, time.perf_counter()) > patience:
-                    log.warning("no heartbeat for %g s; killing the installation", patience)
+                if silence.since(self._beats, time.perf_counter()) > timeout:
+                    log.warning("no heartbeat for %g s; killing the installation", timeout)
                     return _kill(child)
             return status
         finally:
@@ -139,7 +139,7 @@ class Watchdog:
         recording."""
         assert child.stdin is not None
         child.stdin.close()
-        beats, leave_by = -1, time.perf_counter() + MAX_LEAVING
+        beats, leave_by = -1, time.perf_counter() + MAX_SHUT_DOWN_S
         while beats != self._beats and time.perf_counter() < leave_by:
             beats = self._beats
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -159,7 +159,7 @@ def _kill(child: subprocess.Popen[bytes]) -> int:
     """End it the hard way; 1."""
     child.kill()
     try:
-        child.wait(KILLED_WITHIN)
+        child.wait(MAX_KILL_S)
     except subprocess.TimeoutExpired:
         log.error(
             "the installation cannot be killed; it hangs in the system, and another one is started beside it"

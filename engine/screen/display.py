@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from engine.runtime.faults import TemporaryFault
 from engine.settings import Settings
 
-RATE = 60.0
+DEFAULT_FPS = 60.0
 """Frames per second."""
 
 NO_SCREEN = ("dummy", "offscreen")
@@ -31,7 +31,7 @@ class Screen:
     display: int = 0
     rotate: int = 0
     scale: float | None = None
-    rate: float = RATE
+    rate: float = DEFAULT_FPS
     headless: bool = False
 
     @classmethod

@@ -4,16 +4,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-SPIN = 0.0015
+SPIN_S = 0.0015
 """Seconds before the deadline from which the thread stays awake: a sleep ends up to about this late."""
 
-CLASSIFIED = 60
+MEASURED_FRAMES = 60
 """Frames of which the longest says how long the next one may take."""
 
-SPARE = 0.0015
+SPARE_S = 0.0015
 """Seconds that it may take longer than that."""
 
-MOST = 0.9
+IN_TIME_SHARE = 0.9
 """Share of those frames that would still be in time if they were begun after the longest wait for something
 new. So that is seen some 2.5 ms sooner, and one frame in a hundred is late that would not have been."""
 
@@ -29,7 +29,7 @@ class FramePacer:
         self._period = 1.0 / rate
         self._deadline = time.perf_counter()
         self._began: float | None = None
-        self._took: deque[float] = deque([self._period], maxlen=CLASSIFIED)
+        self._took: deque[float] = deque([self._period], maxlen=MEASURED_FRAMES)
 
     @property
     def due(self) -> float:
@@ -47,8 +47,8 @@ class FramePacer:
         there in time.
         """
         took = sorted(self._took)
-        last = self.due - took[int(MOST * len(took))] - SPARE
-        time.sleep(max(self.due - took[-1] - SPARE - time.perf_counter(), 0.0))
+        last = self.due - took[int(IN_TIME_SHARE * len(took))] - SPARE_S
+        time.sleep(max(self.due - took[-1] - SPARE_S - time.perf_counter(), 0.0))
         if await_new is not None and (left := last - time.perf_counter()) > 0.0:
             await_new(left)
         self._began = time.perf_counter()
@@ -64,7 +64,7 @@ class FramePacer:
         if late > 0.0:
             self._deadline += max(GIVES_WAY * late, late - self._period)
             return
-        if self._deadline - now > SPIN:
-            time.sleep(self._deadline - now - SPIN)
+        if self._deadline - now > SPIN_S:
+            time.sleep(self._deadline - now - SPIN_S)
         while time.perf_counter() < self._deadline:
             time.sleep(0)  # yields to the threads that generate and detect

@@ -11,7 +11,7 @@ from engine.streams.mailbox import Mailbox
 from engine.streams.values import DancerFrame, Pose, VisitorEmotion
 from models.emotion.palette import Palette
 
-SILENT = 2.0
+SILENT_S = 2.0
 """Seconds after which a source that sends nothing is said to."""
 NEWEST = 120
 """Durations that the figures are of: what is shown is how it goes now."""
@@ -26,7 +26,7 @@ def read(
     pose: Pose | None,
     shown: VisitorEmotion | None,
 ) -> Overlay:
-    """The overlay_values of this moment; `shown` is what the visitor's movement shows.
+    """The values of this moment; `shown` is what the visitor's movement shows.
 
     What the frame itself knows is added by whoever draws it.
     """
@@ -73,7 +73,7 @@ def _source_state(metrics: Metrics, settings: Settings) -> str:
     if settings.source == "none":
         return "no visitor"
     silent = metrics.since("pose.frames" if settings.source.startswith("osc") else "capture.frames")
-    if silent < SILENT:
+    if silent < SILENT_S:
         return "frames come"
     return "no frame yet" if silent == math.inf else f"no frame for {silent:.0f} s"
 

@@ -31,14 +31,14 @@ DELAY = 1.5
 """Generated frames (50 ms) by which the dancer on the screen trails the newest: as many as it takes to
 interpolate, and half a frame for drawing."""
 
-ABOUT_TO_COME = (0.6 / FRAME_RATE, 2.0 / FRAME_RATE)
+EXPECTED_S = (0.6 / FRAME_RATE, 2.0 / FRAME_RATE)
 """Seconds after a frame between which the next one is expected; later on the dance stands still."""
 
 POINTS = "constellation"
 """The scene that needs no machine code."""
 
-READINGS_EVERY = 0.5
-"""Seconds between two overlay_values of the overlay: figures that flicker cannot be read."""
+OVERLAY_INTERVAL_S = 0.5
+"""Seconds between two updates of the overlay's values: figures that flicker cannot be read."""
 
 
 class Presenter:
@@ -162,7 +162,7 @@ class Presenter:
 
     def await_frame(self, seconds: float) -> None:
         """Wait at most so many seconds for the next frame of the dance, where it is about to come."""
-        since, until = ABOUT_TO_COME
+        since, until = EXPECTED_S
         if since < time.perf_counter() - self._frames.put_at < until:
             self._frames.newer_than(self._version, seconds)
 
@@ -197,7 +197,7 @@ class Presenter:
     def _overlay(self, now: float, scale: float) -> Overlay | None:
         if not self._overlay_on:
             return None
-        if self._readings is None or now - self._readings_at > READINGS_EVERY:
+        if self._readings is None or now - self._readings_at > OVERLAY_INTERVAL_S:
             self._readings, self._readings_at = self._read(scale), now
         return self._readings
 

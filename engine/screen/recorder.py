@@ -30,13 +30,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WAITING_PICTURES = 12
+MAX_QUEUED_FRAMES = 12
 """Frames that wait to be encoded at most: at 4K they take 400 MB. One more is left out of the film."""
 
-LONGEST = 3600.0
+MAX_CLOSING_S = 20.0
+"""Seconds that encoding may take to end."""
+MAX_RECORDING_S = 3600.0
 """Seconds after which a recording ends by itself: an operator who forgets it does not fill the disk."""
 
-StageFrame = tuple[int, NDArray[Any]]
+QueuedFrame = tuple[int, NDArray[Any]]
 
 
 class Recording:
@@ -50,7 +52,7 @@ class Recording:
         self.stem = stem
         self.left_out = 0
         self._palette, self._metrics = palette, metrics
-        self._pictures: queue.Queue[StageFrame | None] = queue.Queue(WAITING_PICTURES)
+        self._pictures: queue.Queue[QueuedFrame | None] = queue.Queue(MAX_QUEUED_FRAMES)
         self._frames: list[DancerFrame] = []
         self._began: float | None = None
         self._newest = -1
@@ -60,13 +62,13 @@ class Recording:
 
     @property
     def alive(self) -> bool:
-        """Whether it still records: False after `stop`, a fault or LONGEST."""
+        """Whether it still records: False after `stop`, a fault or MAX_RECORDING_S."""
         return not self._ending.is_set()
 
     def see(self, surface: pygame.Surface, now: float) -> None:
         """Take the frame at a time in seconds, if the film has room for one: 30 a second. Never waits."""
         self._began = now if self._began is None else self._began
-        if now - self._began > LONGEST:
+        if now - self._began > MAX_RECORDING_S:
             self._ending.set()
         index = round((now - self._began) * VIDEO_RATE)
         if not self.alive or index <= self._newest:
@@ -91,7 +93,7 @@ class Recording:
         """Whether its files are not finished."""
         return self._thread.is_alive()
 
-    def stop(self, timeout: float = 20.0) -> None:
+    def stop(self, timeout: float = MAX_CLOSING_S) -> None:
         """End it and wait until the files are written."""
         self._ending.set()
         self._thread.join(timeout)
@@ -134,7 +136,7 @@ class Recording:
             if container is not None:
                 container.close()
 
-    def _next(self) -> StageFrame | None:
+    def _next(self) -> QueuedFrame | None:
         """The next frame, None once the recording has ended and all are written."""
         while True:
             try:
@@ -197,9 +199,9 @@ class Recorder:
             self._metrics.fault(Fault("recorder", f"no picture was saved: {error}"))
             log.warning("no picture was saved: %s", error)
 
-    def close(self, beat: Callable[[], None] = lambda: None, timeout: float = 20.0) -> None:
+    def close(self, beat: Callable[[], None] = lambda: None) -> None:
         """End a recording that runs and wait for the files of all, with a heartbeat now and then."""
-        leave_by = time.perf_counter() + timeout
+        leave_by = time.perf_counter() + MAX_CLOSING_S
         beat()
         for recording in self._writing:
             recording.end()

@@ -10,7 +10,7 @@ import pygame
 from engine.render.canvas import AutomaticScale, canvas_size, is_bgrx, show
 from engine.runtime.fault_tracker import FaultTracker
 from engine.runtime.metrics import Metrics
-from engine.runtime.rate_limited_log import OFTEN, SELDOM, RateLimitedLog
+from engine.runtime.rate_limited_log import MAX_INTERVAL_S, MIN_INTERVAL_S, RateLimitedLog
 from engine.screen.display import NO_SCREEN, NoDisplay, Screen
 from engine.screen.frame_pacer import FramePacer
 from engine.screen.keys import key_for
@@ -18,14 +18,14 @@ from engine.screen.keys import key_for
 log = logging.getLogger(__name__)
 
 
-OPEN_AGAIN, MAX_OPEN_AGAIN = 0.5, 30.0
+REOPEN_S, MAX_REOPEN_S = 0.5, 30.0
 """Seconds between attempts to open a window whose screen was lost, doubling from the first to the second: SDL's
 libraries may complain on standard error at each of them."""
 
-LOOK_AT_SCREEN = 2.0
+SCREEN_CHECK_S = 2.0
 """Seconds between two looks whether the screen still has the size that it had, in full screen."""
 
-SCREEN_WAITS, NOTHING_WAITS = 0.002, 0.0005
+SCREEN_WAITS_S, NOTHING_WAITS_S = 0.002, 0.0005
 """Seconds for which showing a frame waits, on average, where it waits for the screen, and where not."""
 
 
@@ -55,9 +55,9 @@ class Window:
         self._metrics = metrics
         self._quit = self._kept = False
         self._drawing, self._showing = FaultTracker("render", metrics), FaultTracker("display", metrics)
-        self._complaint = RateLimitedLog(log, OFTEN, SELDOM)
+        self._complaint = RateLimitedLog(log, MIN_INTERVAL_S, MAX_INTERVAL_S)
         self._lost_at: float | None = None
-        self._open_again = OPEN_AGAIN
+        self._open_again = REOPEN_S
         self._desktop: tuple[int, tuple[int, int]] | None = None
         self._looked_at = 0.0
         self._flip_waited = 0.0
@@ -177,8 +177,8 @@ class Window:
         self.shown_at = time.perf_counter()
         waited = self.shown_at - began - (time.thread_time() - worked)
         self._flip_waited += 0.05 * (waited - self._flip_waited)
-        if not NOTHING_WAITS < self._flip_waited < SCREEN_WAITS:
-            self._screen_says_when = self._flip_waited >= SCREEN_WAITS
+        if not NOTHING_WAITS_S < self._flip_waited < SCREEN_WAITS_S:
+            self._screen_says_when = self._flip_waited >= SCREEN_WAITS_S
 
     def _lose(self, error: Exception) -> None:
         """The display is gone: draw where nobody sees it."""
@@ -201,9 +201,9 @@ class Window:
             self._open()
         except Exception:
             self._lost_at = time.perf_counter()
-            self._open_again = min(2 * self._open_again, MAX_OPEN_AGAIN)
+            self._open_again = min(2 * self._open_again, MAX_REOPEN_S)
             return
-        self._lost_at, self._open_again = None, OPEN_AGAIN
+        self._lost_at, self._open_again = None, REOPEN_S
         self._showing.cleared()
         log.info("the display is there again")
 
@@ -238,7 +238,7 @@ class Window:
     def _follow_screen(self) -> None:
         """Open full screen anew where the screen has another size by now: a projector may change its mode."""
         now = time.perf_counter()
-        if self._desktop is None or self._lost_at is not None or now - self._looked_at < LOOK_AT_SCREEN:
+        if self._desktop is None or self._lost_at is not None or now - self._looked_at < SCREEN_CHECK_S:
             return
         self._looked_at = now
         try:

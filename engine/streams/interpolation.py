@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from engine.streams.values import DancerFrame, Pose
 from models.motion.skeleton import BONE_PARENTS, FRAME_RATE, bone_directions, forward_kinematics, lengths_of
 
-DELAY = 1.0
+DELAY_FRAMES = 1.0
 """Generated frames (33 ms) by which what is shown trails: about as many as it takes to interpolate."""
 
-REACH = 1.5
+MAX_LEAD_FRAMES = 1.5
 """Frames that one may lie ahead of what is shown to lead it: one that comes early is not kept waiting."""
 
-MIN_WAY = 1.0
+MIN_SEGMENT_FRAMES = 1.0
 """Frames that a way takes at least: what came late is caught up with over as long, not at once."""
 
 FRAMES_KEPT = 12
 OFFSET_SHARE = 0.03
 """How much of one stamp's jitter enters the clock: the clock forgets over about a second."""
 
-OFFSET_JUMP = 2.5
+OFFSET_JUMP_FRAMES = 2.5
 """Frames of deviation that are no jitter but a stall or a restart: the clock takes them over at once."""
 
 CORRECTION_RATE = 2.0
@@ -33,10 +33,10 @@ CORRECTION_RATE = 2.0
 CORRECTION_LIMIT = 0.2
 """… by playing at most this much faster or slower."""
 
-CATCH_UP = 8.0
+MAX_BEHIND_FRAMES = 8.0
 """Frames wanted the clock beyond which playing faster would take seconds: skip forwards instead."""
 
-OVERRUN = 0.8
+MAX_OVERRUN_FRAMES = 0.8
 """Frames that the frame may run ahead of the newest frame, easing to a hold: half a frame for the easing, and
 a third for a frame in time after some that were early."""
 
@@ -102,7 +102,7 @@ class HermiteSegment:
     @property
     def end(self) -> float:
         """The index at which it meets the frame's own way."""
-        return max(float(self.frame.index), self.start + MIN_WAY)
+        return max(float(self.frame.index), self.start + MIN_SEGMENT_FRAMES)
 
     def _share(self, index: float) -> np.float32:
         """How much of the way lies behind an index, 0 to 1."""
@@ -152,7 +152,7 @@ class HermiteSegment:
 class FrameInterpolator:
     """Plays the newest frames on a steady clock, `delay` frames late; `put` every new one, ask `at` a time."""
 
-    def __init__(self, delay: float = DELAY) -> None:
+    def __init__(self, delay: float = DELAY_FRAMES) -> None:
         self._delay = delay
         self._frames: deque[DancerFrame] = deque(maxlen=FRAMES_KEPT)
         self._offset = 0.0
@@ -172,7 +172,7 @@ class FrameInterpolator:
         elif frame.index == self._frames[-1].index:
             return
         deviation = stamp - self._offset
-        self._offset += deviation * (1.0 if abs(deviation) > OFFSET_JUMP else OFFSET_SHARE)
+        self._offset += deviation * (1.0 if abs(deviation) > OFFSET_JUMP_FRAMES else OFFSET_SHARE)
         self._frames.append(frame)
 
     def at(self, time: float) -> Moment | None:
@@ -184,7 +184,7 @@ class FrameInterpolator:
         newest = self._frames[-1].index
         wanted = min(target, newest)
         shown = self._playhead
-        if shown is None or wanted - shown > CATCH_UP:
+        if shown is None or wanted - shown > MAX_BEHIND_FRAMES:
             shown = self._playhead = wanted  # before the first frame that holds
             self._way = None
         else:
@@ -206,7 +206,7 @@ class FrameInterpolator:
             )
             shown = first.index  # what lies between is not danced by a single step
         while newer := [i for i, frame in enumerate(frames) if frame.index > way.frame.index]:
-            near = [i for i in newer if frames[i].index <= index + REACH]
+            near = [i for i in newer if frames[i].index <= index + MAX_LEAD_FRAMES]
             if not near and index <= way.frame.index:
                 break
             if not near:  # the way is at its end: on from there
@@ -220,7 +220,7 @@ class FrameInterpolator:
         played = max(seconds, 0.0) * FRAME_RATE
         ahead = target - (self._playhead + played)
         correction = min(max(ahead * CORRECTION_RATE / FRAME_RATE, -CORRECTION_LIMIT), CORRECTION_LIMIT)
-        slack = newest + OVERRUN - self._playhead
+        slack = newest + MAX_OVERRUN_FRAMES - self._playhead
         return max(min(played * (1.0 + correction), slack * (1.0 - np.exp(-2.0 * played))), 0.0)
 
     def _step(self, i: int) -> NDArray[np.float32]:

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from models.motion.skeleton import JOINT_COUNT
 
-SAMPLE_SECONDS = 1.0 / 28.0
+SAMPLE_INTERVAL_S = 1.0 / 28.0
 """Of any three samples the first and the last are further apart: at more than 56 frames per second every other
 one stays, and at fewer each; the dance itself has 30 frames a second."""
 
-LONGEST = 8.0
+MAX_HISTORY_S = 8.0
 """Seconds that are ever kept."""
 
-MOST = 2 * round(LONGEST / SAMPLE_SECONDS) + 2
+MAX_SAMPLES = 2 * round(MAX_HISTORY_S / SAMPLE_INTERVAL_S) + 2
 """Samples that are ever kept."""
 
 
@@ -33,9 +33,9 @@ class MotionHistory:
 
     def __init__(self) -> None:
         # twice as long as what is kept, so that it is seldom moved back to the beginning
-        self._times = np.zeros(2 * MOST)
-        self._positions = np.zeros((2 * MOST, JOINT_COUNT, 3), dtype=np.float32)
-        self._speeds = np.zeros((2 * MOST, JOINT_COUNT), dtype=np.float32)
+        self._times = np.zeros(2 * MAX_SAMPLES)
+        self._positions = np.zeros((2 * MAX_SAMPLES, JOINT_COUNT, 3), dtype=np.float32)
+        self._speeds = np.zeros((2 * MAX_SAMPLES, JOINT_COUNT), dtype=np.float32)
         self._end = 0
 
     def clear(self) -> None:
@@ -46,20 +46,20 @@ class MotionHistory:
         """Add positions (17, 3) with speeds (17,) at a time in seconds; after a gap it begins anew."""
         if self._end and not 0.0 <= time - self._times[self._end - 1] < 0.5:
             self.clear()
-        # the newest sample is the present; only every SAMPLE_SECONDS one stays behind
-        if self._end > 1 and time - self._times[self._end - 2] < SAMPLE_SECONDS:
+        # the newest sample is the present; only every SAMPLE_INTERVAL_S one stays behind
+        if self._end > 1 and time - self._times[self._end - 2] < SAMPLE_INTERVAL_S:
             self._end -= 1
         if self._end == len(self._times):
             for column in (self._times, self._positions, self._speeds):
-                column[:MOST] = column[-MOST:]
-            self._end = MOST
+                column[:MAX_SAMPLES] = column[-MAX_SAMPLES:]
+            self._end = MAX_SAMPLES
         self._times[self._end], self._positions[self._end], self._speeds[self._end] = time, positions, speeds
         self._end += 1
 
     def last(self, seconds: float) -> MotionSamples:
-        """The samples that are at most `seconds` old, LONGEST at most."""
+        """The samples that are at most `seconds` old, MAX_HISTORY_S at most."""
         times = self._times[: self._end]
-        oldest = times[-1] - min(seconds, LONGEST) if len(times) else 0.0
+        oldest = times[-1] - min(seconds, MAX_HISTORY_S) if len(times) else 0.0
         kept = slice(int(np.searchsorted(times, oldest)), self._end)
         ages = self._times[self._end - 1] - times[kept]
         return MotionSamples(ages.astype(np.float32), self._positions[kept].copy(), self._speeds[kept].copy())

@@ -7,16 +7,16 @@ import numpy as np
 from engine.streams.values import Pose
 from models.motion.skeleton import FRAME_RATE, FloatArray
 
-MAX_GAP = 0.5
+MAX_GAP_S = 0.5
 """Seconds without a pose that end a memory: what came before is no movement any more."""
 
-CLOSEST = 0.9 / FRAME_RATE
+MIN_INTERVAL_S = 0.9 / FRAME_RATE
 """Seconds between every second pose that is kept: a stream of 240 a second must not fill the memory by half."""
 
 
 def append_pose(poses: deque[Pose], pose: Pose) -> None:
     """Append a pose, in place of the newest if that is closer to the one before than any use is made of."""
-    if len(poses) > 1 and pose.captured_at - poses[-2].captured_at < CLOSEST:
+    if len(poses) > 1 and pose.captured_at - poses[-2].captured_at < MIN_INTERVAL_S:
         poses.pop()
     poses.append(pose)
 

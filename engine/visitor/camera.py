@@ -24,7 +24,7 @@ from engine.runtime.metrics import Metrics
 from engine.runtime.service import Service
 from engine.streams.mailbox import Mailbox
 from engine.streams.values import CameraFrame
-from engine.visitor.camera_health import BLACK_AFTER, FROZEN_AFTER, CameraHealth
+from engine.visitor.camera_health import BLACK_AFTER_S, FROZEN_AFTER_S, CameraHealth
 
 CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_RATE = 1280, 720, 30
 MAX_WIDTH = 1280
@@ -32,18 +32,18 @@ MIN_SIDE, MAX_SIDE = 16, 8192
 READ_TIMEOUT_MS = 500
 MAX_REJECTED = 30
 """Unusable frames in a row after which the source counts as failed."""
-ROAMS_AFTER = 4.0
+ROAM_AFTER_S = 4.0
 """Seconds for which a camera that was lost may come back before another one is taken in its place."""
-AWAKE_WITHIN = 2.0
+WAKE_UP_S = 2.0
 """Seconds after a new opening in which a camera that gives the frame it ended with is not frozen yet."""
-MAX_WAIT = 0.2
-EARLY_ENOUGH = 0.001
+MAX_WAIT_S = 0.2
+EARLY_ENOUGH_S = 0.001
 """Seconds that are not worth waiting for."""
-LATE_ENOUGH = 0.25
+MAX_LATE_SHARE = 0.25
 """Share of a frame's time by which the first one of a loop may be late; else it waits for the next beat."""
-MAX_LATE = 5.0
+MAX_LATE_S = 5.0
 """Seconds behind which a file is not caught up any more: the machine slept, and the film goes on from there."""
-MAX_CATCH_UP = 0.3
+MAX_CATCH_UP_S = 0.3
 """Seconds spent on skipping late frames before one is shown anyway, on a machine too slow for the file."""
 USUAL_RATE = 30.0
 
@@ -166,7 +166,7 @@ class Capture(Service):
         now = time.perf_counter()
         if self._sequence and self._lost_at is None:
             self._lost_at = now
-        gone = self._lost_at is not None and now - self._lost_at >= ROAMS_AFTER
+        gone = self._lost_at is not None and now - self._lost_at >= ROAM_AFTER_S
         found = find_camera(self._wanted if gone else self._camera, self._roams or gone)
         if self.superseded and found is not None:
             found[1].release()
@@ -179,7 +179,7 @@ class Capture(Service):
         if found[0] != self._camera:
             self.log.info("camera %d is taken in place of camera %d", found[0], self._camera)
         self._camera, self._video = found
-        self._awake_by = time.perf_counter() + AWAKE_WITHIN if self._sequence else -math.inf
+        self._awake_by = time.perf_counter() + WAKE_UP_S if self._sequence else -math.inf
 
     def step(self) -> None:
         """Put one frame, or wait a moment for the next one. Raises TemporaryFault when the source fails."""
@@ -187,7 +187,7 @@ class Capture(Service):
         assert video is not None
         try:
             if self._finished:
-                self.sleep(MAX_WAIT)
+                self.sleep(MAX_WAIT_S)
             elif self._camera is not None:
                 self._read_camera(video)
             else:
@@ -224,26 +224,26 @@ class Capture(Service):
         if not usable(image) or self.superseded:
             return
         self._watch.see(image, now)
-        if self._watch.black_for > BLACK_AFTER:
+        if self._watch.black_for > BLACK_AFTER_S:
             what = f"camera {self._camera} gives a black picture; is it covered, or the light off?"
             if self._darkness.raised(what):
                 self.log.warning("%s", what)
         elif not self._watch.black_for and self._darkness.cleared():
             self.log.info("the picture is no longer black")
-        if self._watch.frozen_for > FROZEN_AFTER:
+        if self._watch.frozen_for > FROZEN_AFTER_S:
             raise TemporaryFault(f"camera {self._camera} gives the same picture again and again")
 
     def _play_file(self, video: cv2.VideoCapture) -> None:
         """Put the frame whose time has come; skip those whose time is over."""
         early = self._started_at + self._position / self._rate - time.perf_counter()
-        if early > EARLY_ENOUGH:
-            self.sleep(min(early, MAX_WAIT))
+        if early > EARLY_ENOUGH_S:
+            self.sleep(min(early, MAX_WAIT_S))
             return
-        if early < -MAX_LATE:
+        if early < -MAX_LATE_S:
             self._started_at -= early
-        patience = time.perf_counter() + MAX_CATCH_UP
+        give_up_at = time.perf_counter() + MAX_CATCH_UP_S
         read = video.grab()
-        while read and self._late() and time.perf_counter() < patience:
+        while read and self._late() and time.perf_counter() < give_up_at:
             self._position += 1
             self.metrics.count("capture.skipped")
             read = video.grab()
@@ -281,7 +281,7 @@ class Capture(Service):
         """Go on at the start of a loop in step with the frames before."""
         self._started_at += self._position / self._rate
         over = (time.perf_counter() - self._started_at) * self._rate
-        self._started_at += max(math.ceil(over - LATE_ENOUGH), 0) / self._rate
+        self._started_at += max(math.ceil(over - MAX_LATE_SHARE), 0) / self._rate
         self._position = 0
 
     def _put(self, image: Any, captured_at: float) -> None:

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLACK_AFTER = 5.0
+BLACK_AFTER_S = 5.0
 """Seconds of black after which it is worth a line in the log."""
-FROZEN_AFTER = 5.0
+FROZEN_AFTER_S = 5.0
 """Seconds of one frame after which the camera is opened anew: every real sensor has noise."""
 BLACK_BELOW = 8
 """Brightest value of 255 that a black frame has, but for a few pixels."""
-EVERY = 16
+PIXEL_STRIDE = 16
 """One pixel in so many, along each side, is looked at."""
 
 
@@ -26,11 +26,11 @@ class CameraHealth:
 
     def is_as_before(self, image: Any) -> bool:
         """Whether a frame (height, width, 3) uint8 is the one that was seen last."""
-        return self._last is not None and np.array_equal(image[::EVERY, ::EVERY], self._last)
+        return self._last is not None and np.array_equal(image[::PIXEL_STRIDE, ::PIXEL_STRIDE], self._last)
 
     def see(self, image: Any, now: float) -> None:
         """Take in a frame (height, width, 3) uint8 at a monotonic time in seconds."""
-        sample = np.array(image[::EVERY, ::EVERY])
+        sample = np.array(image[::PIXEL_STRIDE, ::PIXEL_STRIDE])
         black = float(np.percentile(sample, 99)) < BLACK_BELOW
         if not black:
             self._black_since = None

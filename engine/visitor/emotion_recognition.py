@@ -1,4 +1,5 @@
-"""Automatic: what the visitor's movement shows sets the emotion; when nobody is there it wanders by itself."""
+"""Automatic: what the visitor's movement shows sets the emotion; when nobody is there the emotion changes on a
+schedule."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from engine.runtime.metrics import Metrics
 from engine.runtime.service import Service
 from engine.runtime.torch_import import TORCH_IMPORT
 from engine.streams.mailbox import Mailbox
-from engine.streams.pose_history import MAX_GAP, append_pose, resample
+from engine.streams.pose_history import MAX_GAP_S, append_pose, resample
 from engine.streams.values import Pose, VisitorEmotion
 from models.emotion.palette import Palette, Weights
 from models.motion.features import positions_to_features
@@ -28,25 +29,25 @@ log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from models.evaluation.emotion_classifier import EmotionClassifier
 
-WINDOW = 2.0
+WINDOW_S = 2.0
 """Seconds of movement that are classified."""
 CLASSIFY_EVERY = 0.25
 FEWEST_POSES = 20
 """Poses in a window with fewer of which it is not classified."""
-MEMORY = 1.5
+MEAN_S = 1.5
 """Seconds over which judgements are averaged."""
 MARGIN = 0.15
 """By how much another emotion must be likelier than the one that leads …"""
-PATIENCE = 1.0
+LEAD_TIMEOUT_S = 1.0
 """… and for how many seconds, before it leads."""
 LEADERS_SHARE = 0.6
 """Weight that the leading emotion has at least."""
-EASE = 2.0
+EASE_TIME_CONSTANT_S = 2.0
 """Seconds in which the weights come two thirds nearer to what is wanted."""
 MIN_CHANGE = 0.02
 """Change of the weights, all together, below which nobody is told."""
-WANDER_EVERY, WANDER_GLIDE = 24.0, 8.0
-"""Seconds from one emotion of the wander to the next, and of the change between them."""
+IDLE_INTERVAL_S, IDLE_GLIDE_S = 24.0, 8.0
+"""Seconds from one emotion to the next while nobody is there, and of the change between them."""
 
 
 def default_movement_classifier() -> Path:
@@ -70,16 +71,16 @@ class Hysteresis:
             self._rival = None
         elif self._rival is None or self._rival[0] != likeliest:
             self._rival = (likeliest, now)
-        elif now - self._rival[1] >= PATIENCE:
+        elif now - self._rival[1] >= LEAD_TIMEOUT_S:
             self.index, self._rival = likeliest, None
         return self.index
 
 
 def idle_emotion(moment: float, count: int) -> Weights:
-    """Weights (count,) of the programmed wander at a moment in seconds: each emotion in turn, in an order that
+    """Weights (count,) at a moment in seconds while nobody is there: each emotion in turn, in an order that
     changes from round to round."""
-    visit, past = divmod(moment, WANDER_EVERY)
-    share = min(past / WANDER_GLIDE, 1.0)
+    visit, past = divmod(moment, IDLE_INTERVAL_S)
+    share = min(past / IDLE_GLIDE_S, 1.0)
     eased = share * share * (3 - 2 * share)
     weights = np.zeros(count, dtype=np.float32)
     weights[_visited(int(visit), count)] += eased
@@ -112,12 +113,12 @@ class EmotionRecognition(Service):
         *,
         emotion_classifier: Path | None,
     ) -> None:
-        """`classifier` is the classifier; without one the emotion wanders while `automatic` is on."""
+        """Without an `emotion_classifier` the emotion changes on a schedule while `automatic` is on."""
         super().__init__(metrics)
         self._poses, self._shown, self._operator = poses, shown, operator
         self.emotion_classifier = emotion_classifier
         self._classifier: EmotionClassifier | None = None
-        self._history: deque[Pose] = deque(maxlen=int(2 * WINDOW * 2 * FRAME_RATE))
+        self._history: deque[Pose] = deque(maxlen=int(2 * WINDOW_S * 2 * FRAME_RATE))
         self._version = 0
         self._began = time.perf_counter()
         self._due = self._weighed_at = 0.0
@@ -129,9 +130,7 @@ class EmotionRecognition(Service):
     def open(self) -> None:
         """Read the classifier, if there should be one. Raises PermanentFault if it cannot be read."""
         if self.emotion_classifier is None:
-            log.info(
-                "the classifier of movement may not be used commercially: automatic lets the emotion wander"
-            )
+            log.info("the classifier of movement may not be used commercially: automatic follows a schedule")
             return
         try:
             with TORCH_IMPORT:
@@ -160,7 +159,7 @@ class EmotionRecognition(Service):
 
     def see(self, pose: Pose) -> None:
         """Take in one pose."""
-        if self._history and pose.captured_at - self._history[-1].captured_at > MAX_GAP:
+        if self._history and pose.captured_at - self._history[-1].captured_at > MAX_GAP_S:
             self._forget()
         if not pose.present:
             self._forget()
@@ -174,7 +173,7 @@ class EmotionRecognition(Service):
         if chances is None:
             wanted = idle_emotion(now - self._began, len(self._operator.palette))
         else:
-            share = 1.0 if self._chances is None else 1 - np.exp(-CLASSIFY_EVERY / MEMORY)
+            share = 1.0 if self._chances is None else 1 - np.exp(-CLASSIFY_EVERY / MEAN_S)
             before = chances if self._chances is None else self._chances
             self._chances = before + share * (chances - before)
             wanted = self._led(self._chances, now)
@@ -192,7 +191,9 @@ class EmotionRecognition(Service):
         if self._weights is None:
             moved = wanted
         else:
-            share = np.float32(1 - np.exp(-min(now - self._weighed_at, EASE) / EASE))
+            share = np.float32(
+                1 - np.exp(-min(now - self._weighed_at, EASE_TIME_CONSTANT_S) / EASE_TIME_CONSTANT_S)
+            )
             moved = self._weights + share * (wanted - self._weights)
         self._weighed_at = now
         self._weights = (moved / moved.sum()).astype(np.float32)
@@ -205,7 +206,7 @@ class EmotionRecognition(Service):
         if self._classifier is None or len(self._history) < FEWEST_POSES:
             return None
         times = np.array([pose.captured_at for pose in self._history])
-        wanted = times[-1] - WINDOW + np.arange(1, int(WINDOW * FRAME_RATE) + 1) / FRAME_RATE
+        wanted = times[-1] - WINDOW_S + np.arange(1, int(WINDOW_S * FRAME_RATE) + 1) / FRAME_RATE
         if wanted[0] < times[0] or (times >= wanted[0]).sum() < FEWEST_POSES:
             return None
         from models.evaluation.emotion_classifier import classifier_inputs

@@ -47,7 +47,7 @@ _SECOND = np.array([LANDMARKS_OF_JOINT[name][-1] for name in JOINTS])
 SCALE_LANDMARKS = (11, 12, 13, 14, 23, 24, 25, 26, 27, 28)
 """Shoulders, elbows, hips, knees and ankles: far apart and well placed, so good to measure a body with."""
 
-TALLEST = 3.0
+MAX_EXTENT_M = 3.0
 """Metres from one landmark to another beyond which what was found is no person."""
 
 FEET = [INDEX[name] for name in ("left_ankle", "left_toe", "right_ankle", "right_toe")]
@@ -72,7 +72,7 @@ def is_person(body: BodyLandmarks) -> bool:
     if not all(np.isfinite(values).all() for values in (body.picture, body.world, body.visibility)):
         return False
     extent = np.ptp(body.world, axis=0)
-    return bool(np.linalg.norm(extent) > 1e-3 and extent.max() < TALLEST)
+    return bool(np.linalg.norm(extent) > 1e-3 and extent.max() < MAX_EXTENT_M)
 
 
 def joints_in_picture(body: BodyLandmarks) -> FloatArray:

@@ -17,7 +17,7 @@ from engine.visitor.emotion_recognition import default_movement_classifier
 from engine.visitor.landmarks import LANDMARK_COUNT, LANDMARKS_OF_JOINT, BodyLandmarks
 from engine.visitor.pose_filter import PoseFilter
 from models.data.clips import ClipsError, emotion_of, read_clips, split_clips
-from models.evaluation.emotion_classifier import LONG, ClassifierError, windows_of
+from models.evaluation.emotion_classifier import LONG_FRAMES, ClassifierError, windows_of
 from models.evaluation.movement_classifier import LIMBS, read_movement_classifier
 from models.motion.features import turn
 from models.motion.skeleton import FRAME_RATE, INDEX, JOINTS, FloatArray, mirror_positions
@@ -79,10 +79,10 @@ def main(arguments: list[str] | None = None) -> int:
     right: list[list[bool]] = [[] for _ in emotion_classifier.emotions]
     for clip in split_clips(clips)[1].tolist():
         emotion = emotion_of(clips.labels[clip], emotion_classifier.emotions)
-        if emotion is None or len(clips.clip(clip)) < LONG:
+        if emotion is None or len(clips.clip(clip)) < LONG_FRAMES:
             continue
         for positions in (clips.clip(clip), mirror_positions(clips.clip(clip))):
-            windows = windows_of(seen_by_camera(positions, rng), LONG, FRAME_RATE // 2)
+            windows = windows_of(seen_by_camera(positions, rng), LONG_FRAMES, FRAME_RATE // 2)
             right[emotion] += (
                 emotion_classifier.look(windows.astype(np.float32))[0].argmax(axis=1) == emotion
             ).tolist()

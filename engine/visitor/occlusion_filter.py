@@ -24,13 +24,13 @@ from models.motion.skeleton import (
 SEEN_FROM = 0.6
 LOST_BELOW = 0.4
 """Confidence at which a joint counts as seen, and as lost; two values, so that it does not flicker between."""
-HOLD = 0.5
+HOLD_S = 0.5
 """Seconds that a lost bone stays as it was last."""
-EASE = 1.0
+RELAX_S = 1.0
 """Seconds that it then takes to come to rest."""
-COME_BACK = 0.3
+RETURN_S = 0.3
 """Seconds over which a bone that is seen again goes from where it was shown to where it is."""
-MAX_STEP = 0.2
+MAX_STEP_S = 0.2
 """Seconds: after a longer pause between two frames the bones must not leap either."""
 
 REST = unit_vectors(STANDING_POSE)
@@ -59,7 +59,7 @@ class OcclusionFilter:
 
         joints (17, 3) in metres as detected, finite; confidence (17,) in 0..1; time in seconds.
         """
-        step = 0.0 if self._time is None else float(np.clip(time - self._time, 0.0, MAX_STEP))
+        step = 0.0 if self._time is None else float(np.clip(time - self._time, 0.0, MAX_STEP_S))
         self._joint_seen = confidence >= np.where(self._joint_seen, LOST_BELOW, SEEN_FROM)
         bone_seen = self._joint_seen[1:] & self._joint_seen[BONE_PARENTS]
         if self._joint_seen[TORSO].all() or self._time is None:
@@ -77,13 +77,13 @@ class OcclusionFilter:
         changed = (seen != self._bone_seen)[:, None]
         self._kept = np.where(changed, self._shown, self._kept)
         self._bone_seen = seen
-        self._trust = np.where(seen, np.minimum(self._trust + step / COME_BACK, 1.0), 0.0)
+        self._trust = np.where(seen, np.minimum(self._trust + step / RETURN_S, 1.0), 0.0)
         self._unseen_for = np.where(seen, 0.0, self._unseen_for + step)
         if (self._trust >= 1.0).all():  # nothing is held: no need to swing
             self._shown = bones
             return
         rest = REST * lengths_of(self._kept)
-        fallback = swing(self._kept, rest, smooth_step((self._unseen_for - HOLD) / EASE))
+        fallback = swing(self._kept, rest, smooth_step((self._unseen_for - HOLD_S) / RELAX_S))
         self._shown = swing(fallback, bones, smooth_step(self._trust))
 
 

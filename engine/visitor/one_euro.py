@@ -18,7 +18,7 @@ BETA = 8.0
 the jitter (mean third difference 36 -> 11 mm a frame) for a lag of 33 ms."""
 SPEED_CUTOFF = 1.0
 """Hz of the low-pass on the speed, as in the paper."""
-MAX_GAP = 0.5
+MAX_GAP_S = 0.5
 """Seconds after which a point starts afresh where it is seen next."""
 
 
@@ -26,15 +26,12 @@ class OneEuroFilter:
     """Smooths points (..., D) in metres that come at any times in seconds.
 
     A point with a NaN keeps its last value until it is finite again (NaN if it never was); one that was away
-    for more than `MAX_GAP` starts afresh. A time that is not later than the one before changes nothing.
+    for more than `MAX_GAP_S` starts afresh. A time that is not later than the one before changes nothing.
     """
 
-    def __init__(
-        self, min_cutoff: float = MIN_CUTOFF, beta: float = BETA, speed_cutoff: float = SPEED_CUTOFF
-    ) -> None:
+    def __init__(self, min_cutoff: float = MIN_CUTOFF, beta: float = BETA) -> None:
         self.min_cutoff = min_cutoff
         self.beta = beta
-        self.speed_cutoff = speed_cutoff
         self.reset()
 
     def reset(self) -> None:
@@ -51,8 +48,8 @@ class OneEuroFilter:
             self._seen_at = np.where(finite, time, -np.inf)
             return self._values.copy()
         step = time - self._seen_at
-        moves = finite & (step > 0) & (step <= MAX_GAP)
-        starts = finite & (step > MAX_GAP)
+        moves = finite & (step > 0) & (step <= MAX_GAP_S)
+        starts = finite & (step > MAX_GAP_S)
         self._smooth(values, step, moves)
         self._values[starts] = values[starts]
         self._velocity[starts] = 0.0
@@ -64,9 +61,7 @@ class OneEuroFilter:
         assert self._values is not None
         before, seconds = self._values[moves], step[moves][:, None]
         velocity = (values[moves] - before) / seconds
-        velocity = self._velocity[moves] + _share(self.speed_cutoff, seconds) * (
-            velocity - self._velocity[moves]
-        )
+        velocity = self._velocity[moves] + _share(SPEED_CUTOFF, seconds) * (velocity - self._velocity[moves])
         speed = np.linalg.norm(velocity, axis=-1, keepdims=True)
         cutoff = self.min_cutoff + self.beta * speed
         self._values[moves] = before + _share(cutoff, seconds) * (values[moves] - before)

@@ -13,7 +13,7 @@ from engine.runtime import heartbeat
 from engine.runtime.metrics import Metrics
 from engine.streams.mailbox import Mailbox
 from engine.streams.values import Pose
-from engine.visitor.landmarks import FEET, TALLEST, is_person
+from engine.visitor.landmarks import FEET, MAX_EXTENT_M, is_person
 from engine.visitor.occlusion_filter import OcclusionFilter
 from engine.visitor.person_tracker import PersonTracker, detection_of
 from engine.visitor.pose_filter import PoseFilter
@@ -21,14 +21,14 @@ from engine.visitor.pose_formats import JointFrames, KeypointFrames, body_landma
 from models.motion.skeleton import INDEX, JOINT_COUNT, MIRROR, FloatArray, mirror_positions
 
 DEFAULT_PORT = 9_002
-NOBODY_AFTER = 1.0
+NOBODY_AFTER_S = 1.0
 """Seconds without a pose after which the visitor counts as gone."""
 MAX_PACKETS = 10_000
 """A second: PoseOSC sends every number in a packet of its own, fifty times a person."""
-STANDING = (0.2, 1.6)
+PELVIS_HEIGHT_M = (0.2, 1.6)
 """Metres of a pelvis above the floor; where it is elsewhere the sender's floor is not ours."""
 MAX_PLACE = 50.0
-DANCER_WITHIN = 3 * heartbeat.EVERY
+HEARTBEAT_TIMEOUT_S = 3 * heartbeat.HEARTBEAT_INTERVAL_S
 """Seconds since a heartbeat for which a stream is another dancer's, who sends it in every format."""
 
 OSC_SOURCE = re.compile(r"osc(?::(\d{1,5}))?")
@@ -82,7 +82,7 @@ class OscSource(UdpServer):
         """Hear what has come; after a second of nothing nobody is there."""
         super().step()
         now = time.perf_counter()
-        if self._last.present and now - self._last.captured_at > NOBODY_AFTER:
+        if self._last.present and now - self._last.captured_at > NOBODY_AFTER_S:
             self._gone(now)
 
     def close(self) -> None:
@@ -127,7 +127,7 @@ class OscSource(UdpServer):
         if person == "dancer":
             self._dancer_at = now
             return True
-        return now - self._dancer_at > NOBODY_AFTER
+        return now - self._dancer_at > NOBODY_AFTER_S
 
     def _stand(self, joints: FloatArray | None) -> None:
         """Put the body with joints (17, 3) in metres, NaN where unknown, if it is one."""
@@ -142,14 +142,14 @@ class OscSource(UdpServer):
                 joints[INDEX[middle]] = between
         known = np.asarray(np.isfinite(joints).all(axis=1))
         extent = np.ptp(joints[known], axis=0).max() if known.any() else 0.0
-        if not known[0] or not known[INDEX["neck"]] or not 0.1 < extent < TALLEST:
+        if not known[0] or not known[INDEX["neck"]] or not 0.1 < extent < MAX_EXTENT_M:
             return
         if np.abs(joints[0]).max() > MAX_PLACE:
             return
         pelvis = joints[0]
         around = np.where(known[:, None], joints - pelvis, 0.0)
         body = self._held(around, known.astype(np.float32), now) + pelvis
-        low, high = STANDING
+        low, high = PELVIS_HEIGHT_M
         if not low < body[0, 1] < high:
             body[:, 1] -= body[FEET, 1].min()
         self._put(Pose(True, now, body.astype(np.float32), known.astype(np.float32)))
@@ -159,7 +159,7 @@ class OscSource(UdpServer):
         if people is None:
             return
         now = time.perf_counter()
-        if now - self._dancer_beat_at < DANCER_WITHIN:
+        if now - self._dancer_beat_at < HEARTBEAT_TIMEOUT_S:
             people = people[:1]  # another dancer's stream: the second is that dancer's visitor
         width, height = self._keypoints.size
         bodies = [body for body in map(body_landmarks, people) if is_person(body)]

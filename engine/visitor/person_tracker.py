@@ -14,17 +14,17 @@ import numpy as np
 from engine.visitor.landmarks import BodyLandmarks
 from models.motion.skeleton import FloatArray
 
-GONE_AFTER = 1.0
+GONE_AFTER_S = 1.0
 """Seconds without a detection after which a person is gone."""
-MAX_PREDICTION = 0.5
+MAX_PREDICTION_S = 0.5
 """Seconds over which somebody unseen is thought to walk on; after that they are expected where they got to."""
-REACH = 1.0
-REACH_GROWTH = 1.5
+MATCH_RADIUS = 1.0
+MATCH_RADIUS_GROWTH = 1.5
 """Farthest a detection may be from where a person was expected, in torso lengths, and its growth per second."""
 VELOCITY_SHARE = 0.3
 """How far one detection moves the velocity of a person: less noise, and a wrong match does little harm."""
 
-MAX_FLIP = 0.3
+MAX_SWAP_S = 0.3
 """Seconds for which sides that seem swapped are swapped back; what lasts longer is a body that turned."""
 FLIP_SHARE = 0.5
 """Sides are swapped when that halves the distance to the frame before."""
@@ -54,7 +54,7 @@ class Person:
 
     def expected(self, time: float) -> Detection:
         """Where this person should be at `time`."""
-        ahead = min(time - self.seen_at, MAX_PREDICTION)
+        ahead = min(time - self.seen_at, MAX_PREDICTION_S)
         x, y = self.detection.x + self.velocity[0] * ahead, self.detection.y + self.velocity[1] * ahead
         return replace(self.detection, x=x, y=y)
 
@@ -80,7 +80,7 @@ class PersonTracker:
         self._arrivals = 0
 
     def choose(
-        self, detections: Sequence[Detection], time: float, gone_after: float = GONE_AFTER
+        self, detections: Sequence[Detection], time: float, gone_after: float = GONE_AFTER_S
     ) -> int | None:
         """Index of the visitor in `detections`, None when the visitor is not among them.
 
@@ -131,7 +131,7 @@ def match(people: Sequence[Person], detections: Sequence[Detection], time: float
     )
     matches: dict[int, int] = {}
     for cost, number, index, unseen_for in pairs:
-        near = cost <= REACH + REACH_GROWTH * unseen_for
+        near = cost <= MATCH_RADIUS + MATCH_RADIUS_GROWTH * unseen_for
         if near and number not in matches and index not in matches.values():
             matches[number] = index
     return matches
@@ -162,12 +162,12 @@ class SideSwapFilter:
         self._flipped_since: float | None = None
 
     def __call__(self, body: BodyLandmarks, time: float) -> BodyLandmarks:
-        """The body, with its sides swapped if they have been the wrong way round for `MAX_FLIP` at most."""
-        if self._before is None or time - self._time > MAX_PREDICTION or not self._flipped(body):
+        """The body, with its sides swapped if they have been the wrong way round for `MAX_SWAP_S` at most."""
+        if self._before is None or time - self._time > MAX_PREDICTION_S or not self._flipped(body):
             self._flipped_since = None
         else:
             self._flipped_since = time if self._flipped_since is None else self._flipped_since
-            if time - self._flipped_since <= MAX_FLIP:
+            if time - self._flipped_since <= MAX_SWAP_S:
                 body = body.with_sides_swapped()
             else:
                 self._flipped_since = None

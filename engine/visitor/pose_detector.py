@@ -15,11 +15,11 @@ from engine.visitor.landmarks import BodyLandmarks, is_person
 
 NUM_POSES = 3
 """The visitor and two others: whoever is not found cannot be told apart."""
-LOOK_AROUND = 0.5
+SEARCH_INTERVAL_S = 0.5
 """Seconds between two looks for others, while one person is in view. Where more people are looked for than
 there are, MediaPipe searches all of every frame, 29 ms on two cores and not 17; and it smooths landmarks only
 where one is looked for. Whoever comes in and crosses within this time is not known yet."""
-MULTI_PERSON_SECONDS = 2.0
+MULTI_PERSON_S = 2.0
 """Seconds for which everybody is looked for in each frame, after nobody or more than one was seen."""
 
 
@@ -136,14 +136,14 @@ class SearchSchedule:
 
     def due(self, time: float) -> bool:
         """Whether it is time to look around."""
-        return time >= self._searched_at + LOOK_AROUND
+        return time >= self._searched_at + SEARCH_INTERVAL_S
 
     def found(self, count: int, time: float, *, everybody: bool) -> None:
         """So many people were found."""
         if everybody:
             self._searched_at = time
         if count != 1 or self._company_until == math.inf:
-            self._company_until = time + MULTI_PERSON_SECONDS
+            self._company_until = time + MULTI_PERSON_S
 
 
 def landmarks_of(seen: list[Any], world: list[Any], width: int, height: int) -> BodyLandmarks:

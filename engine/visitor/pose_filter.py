@@ -21,7 +21,7 @@ DEPTH_MIN_CUTOFF = 1.0
 DEPTH_BETA = 1.0
 """One-Euro parameters for depth, which one camera sees badly: on the reference video it jitters three times as
 much as height and width together, and these take it from 98 to 18 mm a frame for a lag of 67 ms."""
-PIXEL_SIZE_MEMORY = 0.5
+PIXEL_SIZE_TIME_CONSTANT_S = 0.5
 """Seconds of the mean of the metres per pixel: its noise would throw a body far from the middle to and fro."""
 
 
@@ -67,6 +67,6 @@ class PoseFilter:
         measured = metres_per_pixel(body)
         if self._pixel_size is None:
             self._pixel_size = measured
-        share = 1.0 - np.exp(-max(time - self._time, 0.0) / PIXEL_SIZE_MEMORY)
+        share = 1.0 - np.exp(-max(time - self._time, 0.0) / PIXEL_SIZE_TIME_CONSTANT_S)
         self._pixel_size += float(share) * (measured - self._pixel_size)
         return self._pixel_size

@@ -6,13 +6,12 @@ mediapipe 0.10.21. The networks are BlazePose by Google (Bazarevsky et al. 2020,
 """
 
 import logging
-import os
 import subprocess
-import tempfile
 import zipfile
 from pathlib import Path
 
 from engine.visitor.pose_bundle import HOW_TO, MODEL_NAME, PoseModelError, cache_folder, check_bundle
+from models.data.atomic_write import replacing
 
 log = logging.getLogger("engine.visitor.pose_model")
 
@@ -37,7 +36,10 @@ def find_pose_model(path: Path | None = None) -> Path:
     complaints = []
     for source in (download_official, build_from_wheel):
         try:
-            write_atomically(cached, source())
+            content = source()
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(cached) as unfinished:
+                unfinished.write_bytes(content)
             check_bundle(cached)
             log.info("pose model ready: %s (networks by Google, Apache-2.0)", cached)
             return cached
@@ -45,16 +47,3 @@ def find_pose_model(path: Path | None = None) -> Path:
             complaints.append(str(error).splitlines()[0][:200] if str(error) else type(error).__name__)
             log.info("%s: %s", source.__name__.replace("_", " "), complaints[-1])
     raise PoseModelError(f"no pose model ({'; '.join(complaints)}): {HOW_TO}")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write the whole file or nothing: another process never sees half of it. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as opened:
-            opened.write(content)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

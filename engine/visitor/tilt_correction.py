@@ -10,7 +10,7 @@ import numpy as np
 
 from models.motion.skeleton import INDEX, FloatArray
 
-MEMORY = 5.0
+TILT_TIME_CONSTANT_S = 5.0
 """Seconds of the mean."""
 MAX_LEAN = np.radians(35.0)
 """Beyond this it is no error but somebody who lies or bends, and it is not learnt from."""
@@ -40,8 +40,9 @@ class TiltCorrection:
         self._time = time
         tilt = body_tilt(joints)
         if legs_seen and abs(tilt) < MAX_LEAN:
-            # A plain mean at first, so that the tilt is there at once; then the newest `MEMORY` seconds.
-            self._watched = min(self._watched + step, MEMORY)
+            # A plain mean at first, so that the tilt is there at once; then the newest `TILT_TIME_CONSTANT_S`
+            # seconds.
+            self._watched = min(self._watched + step, TILT_TIME_CONSTANT_S)
             self.tilt += (tilt - self.tilt) * (step / self._watched if self._watched > 0 else 0.0)
         return tilted(joints, -self.tilt)
 

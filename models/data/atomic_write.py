@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +9,8 @@ from pathlib import Path
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; it then takes the place of `path`, or is removed after an error.
-    Whoever reads `path` meanwhile never sees half a file. Raises OSError."""
-    unfinished = path.with_name(f"{path.name}.partial")
+    Another process that reads or writes `path` meanwhile never sees half a file. Raises OSError."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         yield unfinished
         unfinished.replace(path)

@@ -18,7 +18,7 @@ from models.motion.skeleton import CHILDREN, FRAME_RATE, JOINT_COUNT, JOINTS, PA
 PLACED = tuple(i == 0 or len(CHILDREN[PARENTS[i]]) > 1 for i in range(JOINT_COUNT))
 """Which joints have position channels."""
 
-END_LENGTH = 0.08
+END_SITE_M = 0.08
 """Metres of the End Sites: what Blender draws as the bone of a hand, a foot and the head."""
 
 
@@ -77,7 +77,7 @@ def _hierarchy(joint: int, offsets: NDArray[Any], indent: str) -> list[str]:
     for child in CHILDREN[joint]:
         lines += _hierarchy(child, offsets, inner)
     if not CHILDREN[joint]:
-        end = T_POSE[joint - 1] * END_LENGTH
+        end = T_POSE[joint - 1] * END_SITE_M
         lines += [f"{inner}End Site", f"{inner}{{"]
         lines += [f"{inner}  OFFSET {' '.join(f'{value:.5f}' for value in end)}", f"{inner}}}"]
     return [*lines, f"{indent}}}"]

@@ -22,13 +22,13 @@ from models.motion.skeleton import BONE_COUNT, FRAME_RATE, JOINT_COUNT, JOINTS, 
 MAX_FRAMES = 2_500_000
 MAX_CLIPS = 200_000
 
-OFFSET_UNIT = 1e-4
+OFFSET_UNIT_M = 1e-4
 """Metres per unit of `offsets`."""
 
-MAX_JOINT = np.iinfo(np.int16).max * OFFSET_UNIT
+MAX_JOINT_M = np.iinfo(np.int16).max * OFFSET_UNIT_M
 """Metres along each axis from the pelvis that `offsets` can hold."""
 
-MAX_PELVIS = 1e4
+MAX_PELVIS_M = 1e4
 """Metres along each axis from the origin; farther away float32 is coarser than a millimetre."""
 
 PALETTE_LABELS = {
@@ -118,7 +118,7 @@ def read_clips(path: str | Path) -> Clips:
     _check_values(path, arrays)
     positions = np.empty((len(arrays["pelvis"]), JOINT_COUNT, 3), dtype=np.float32)
     positions[:, 0] = arrays["pelvis"]
-    np.multiply(arrays["offsets"], np.float32(OFFSET_UNIT), out=positions[:, 1:])
+    np.multiply(arrays["offsets"], np.float32(OFFSET_UNIT_M), out=positions[:, 1:])
     positions[:, 1:] += positions[:, :1]
     texts = [tuple(map(str, arrays[name])) for name in ("clip", "dataset", "content", "style")]
     return Clips(positions, arrays["starts"].astype(np.int64), *texts)
@@ -132,7 +132,7 @@ def write_clips(path: str | Path, clips: Clips) -> None:
     """
     positions = np.asarray(clips.positions, dtype=np.float32)
     _check_clips(path, clips, positions)
-    offsets = np.rint((positions[:, 1:] - positions[:, :1]) / np.float32(OFFSET_UNIT)).astype(np.int16)
+    offsets = np.rint((positions[:, 1:] - positions[:, :1]) / np.float32(OFFSET_UNIT_M)).astype(np.int16)
     try:
         with replacing(Path(path)) as unfinished, unfinished.open("wb") as file:
             np.savez_compressed(
@@ -236,8 +236,8 @@ def _check_values(path: str | Path, arrays: dict[str, NDArray]) -> None:
         raise ClipsError(f"{path}: expected 'joints' and 'parents' to be those of models/motion/skeleton.py")
     if float(arrays["fps"]) != FRAME_RATE:
         raise ClipsError(f"{path}: expected 'fps' to be {FRAME_RATE}, found {float(arrays['fps']):g}")
-    if not (np.abs(arrays["pelvis"]) <= MAX_PELVIS).all():
-        raise ClipsError(f"{path}: expected 'pelvis' to hold metres up to {MAX_PELVIS:g} on each axis")
+    if not (np.abs(arrays["pelvis"]) <= MAX_PELVIS_M).all():
+        raise ClipsError(f"{path}: expected 'pelvis' to hold metres up to {MAX_PELVIS_M:g} on each axis")
     _check_starts(path, arrays["starts"], len(arrays["pelvis"]))
 
 
@@ -257,16 +257,16 @@ def _check_clips(path: str | Path, clips: Clips, positions: FloatArray) -> None:
         raise ClipsError(f"{path}: expected 1 to {MAX_CLIPS} clips with 1 to {MAX_FRAMES} frames in all")
     if positions.shape[1:] != (JOINT_COUNT, 3):
         raise ClipsError(f"{path}: expected positions (N, {JOINT_COUNT}, 3), found {positions.shape}")
-    if not (np.abs(positions) <= MAX_PELVIS).all():
-        raise ClipsError(f"{path}: expected positions in metres up to {MAX_PELVIS:g} on each axis")
+    if not (np.abs(positions) <= MAX_PELVIS_M).all():
+        raise ClipsError(f"{path}: expected positions in metres up to {MAX_PELVIS_M:g} on each axis")
     counts = {len(clips.starts) - 1, len(clips.datasets), len(clips.contents), len(clips.styles)}
     if counts != {len(clips)}:
         raise ClipsError(
             f"{path}: expected a start, data set, content and style for each of {len(clips)} clips"
         )
     _check_starts(path, np.asarray(clips.starts), len(positions))
-    if farthest_joint(positions) > MAX_JOINT:
-        raise ClipsError(f"{path}: expected every joint within {MAX_JOINT:.2f} m of the pelvis on each axis")
+    if farthest_joint(positions) > MAX_JOINT_M:
+        raise ClipsError(f"{path}: expected every joint within {MAX_JOINT_M:.2f} m of the pelvis on each axis")
 
 
 def emotion_of(label: str, emotions: Sequence[str]) -> int | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.emotion.palette import Weights
 
-DEFAULT_GLIDE = 0.5
+DEFAULT_GLIDE_S = 0.5
 """Seconds."""
 
 
@@ -33,7 +33,7 @@ class EmotionGlide:
         eased = np.float32(share * (2 - share))
         return (self.start + eased * (self.target - self.start)).astype(np.float32)
 
-    def toward(self, target: Weights, now: float, seconds: float = DEFAULT_GLIDE) -> "EmotionGlide":
+    def toward(self, target: Weights, now: float, seconds: float = DEFAULT_GLIDE_S) -> "EmotionGlide":
         """A glide to another target from where this one is now; the same target goes on undisturbed."""
         if np.array_equal(target, self.target):
             return self

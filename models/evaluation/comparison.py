@@ -14,8 +14,8 @@ from models.data.restyling import Restyling
 from models.evaluation.dance_classifier import ANSWERS, classifier_error, train_dance_classifier
 from models.evaluation.dance_reference import DanceReference, build_dance_reference
 from models.evaluation.emotion_classifier import (
-    LONG,
-    SHORT,
+    LONG_FRAMES,
+    SHORT_FRAMES,
     ClassifierConfig,
     ClassifierError,
     EmotionClassifier,
@@ -30,7 +30,7 @@ from models.evaluation.rollouts import Rollouts, RolloutsError, switches_of
 from models.generation.generator import Generator
 from models.motion.skeleton import FRAME_RATE, FloatArray
 
-LOOK_EVERY = 3
+LOOK_INTERVAL_FRAMES = 3
 """Frames between two looks of the classifier after a switch."""
 
 
@@ -41,8 +41,8 @@ def evaluate_rollouts(rollouts: Rollouts, reference: Reference) -> Report:
         raise RolloutsError(f"these dances are of {', '.join(rollouts.palette)}, the classifier knows others")
     if not np.isfinite(rollouts.positions).all():
         raise RolloutsError("a dancer left the finite numbers; the checkpoint is broken or badly trained")
-    if rollouts.positions.shape[1] <= LONG:
-        raise RolloutsError(f"dances of {rollouts.positions.shape[1]} frames; expected more than {LONG}")
+    if rollouts.positions.shape[1] <= LONG_FRAMES:
+        raise RolloutsError(f"dances of {rollouts.positions.shape[1]} frames; expected more than {LONG_FRAMES}")
     steady = np.flatnonzero(rollouts.steady)
     if not len(steady):
         raise RolloutsError("no dance keeps one emotion from beginning to end, and those are measured")
@@ -92,7 +92,9 @@ def classified(emotion_classifier: EmotionClassifier, dances: Sequence[FloatArra
     """Shares (N, P) of the windows of 2 s of each dance that the classifier takes for each emotion."""
     rows = []
     for dance in dances:
-        said = emotion_classifier.look(windows_of(dance, LONG, FRAME_RATE).astype(np.float32))[0].argmax(axis=1)
+        said = emotion_classifier.look(windows_of(dance, LONG_FRAMES, FRAME_RATE).astype(np.float32))[0].argmax(
+            axis=1
+        )
         rows.append(np.bincount(said, minlength=len(emotion_classifier.emotions)) / max(len(said), 1))
     return np.array(rows)
 
@@ -106,9 +108,9 @@ def responses(rollouts: Rollouts, emotion_classifier: EmotionClassifier) -> Floa
     for positions, weights in zip(rollouts.positions, rollouts.emotion_weights, strict=True):
         if not (switches := switches_of(weights)):
             continue
-        windows = windows_of(positions, SHORT, LOOK_EVERY).astype(np.float32)
+        windows = windows_of(positions, SHORT_FRAMES, LOOK_INTERVAL_FRAMES).astype(np.float32)
         said = emotion_classifier.look(windows)[0].argmax(axis=1)
-        ends = np.arange(len(said)) * LOOK_EVERY + SHORT - 1  # the last frame of each window
+        ends = np.arange(len(said)) * LOOK_INTERVAL_FRAMES + SHORT_FRAMES - 1  # the last frame of each window
         for frame, emotion, until in switches:
             right = np.flatnonzero((ends > frame) & (ends <= until) & (said == emotion))
             times.append(((ends[right[0]] if len(right) else until) - frame) / FRAME_RATE)

@@ -13,9 +13,9 @@ from models.evaluation.measures import facing_poses
 from models.motion.skeleton import FRAME_RATE, FloatArray, mirror_positions
 
 WINDOW_FRAMES = 2 * FRAME_RATE
-POSE_HOP = 6
+POSE_HOP_FRAMES = 6
 """Frames between the poses of a window that are compared."""
-LIBRARY_HOP = 4
+LIBRARY_HOP_FRAMES = 4
 """Frames between two windows of a real clip."""
 CHUNK = 64
 NEIGHBOUR = 3
@@ -36,7 +36,7 @@ class NearestContents:
         windows, names = [], []
         for clip, content in zip(clips, contents, strict=True):
             for version in (clip, mirror_positions(clip)):
-                some = content_windows(version, LIBRARY_HOP)
+                some = content_windows(version, LIBRARY_HOP_FRAMES)
                 windows.append(some)
                 names += [content] * len(some)
         if not names:
@@ -56,8 +56,8 @@ def content_windows(positions: FloatArray, hop: int) -> Tensor:
     stands."""
     poses = torch.from_numpy(facing_poses(positions).reshape(len(positions), -1))
     if len(poses) < WINDOW_FRAMES:
-        return poses.new_empty(0, -(-WINDOW_FRAMES // POSE_HOP) * poses.shape[1])
-    return poses.unfold(0, WINDOW_FRAMES, hop).transpose(1, 2)[:, ::POSE_HOP].flatten(1)
+        return poses.new_empty(0, -(-WINDOW_FRAMES // POSE_HOP_FRAMES) * poses.shape[1])
+    return poses.unfold(0, WINDOW_FRAMES, hop).transpose(1, 2)[:, ::POSE_HOP_FRAMES].flatten(1)
 
 
 def effective_number(shares: FloatArray) -> float:

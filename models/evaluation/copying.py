@@ -12,9 +12,9 @@ from torch import Tensor
 from models.evaluation.measures import REPEAT_WINDOW, facing_poses, near_enough
 from models.motion.skeleton import FRAME_RATE, FloatArray, mirror_positions
 
-EVERY = 5
+POSE_HOP_FRAMES = 5
 """Frames between the poses of a window that are compared."""
-HOP = FRAME_RATE
+WINDOW_HOP_FRAMES = FRAME_RATE
 """Frames between two windows of a dance that are looked for."""
 CHUNK = 64
 
@@ -29,17 +29,19 @@ class CopyDetector:
     @classmethod
     def of(cls, training: list[FloatArray]) -> "CopyDetector":
         """From clips (T, 17, 3), of which those under 2 s have no window."""
-        windows = torch.cat([_windows(_poses(clip), 1)[:, ::EVERY].flatten(1) for clip in training])
+        windows = torch.cat([_windows(_poses(clip), 1)[:, ::POSE_HOP_FRAMES].flatten(1) for clip in training])
         return cls(windows, 0.5 * windows.square().sum(1))
 
     def copied_share(self, positions: FloatArray) -> float:
         """Share of windows of 2 s, one a second, that nearly repeat one of the clips or its mirror image at the
         same tempo, by the measure of `measures.repetition_share`; NaN without any."""
-        both = [_windows(_poses(version), HOP) for version in (positions, mirror_positions(positions))]
+        both = [
+            _windows(_poses(version), WINDOW_HOP_FRAMES) for version in (positions, mirror_positions(positions))
+        ]
         if not len(both[0]) or not len(self.windows):
             return float("nan")
         own, mirrored = (
-            self._distances(part[:, ::EVERY].flatten(1)) < near_enough(part.numpy()) for part in both
+            self._distances(part[:, ::POSE_HOP_FRAMES].flatten(1)) < near_enough(part.numpy()) for part in both
         )
         return float((own | mirrored).mean())
 

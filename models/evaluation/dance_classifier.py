@@ -14,7 +14,7 @@ from models.data.kinds import kind_of
 from models.data.restyling import Restyling
 from models.evaluation.emotion_classifier import (
     INPUTS,
-    LONG,
+    LONG_FRAMES,
     ClassifierConfig,
     EmotionClassifier,
     classifier_inputs,
@@ -43,7 +43,7 @@ class DanceWindows:
         self.movements: tuple[list[list[FloatArray]], ...] = ([], [])
         self.weights: list[NDArray[np.float64]] = []
         lengths: dict[tuple[str, str], int] = {}
-        long = [i for i in indices if len(clips.clip(i)) >= LONG]
+        long = [i for i in indices if len(clips.clip(i)) >= LONG_FRAMES]
         for i in long:
             key = (clips.datasets[i], clips.contents[i])
             lengths[key] = lengths.get(key, 0) + len(clips.clip(i))
@@ -58,7 +58,7 @@ class DanceWindows:
                 ).tolist()  # there are a hundred times as many acts
             styled = [restyling.clip(features, int(e), float(rng.uniform(1.0, 2.0))) for e in emotions]
             answer = int(is_dance(clips.contents[i]))
-            self.movements[answer].append([features, *(s for s in styled if len(s) >= LONG)])
+            self.movements[answer].append([features, *(s for s in styled if len(s) >= LONG_FRAMES)])
             weights[answer].append(len(features) / lengths[clips.datasets[i], clips.contents[i]] ** 0.5)
         if not all(self.movements):
             raise ValueError("a classifier of dance needs clips of two seconds of dances and of acts")
@@ -71,14 +71,14 @@ class DanceWindows:
     def __call__(self, rng: np.random.Generator, count: int) -> tuple[FloatArray, NDArray[np.int64]]:
         """TrainingBatch (count, 60, 101) and what they are, index in `ANSWERS` (count,)."""
         answers = rng.integers(2, size=count)
-        windows = np.empty((count, LONG, INPUTS), dtype=np.float32)
+        windows = np.empty((count, LONG_FRAMES, INPUTS), dtype=np.float32)
         for row, answer in enumerate(answers):
             some = self.movements[answer]
             versions = some[int(rng.choice(len(some), p=self.weights[answer]))]
             styled = len(versions) > 1 and rng.random() < STYLED_SHARE
             movement = versions[int(rng.integers(1, len(versions))) if styled else 0]
-            first = int(rng.integers(len(movement) - LONG + 1))
-            piece = movement[first : first + LONG]
+            first = int(rng.integers(len(movement) - LONG_FRAMES + 1))
+            piece = movement[first : first + LONG_FRAMES]
             windows[row] = classifier_inputs(mirror_features(piece) if rng.random() < 0.5 else piece)
         return windows, answers
 
@@ -94,7 +94,7 @@ def train_dance_classifier(
 
 def dance_share(classifier: EmotionClassifier, positions: FloatArray) -> float:
     """Share of windows of 2 s, one a second, of positions (T, 17, 3) that are dance; NaN without any."""
-    windows = windows_of(positions, LONG, FRAME_RATE).astype(np.float32)
+    windows = windows_of(positions, LONG_FRAMES, FRAME_RATE).astype(np.float32)
     return float((classifier.look(windows)[0].argmax(axis=1) == 1).mean()) if len(windows) else float("nan")
 
 
@@ -109,7 +109,7 @@ def classifier_error(
     emotions."""
     wrong: tuple[list[float], list[float]] = ([], [])
     for i in indices:
-        if len(clips.clip(i)) < LONG:
+        if len(clips.clip(i)) < LONG_FRAMES:
             continue
         features, dance = positions_to_features(clips.clip(i)), is_dance(clips.contents[i])
         for emotion in emotions:

@@ -19,7 +19,7 @@ from models.motion.features import features_to_positions, positions_to_features
 from models.motion.skeleton import FRAME_RATE, FloatArray, joint_speed
 
 COVERAGE_WINDOWS = 400
-"""TrainingBatch of each emotion that precision and recall are measured on."""
+"""Windows of each emotion that precision and recall are measured on."""
 MEASURES: dict[str, Callable[[FloatArray], float]] = {
     "speed_m_s": lambda dance: float(joint_speed(dance).mean()),
     "jerk_m_s3": measures.jerk,
@@ -80,7 +80,7 @@ def build_dance_reference(
     if not styled[0]:
         raise ValueError("no clip of these is a dance of three seconds")
     real = {
-        name: np.array([_mean([measure(dance) for dance in dances]) for dances in styled])
+        name: np.array([mean_known([measure(dance) for dance in dances]) for dances in styled])
         for name, measure in MEASURES.items()
     }
     real["toe_slide_m_s"][:] = real["toe_slide_m_s"][0]
@@ -111,7 +111,7 @@ def build_dance_reference(
         CopyDetector.of([clips.clip(i) for i in dancing if i in set(training)]),
         NearestPoses.of(*movement),
         real,
-        [(_windows(some[::2]), _windows(some[1::2])) for some in styled],
+        [(half_second_windows(some[::2]), half_second_windows(some[1::2])) for some in styled],
         _effective(dances.contents),
         np.array(effective),
         classifier_error,
@@ -128,7 +128,9 @@ def _styled_everywhere(clips: Clips, i: int, restyling: Restyling) -> list[Float
     return [features_to_positions(restyling.clip(features, e, RESTYLING_SIZE)) for e in emotions]
 
 
-def _windows(dances: Sequence[FloatArray]) -> FloatArray:
+def half_second_windows(dances: Sequence[FloatArray]) -> FloatArray:
+    """At most `COVERAGE_WINDOWS` windows of positions (T, 17, 3), one each half a second, as
+    `content_windows`."""
     windows = np.concatenate([content_windows(dance, FRAME_RATE // 2).numpy() for dance in dances])
     chosen = np.random.default_rng(0).permutation(len(windows))[:COVERAGE_WINDOWS]
     return windows[chosen]
@@ -138,6 +140,7 @@ def _effective(contents: NDArray[np.str_]) -> float:
     return effective_number(np.array(list(shares_of(contents).values())))
 
 
-def _mean(values: Sequence[float] | FloatArray) -> float:
+def mean_known(values: Sequence[float] | FloatArray) -> float:
+    """The mean of the finite values, NaN without any."""
     known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")

@@ -18,7 +18,7 @@ from models.evaluation.contents import (
 )
 from models.evaluation.criteria import Criterion
 from models.evaluation.dance_classifier import dance_share
-from models.evaluation.dance_reference import MEASURES, DanceReference, _mean, _windows
+from models.evaluation.dance_reference import MEASURES, DanceReference, half_second_windows, mean_known
 from models.evaluation.rollouts import Rollouts
 from models.motion.skeleton import FloatArray
 
@@ -93,8 +93,10 @@ def measure_dances(rollouts: Rollouts, acts: Rollouts, reference: DanceReference
         if not own:
             continue
         for name, measure in MEASURES.items():
-            figures[name][emotion] = _mean([measure(dance) for dance in own])
-        figures["dance_share"][emotion] = _mean([dance_share(reference.classifier, dance) for dance in own])
+            figures[name][emotion] = mean_known([measure(dance) for dance in own])
+        figures["dance_share"][emotion] = mean_known(
+            [dance_share(reference.classifier, dance) for dance in own]
+        )
         if emotion and neutral and reference.profiles.profiles[emotion].any():
             cosines = reference.profiles.compare(neutral, own)
             figures["profile_match"][emotion] = cosines[emotion]
@@ -105,9 +107,11 @@ def measure_dances(rollouts: Rollouts, acts: Rollouts, reference: DanceReference
         figures["back_turned"][emotion] = np.mean(np.concatenate(backs))
         figures["max_back_s"][emotion] = max(measures.longest_run(back) for back in backs)
         figures["longest_frozen_s"][emotion] = max(measures.longest_frozen(dance) for dance in own)
-        figures["copied_share"][emotion] = _mean([reference.copies.copied_share(dance) for dance in own])
-        figures["repetition_share"][emotion] = _mean([measures.repetition_share(dance) for dance in own])
-        figures["off_manifold_share"][emotion] = _mean([reference.manifold.off_share(dance) for dance in own])
+        figures["copied_share"][emotion] = mean_known([reference.copies.copied_share(dance) for dance in own])
+        figures["repetition_share"][emotion] = mean_known([measures.repetition_share(dance) for dance in own])
+        figures["off_manifold_share"][emotion] = mean_known(
+            [reference.manifold.off_share(dance) for dance in own]
+        )
     return DanceReport(reference.emotions, figures, reference.real, contents, act_contents, reference)
 
 
@@ -116,7 +120,7 @@ def _cover(
 ) -> None:
 
     one, other = (torch.from_numpy(half) for half in reference.coverage[emotion])
-    generated = torch.from_numpy(_windows(dances))
+    generated = torch.from_numpy(half_second_windows(dances))
     if min(len(one), len(other), len(generated)) < 8:
         return
     count = min(len(one), len(other), len(generated))
@@ -206,19 +210,19 @@ def dance_criteria(report: DanceReport) -> list[Criterion]:
             "repetition in dances",
             "under 10 %",
             f"{np.nanmean(made['repetition_share']):.1%}",
-            bool(_mean(made["repetition_share"]) < 0.1),
+            bool(mean_known(made["repetition_share"]) < 0.1),
         ),
         Criterion(
             "copies of training clips",
             "under 5 %",
             f"{np.nanmean(made['copied_share']):.1%}",
-            bool(_mean(made["copied_share"]) < 0.05),
+            bool(mean_known(made["copied_share"]) < 0.05),
         ),
         Criterion(
             "rhythm",
             "0.7 of real dances' strength",
-            f"{_mean(rhythm):.2f}",
-            bool(_mean(rhythm) >= 0.7),
+            f"{mean_known(rhythm):.2f}",
+            bool(mean_known(rhythm) >= 0.7),
         ),
     ]
 

@@ -27,7 +27,7 @@ from models.motion.features import FEATURE_SIZE, POSE_SIZE, mirror_features, pos
 from models.motion.skeleton import FRAME_RATE, FloatArray
 from models.network.card import MAX_CARD
 
-LONG, SHORT = 2 * FRAME_RATE, FRAME_RATE
+LONG_FRAMES, SHORT_FRAMES = 2 * FRAME_RATE, FRAME_RATE
 """Frames of the longest and the shortest window."""
 FEATURES = 64
 MAX_CLASSIFIER_BYTES = 64 * 2**20
@@ -119,7 +119,7 @@ class _Draw:
             length_of[clips.labels[i]] = length_of.get(clips.labels[i], 0) + len(clips.clip(i))
         for i in indices:
             emotion = emotion_of(clips.labels[i], emotions)
-            if emotion is None or len(clips.clip(i)) < SHORT:
+            if emotion is None or len(clips.clip(i)) < SHORT_FRAMES:
                 continue
             features = positions_to_features(clips.clip(i))
             for version in (features, mirror_features(features)):
@@ -139,7 +139,7 @@ class _Draw:
     def __call__(self, rng: np.random.Generator, count: int) -> tuple[FloatArray, NDArray[np.int64]]:
         """TrainingBatch (count, length, 101) of one length, drawn anew for each call, and their emotions
         (count,)."""
-        length = int(rng.integers(SHORT, LONG + 1))
+        length = int(rng.integers(SHORT_FRAMES, LONG_FRAMES + 1))
         emotions = rng.integers(len(self.movements), size=count)
         windows = np.empty((count, length, INPUTS), dtype=np.float32)
         for row, emotion in enumerate(emotions):

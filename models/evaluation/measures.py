@@ -33,7 +33,7 @@ REPEAT_HOP = FRAME_RATE // 2
 REPEAT_SHARE = 0.2
 """A window repeats another if they differ by less than this share of the movement in it (root mean squares).
 A looped clip repeats in every window; of real clips one after another about one window in fifty does."""
-REPEAT_FLOOR = 0.003
+REPEAT_FLOOR_M = 0.003
 """Metres added to that difference: who stands as still as this repeats as well."""
 
 
@@ -163,7 +163,7 @@ def facing_poses(positions: FloatArray) -> FloatArray:
 
 def near_enough(windows: FloatArray) -> FloatArray:
     """Mean squared difference in m² under which another window repeats each of windows (N, T, J)."""
-    return REPEAT_SHARE**2 * windows.var(axis=1).mean(axis=-1) + REPEAT_FLOOR**2
+    return REPEAT_SHARE**2 * windows.var(axis=1).mean(axis=-1) + REPEAT_FLOOR_M**2
 
 
 def repetition_share(positions: FloatArray) -> float:

@@ -23,7 +23,7 @@ from models.data.clips import Clips, ClipsError, emotion_of, read_clips, split_c
 from models.data.safe_files import read_text
 from models.emotion.palette import DEFAULT_PALETTE
 from models.evaluation.emotion_classifier import (
-    LONG,
+    LONG_FRAMES,
     ClassifierConfig,
     ClassifierError,
     EmotionClassifier,
@@ -40,7 +40,7 @@ RECIPE = ClassifierConfig(steps=1500, batch=96, width=64)
 COPIES = 2
 """Times that each clip is seen, each time with other losses and from another side."""
 NOISE = np.array([0.008, 0.008, 0.02])
-"""Metres: deviation of the slow tremble of a joint to the side, upwards and in depth."""
+"""Deviation in metres of the slow tremble of a joint to the side, upwards and in depth."""
 NOISE_MEMORY = 0.8
 """How much of the tremble of one frame is still there in the next."""
 LOST_SHARE = 0.25
@@ -120,7 +120,7 @@ def train(clips: Clips, config: ClassifierConfig = RECIPE) -> tuple[EmotionClass
     seen = camera_clips(clips, np.tile(training, COPIES), seed=0)
     emotion_classifier = train_classifier(seen, range(len(seen)), emotions, config)
     unseen = camera_clips(clips, held_out, seed=1)
-    confusion = confusion_of(emotion_classifier, unseen, shown[held_out], range(len(unseen)), LONG)
+    confusion = confusion_of(emotion_classifier, unseen, shown[held_out], range(len(unseen)), LONG_FRAMES)
     return emotion_classifier, {name: round(float(confusion[i, i]), 3) for i, name in enumerate(emotions)}
 
 

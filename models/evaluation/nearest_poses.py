@@ -8,7 +8,7 @@ import torch
 from models.evaluation.measures import facing_poses
 from models.motion.skeleton import FloatArray, mirror_positions
 
-EVERY = 4
+LIBRARY_HOP_FRAMES = 4
 """Frames of the library that are kept: neighbours differ by less than people do."""
 CHUNK = 512
 
@@ -25,11 +25,17 @@ class NearestPoses:
     def of(cls, training: list[FloatArray], held_out: list[FloatArray]) -> "NearestPoses":
         """From clips (T, 17, 3)."""
         library = np.concatenate(
-            [_flat(version)[::EVERY] for clip in training for version in (clip, mirror_positions(clip))]
+            [
+                _flat(version)[::LIBRARY_HOP_FRAMES]
+                for clip in training
+                for version in (clip, mirror_positions(clip))
+            ]
         )
         poses = torch.from_numpy(library)
         known = cls(poses, 0.0)
-        limit = np.percentile(np.concatenate([known.distances(clip, EVERY) for clip in held_out]), 99)
+        limit = np.percentile(
+            np.concatenate([known.distances(clip, LIBRARY_HOP_FRAMES) for clip in held_out]), 99
+        )
         return cls(poses, float(limit))
 
     def distances(self, positions: FloatArray, every: int = 1) -> FloatArray:

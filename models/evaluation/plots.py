@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from models.evaluation.report import Report
 
 POSES = 16
-POSE_EVERY = 12
+POSE_HOP_FRAMES = 12
 """Frames between two skeletons of a contact sheet."""
 
 
@@ -89,7 +89,7 @@ def skeletons(rollouts: Rollouts) -> Figure:
 
 def _strip(axis: Axes, dance: FloatArray) -> None:
     first = len(dance) // 2
-    for column, pose in enumerate(dance[first : first + POSES * POSE_EVERY : POSE_EVERY]):
+    for column, pose in enumerate(dance[first : first + POSES * POSE_HOP_FRAMES : POSE_HOP_FRAMES]):
         across = pose[:, 0] - pose[0, 0] + 1.3 * column
         for joint, parent in enumerate(BONE_PARENTS, start=1):
             axis.plot(across[[parent, joint]], pose[[parent, joint], 1], color="black", linewidth=1.5)

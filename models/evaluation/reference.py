@@ -10,15 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 from models.data.clips import Clips, emotion_of, split_clips
 from models.evaluation import measures
 from models.evaluation.copying import CopyDetector
-from models.evaluation.emotion_classifier import LONG, SHORT, EmotionClassifier, frechet, windows_of
+from models.evaluation.emotion_classifier import (
+    LONG_FRAMES,
+    SHORT_FRAMES,
+    EmotionClassifier,
+    frechet,
+    windows_of,
+)
 from models.evaluation.nearest_poses import NearestPoses
 from models.motion.skeleton import FRAME_RATE, FloatArray, joint_speed
 
 FEATURE_WINDOWS = 160
-"""TrainingBatch of each emotion that enter a Fréchet distance: it grows as samples shrink, so all are alike."""
+"""Windows of each emotion that enter a Fréchet distance: it grows as samples shrink, so all are alike."""
 SPLITS = 5
 """Ways to split real clips in two for the distance of real from real."""
-STREAM = 120 * FRAME_RATE
+STREAM_FRAMES = 120 * FRAME_RATE
 """Frames of real clips one after another in which repetition is looked for."""
 
 WORST = ("longest_frozen_s", "farthest_m", "bone_change_m")
@@ -112,9 +118,9 @@ def build_reference(clips: Clips, emotions: Sequence[str], emotion_classifier: E
     rng = np.random.default_rng(0)
     for emotion in range(len(emotions)):
         indices = np.flatnonzero(shown == emotion).tolist()
-        real = [clips.clip(i) for i in indices if len(clips.clip(i)) > SHORT]
+        real = [clips.clip(i) for i in indices if len(clips.clip(i)) > SHORT_FRAMES]
         unseen = [clips.clip(i) for i in indices if i in set(held_out)] or real
-        stream = np.concatenate([real[i] for i in rng.permutation(len(real))])[:STREAM]
+        stream = np.concatenate([real[i] for i in rng.permutation(len(real))])[:STREAM_FRAMES]
         for name, measure in taken.items():
             some = unseen if name in OF_UNSEEN else [stream] if name == "repetition_share" else real
             values = [measure(dance) for dance in some]
@@ -128,7 +134,10 @@ def build_reference(clips: Clips, emotions: Sequence[str], emotion_classifier: E
         copies,
         {name: np.array(values) for name, values in columns.items()},
         looped_share(everything),
-        {length: confusion_of(emotion_classifier, clips, shown, held_out, length) for length in (LONG, SHORT)},
+        {
+            length: confusion_of(emotion_classifier, clips, shown, held_out, length)
+            for length in (LONG_FRAMES, SHORT_FRAMES)
+        },
         [_halves(emotion_classifier, clips, shown, rng) for _ in range(SPLITS)],
         speeds,
     )
@@ -137,7 +146,7 @@ def build_reference(clips: Clips, emotions: Sequence[str], emotion_classifier: E
 def looped_share(clips: Sequence[FloatArray]) -> float:
     """`measures.repetition_share` of the first clip of four seconds, or the longest, in a loop."""
     clip = next((clip for clip in clips if len(clip) >= 4 * FRAME_RATE), max(clips, key=len))
-    return measures.repetition_share(np.concatenate([clip] * (STREAM // len(clip))))
+    return measures.repetition_share(np.concatenate([clip] * (STREAM_FRAMES // len(clip))))
 
 
 def confusion_of(
@@ -162,7 +171,7 @@ def sample_features(
     emotion_classifier: EmotionClassifier, dances: Sequence[FloatArray], rng: np.random.Generator
 ) -> FloatArray:
     """The classifier's features (FEATURE_WINDOWS, 64) of windows drawn evenly from dances of one emotion."""
-    windows = [windows_of(dance, LONG, 5) for dance in dances if len(dance) >= LONG]
+    windows = [windows_of(dance, LONG_FRAMES, 5) for dance in dances if len(dance) >= LONG_FRAMES]
     together = np.concatenate(windows).astype(np.float32)
     chosen = rng.choice(len(together), FEATURE_WINDOWS, replace=len(together) < FEATURE_WINDOWS)
     return emotion_classifier.look(together[chosen])[1]
@@ -174,7 +183,7 @@ def _halves(
     """Features of every other clip of each emotion, in random order, and of the rest."""
     halves: tuple[list[FloatArray], list[FloatArray]] = ([], [])
     for emotion in range(len(emotion_classifier.emotions)):
-        long = [i for i in np.flatnonzero(shown == emotion).tolist() if len(clips.clip(i)) >= LONG]
+        long = [i for i in np.flatnonzero(shown == emotion).tolist() if len(clips.clip(i)) >= LONG_FRAMES]
         order = rng.permutation(long).tolist()
         for half, features in enumerate(halves):
             chosen = [clips.clip(i) for i in order[half::2]] or [clips.clip(i) for i in order]

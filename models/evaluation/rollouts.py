@@ -11,14 +11,14 @@ from tqdm import tqdm
 from models.data.clips import Clips, emotion_of
 from models.data.dance_file import DanceFileError, Dances, read_dances, write_dances
 from models.data.kinds import DEFAULT_REPERTOIRE
-from models.emotion.glide import DEFAULT_GLIDE, EmotionGlide
+from models.emotion.glide import DEFAULT_GLIDE_S, EmotionGlide
 from models.generation.generator import DanceState, Generator
 from models.motion.features import positions_to_features
 from models.motion.skeleton import FRAME_RATE, JOINT_COUNT, FloatArray
 
 PROMPT_FRAMES = 2 * FRAME_RATE
 SEEDS = 8
-SWITCH_EVERY = 5.0
+SWITCH_INTERVAL_S = 5.0
 """Seconds."""
 SETTLED = 0.999
 """Weight from which on an emotion has all of it."""
@@ -103,7 +103,7 @@ def dance_all(
     seeds: int = SEEDS,
     repertoire: Sequence[float] = DEFAULT_REPERTOIRE,
 ) -> Rollouts:
-    """`steady_dances`, and one a emotion that switches every `SWITCH_EVERY` seconds."""
+    """`steady_dances`, and one a emotion that switches every `SWITCH_INTERVAL_S` seconds."""
     rng = np.random.default_rng(0)
     steady = steady_dances(generator, prompts, seconds, seeds, rng, repertoire=repertoire)
     frames, size = steady.emotion_weights.shape[1:]
@@ -147,9 +147,9 @@ def steady_dances(
 
 
 def switching_weights(size: int, frames: int, rng: np.random.Generator) -> FloatArray:
-    """Weights (size, frames, P) that glide to another emotion every `SWITCH_EVERY` seconds."""
+    """Weights (size, frames, P) that glide to another emotion every `SWITCH_INTERVAL_S` seconds."""
     weights = np.empty((size, frames, size), dtype=np.float32)
-    each = round(SWITCH_EVERY * FRAME_RATE)
+    each = round(SWITCH_INTERVAL_S * FRAME_RATE)
     for dancer in range(size):
         emotion = dancer
         glide = EmotionGlide.at(np.eye(size, dtype=np.float32)[emotion])
@@ -157,7 +157,7 @@ def switching_weights(size: int, frames: int, rng: np.random.Generator) -> Float
             if frame and frame % each == 0:
                 emotion = int((emotion + rng.integers(1, size)) % size)
                 target = np.eye(size, dtype=np.float32)[emotion]
-                glide = glide.toward(target, frame / FRAME_RATE, DEFAULT_GLIDE)
+                glide = glide.toward(target, frame / FRAME_RATE, DEFAULT_GLIDE_S)
             weights[dancer, frame] = glide.weights_at(frame / FRAME_RATE)
     return weights
 

@@ -43,7 +43,7 @@ PART_S, PAUSE_S = 4.0, 2.5
 JOIN_FRAMES = 15
 MAX_LAG_FRAMES = 15
 """An answer later than half a second is none."""
-OTHER_TIMES = (150, 240, 330, 450)
+OTHER_TIMES_FRAMES = (150, 240, 330, 450)
 """Frames by which the visitor is shifted to be the visitor at another time."""
 SMOOTH_FRAMES = 15
 MIRRORED_BONES = np.array(
@@ -183,7 +183,7 @@ def mirror(dance: FloatArray, visitor: FloatArray) -> tuple[float, float]:
         for lag in range(MAX_LAG_FRAMES + 1):
             late, now = own[lag:], shown[: len(shown) - lag]
             near = _distance(late, now)
-            apart = np.mean([_distance(late, np.roll(now, shift, axis=0)) for shift in OTHER_TIMES])
+            apart = np.mean([_distance(late, np.roll(now, shift, axis=0)) for shift in OTHER_TIMES_FRAMES])
             found.append((1.0 - near / float(apart), lag / FRAME_RATE))
     return max(found)
 

@@ -15,7 +15,7 @@ from models.network.motion_space import MotionSpace
 RIGID_SPREAD = 0.06
 """Deviation, of bone directions of length one, under which an axis counts as one that bodies do not move along:
 there the mean is right."""
-REACH = 3.0
+MAX_DEVIATIONS = 3.0
 """Deviations that a pose may be from the mean in the other directions."""
 RETURN_RATE = 0.1
 """Share of what a pose is astray that is taken back in each frame."""
@@ -35,7 +35,7 @@ class PosePrior:
         mean, axes, spread = (
             part.cpu().numpy() for part in (space.body_mean, space.body_axes, space.body_spread)
         )
-        return cls(mean, axes, np.where(spread < RIGID_SPREAD, 0.0, REACH * spread).astype(np.float32))
+        return cls(mean, axes, np.where(spread < RIGID_SPREAD, 0.0, MAX_DEVIATIONS * spread).astype(np.float32))
 
     def project(self, pose: FloatArray) -> FloatArray:
         """Poses (B, 49), a little nearer to what bodies do where they are astray; the others stay."""

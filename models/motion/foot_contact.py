@@ -21,7 +21,7 @@ MAX_FLIGHT_HEIGHT = 0.11
 
 ROOT_CORRECTION_RATE = 0.15
 """Share of a change of the feet's slide that the pelvis follows in a frame."""
-MAX_FOOT_OFFSET = 0.25
+MAX_FOOT_OFFSET_M = 0.25
 """Metres that a leg may hold a foot back."""
 LOCK_STRENGTH = 0.9
 """Share of the slide of a standing foot that its leg takes up: all of it is felt as a jerk in the knee."""
@@ -78,7 +78,7 @@ def foot_lock_offsets(
     moved = (after - before)[..., TOES, :][..., [0, 2]] + pelvis[..., None, :]
     new = (RELEASED_DECAY + (LOCKED_DECAY - RELEASED_DECAY) * stands) * holds - LOCK_STRENGTH * stands * moved
     length = np.linalg.norm(new, axis=-1, keepdims=True)
-    return new * np.minimum(1.0, MAX_FOOT_OFFSET / np.maximum(length, 1e-9))
+    return new * np.minimum(1.0, MAX_FOOT_OFFSET_M / np.maximum(length, 1e-9))
 
 
 def leg_ik(positions: FloatArray, holds: FloatArray) -> FloatArray:

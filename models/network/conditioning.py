@@ -12,5 +12,5 @@ from models.network.motion_descriptor import DESCRIPTOR_SIZE
 DESCRIPTOR = slice(1, 1 + DESCRIPTOR_SIZE)
 CONDITIONING_SIZE = DESCRIPTOR.stop + len(KINDS)
 EXEMPLARS = 128
-"""Phrases of each emotion and kind that a checkpoint knows, the slowest first."""
+"""Exemplars of each emotion and kind that a checkpoint knows, the slowest first."""
 EXEMPLAR_SIZE = 1 + DESCRIPTOR_SIZE

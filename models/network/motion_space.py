@@ -25,9 +25,9 @@ from models.motion.skeleton import (
 DELTA_SIZE = FEATURE_SIZE
 INPUT_SIZE = POSE_SIZE + DELTA_SIZE
 
-LEAST_REACH = 0.2
+MIN_LENGTH_M = 0.2
 """Metres that the shortest bones count as: with their real lengths a plan keeps half of what feet do."""
-HEAD_REACH = 0.6
+HEAD_LENGTH_M = 0.6
 """Metres that the neck counts as. With its 0.1 m a plan keeps a third of how the head inclines; the rest of it
 cannot be corrected, and after a minute of dance the head hangs."""
 
@@ -44,19 +44,19 @@ def _joints_below(bone: int) -> int:
 def _metres_moved() -> FloatArray:
     """For each number of a step (52) how far joints move by one of it, as the root of the summed squares.
 
-    A change of direction by d moves every joint beyond the bone by length x d, at least by `LEAST_REACH`, the
-    head by `HEAD_REACH`; height and planar velocity move all joints alike; yaw moves them by their distance
+    A change of direction by d moves every joint beyond the bone by length x d, at least by `MIN_LENGTH_M`, the
+    head by `HEAD_LENGTH_M`; height and planar velocity move all joints alike; yaw moves them by their distance
     from the spine, taken as 0.2 m.
     """
-    bones = [max(BONE_LENGTHS[bone] * np.sqrt(_joints_below(bone)), LEAST_REACH) for bone in range(BONE_COUNT)]
-    bones[INDEX["head"] - 1] = HEAD_REACH
+    bones = [max(BONE_LENGTHS[bone] * np.sqrt(_joints_below(bone)), MIN_LENGTH_M) for bone in range(BONE_COUNT)]
+    bones[INDEX["head"] - 1] = HEAD_LENGTH_M
     whole = np.sqrt(JOINT_COUNT)
     travel = [whole / FRAME_RATE, whole / FRAME_RATE, 0.2 * whole / FRAME_RATE]
     return np.array([*np.repeat(bones, 3), whole, *travel], dtype=np.float32)
 
 
 METRES_MOVED = _metres_moved()
-MIN_DEVIATION = 1e-5
+MIN_DEVIATION_M = 1e-5
 """Metres under which a component counts as no movement; it is only met in movement made by code."""
 
 
@@ -151,7 +151,7 @@ class MotionSpace(nn.Module):
         variances, vectors = np.linalg.eigh(np.cov(flat - mean, rowvar=False))
         order = np.argsort(variances)[::-1][: self.target_count]
         self.plan_mean.copy_(torch.from_numpy(mean))
-        deviations = np.sqrt(np.maximum(variances[order], MIN_DEVIATION**2))
+        deviations = np.sqrt(np.maximum(variances[order], MIN_DEVIATION_M**2))
         self.basis.copy_(torch.from_numpy((vectors[:, order] * deviations).T.copy()))
         return float(variances[order].sum() / variances.sum())
 

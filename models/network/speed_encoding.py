@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from models.motion.skeleton import FRAME_RATE, FloatArray
 
-SPEED_HORIZON = FRAME_RATE
+SPEED_HORIZON_FRAMES = FRAME_RATE
 """Frames ahead over which the speed is a mean."""
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from models.evaluation.measures import FROZEN_SPEED
 from models.motion.skeleton import FRAME_RATE
-from models.study.results import COLUMNS, EVERY, Row
+from models.study.results import COLUMNS, CURVE_HOP_FRAMES, Row
 
 DYNAMICS = ("speed_ratio", "frozen_share", "jerk_ratio", "trembling_ratio")
 
@@ -75,7 +75,7 @@ def speed_over_time(rows: Sequence[Row], real_speed: float) -> Figure:
     axes = list(figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flat)
     for axis, row in zip(axes, rows, strict=False):
         for curve in row.speeds:
-            axis.plot(np.arange(len(curve)) * EVERY / FRAME_RATE, curve, linewidth=1)
+            axis.plot(np.arange(len(curve)) * CURVE_HOP_FRAMES / FRAME_RATE, curve, linewidth=1)
         axis.axhline(real_speed, color="black", linestyle="--", linewidth=1)
         axis.axhline(FROZEN_SPEED, color="black", linestyle=":", linewidth=1)
         axis.set_title(row.label, fontsize=9)

@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike
 
 from models.data.atomic_write import replacing
 from models.data.safe_files import read_text
-from models.evaluation.emotion_classifier import LONG
+from models.evaluation.emotion_classifier import LONG_FRAMES
 from models.evaluation.measures import running_mean
 from models.evaluation.reference import Reference
 from models.evaluation.report import Measurements, Report
 from models.evaluation.rollouts import Rollouts
 from models.motion.skeleton import FRAME_RATE, joint_speed
 
-EVERY = FRAME_RATE // 2
+CURVE_HOP_FRAMES = FRAME_RATE // 2
 """Frames between two points of a curve of speed over time."""
 MAX_RESULT = 2**24
 """Bytes."""
@@ -129,7 +129,7 @@ def real_figures(reference: Reference) -> Figures:
         "longest_frozen_s": float(np.nanmax(real["longest_frozen_s"])),
         "jerk_ratio": 1.0,
         "trembling_ratio": 1.0,
-        "recognised_share": known_mean(np.diag(reference.classified[LONG])),
+        "recognised_share": known_mean(np.diag(reference.classified[LONG_FRAMES])),
         "frechet_ratio": 1.0,
         "off_manifold_share": known_mean(real["off_manifold_share"]),
         "repetition_share": known_mean(real["repetition_share"]),
@@ -139,7 +139,7 @@ def real_figures(reference: Reference) -> Figures:
 
 def speed_over_time(rollouts: Rollouts) -> list[float]:
     """Mean joint speed in m/s of all dances, a running mean of one second, every half second."""
-    means = [running_mean(joint_speed(dance), FRAME_RATE)[::EVERY] for dance in rollouts.positions]
+    means = [running_mean(joint_speed(dance), FRAME_RATE)[::CURVE_HOP_FRAMES] for dance in rollouts.positions]
     return [float(value) for value in np.mean(means, axis=0)]
 
 

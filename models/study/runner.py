@@ -21,7 +21,7 @@ from models.evaluation.comparison import evaluate_rollouts, find_emotion_classif
 from models.evaluation.reference import Reference, build_reference
 from models.evaluation.rollouts import prompts_for, steady_dances
 from models.generation.sampling import Sampling
-from models.motion.foot_contact import LOCK_STRENGTH, MAX_FOOT_OFFSET, ROOT_CORRECTION_RATE
+from models.motion.foot_contact import LOCK_STRENGTH, MAX_FOOT_OFFSET_M, ROOT_CORRECTION_RATE
 from models.motion.skeleton import FloatArray
 from models.network.checkpoint import Checkpoint
 from models.study.budgets import Budget
@@ -109,7 +109,7 @@ class Study:
         digest = hashlib.sha256(self.clips.positions.tobytes())
         texts = (*self.clips.names, *self.clips.labels, *self.clips.contents)
         digest.update("\n".join(texts).encode("utf-8", "surrogatepass"))
-        feet = [ROOT_CORRECTION_RATE, MAX_FOOT_OFFSET, LOCK_STRENGTH]
+        feet = [ROOT_CORRECTION_RATE, MAX_FOOT_OFFSET_M, LOCK_STRENGTH]
         dance = {**asdict(Sampling()), "feet": feet, "repertoire": REPERTOIRE}
         return {**budget, "data": digest.hexdigest()[:16], "dance": dance, "measures": list(COLUMNS)}
 

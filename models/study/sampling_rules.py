@@ -20,7 +20,7 @@ from models.network.mixture import Mixture, choose_component, sample_components
 from models.network.motion_space import MotionSpace
 from models.network.transformer import MotionNetwork
 
-COSINE_PERIOD = 4.0
+COSINE_PERIOD_S = 4.0
 """Seconds in which the variance falls from all of it to nothing and rises again."""
 
 Shares = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -79,7 +79,7 @@ class Rule:
         """The share of each Gaussian's deviation that is used after so many seconds of dance."""
         variance = 1.0 / self.variance_divided_by
         if self.cosine:
-            variance *= 0.5 + 0.5 * np.cos(2 * np.pi * seconds / COSINE_PERIOD)
+            variance *= 0.5 + 0.5 * np.cos(2 * np.pi * seconds / COSINE_PERIOD_S)
         return float(np.sqrt(variance))
 
 

@@ -32,7 +32,7 @@ DAMPING = 0.6
 so that a dance grows by more than its exemplars."""
 TOLERANCE = 0.15
 """What a dance may be slower or faster than clips before its exemplars are touched: actors differ more."""
-MOST = 1.4
+MAX_FACTOR = 1.4
 """The most that exemplars are made livelier, and one over the most that they are made calmer."""
 
 
@@ -72,7 +72,7 @@ def calibrated(checkpoint: Checkpoint, sampler: WindowSampler, wanted: FloatArra
         danced = danced_speeds(_drawn(checkpoint, sampler, livelier, seed), round_)
         missing = np.nan_to_num(wanted / danced, nan=1.0)
         missing[abs(missing - 1.0) <= TOLERANCE] = 1.0
-        livelier = np.clip(livelier * missing**DAMPING, 1 / MOST, MOST)
+        livelier = np.clip(livelier * missing**DAMPING, 1 / MAX_FACTOR, MAX_FACTOR)
     return _drawn(checkpoint, sampler, livelier, seed)
 
 

@@ -27,14 +27,14 @@ from models.network.conditioning import DESCRIPTOR, EXEMPLAR_SIZE, EXEMPLARS
 from models.network.exemplar_selection import class_posterior, tilt_to_mean
 from models.network.motion_descriptor import DescriptorSpace
 from models.network.motion_space import DELTA_SIZE, group_scale
-from models.network.speed_encoding import SPEED_HORIZON, encode_speed, future_mean_speed
-from models.training.motion_database import SHORTEST, MotionDatabase
+from models.network.speed_encoding import SPEED_HORIZON_FRAMES, encode_speed, future_mean_speed
+from models.training.motion_database import MIN_FRAMES, MotionDatabase
 
-FADE = 10
+FADE_FRAMES = 10
 """Frames over which the difference at a join fades."""
-CANDIDATES = 48
-"""Frames that compete to be the one a window goes on at."""
-HEIGHT_ERROR = 0.15
+CANDIDATE_COUNT = 48
+"""How many frames compete to be the one a window goes on at."""
+HEIGHT_ERROR_M = 0.15
 """Metres that the height strays by, beside what goes with the pose, where the error is of size 1."""
 WAY_BACK = 0.88
 """Share of an error that is left after each frame of the plan that leads back."""
@@ -94,7 +94,7 @@ class WindowSampler:
         yet."""
         self.database, self.length, self.horizon = database, length, horizon
         self.input_noise, self.conditioned = input_noise, True
-        self.span = 1 + length + max(horizon, SPEED_HORIZON)
+        self.span = 1 + length + max(horizon, SPEED_HORIZON_FRAMES)
         self.descriptor_space = descriptor_space or DescriptorSpace.fit(database.features, database.starts)
         self.descriptor = self.descriptor_space.of(database.features, database.starts)
         self._groups = self._group_segments()
@@ -102,7 +102,7 @@ class WindowSampler:
         spread = database.features[:, :POSE_SIZE] - database.features[:, :POSE_SIZE].mean(axis=0)
         covariance = np.cov(spread[:: max(len(spread) // 50_000, 1)], rowvar=False)
         # Height is little seen in the covariance, but it is a sum of steps and so strays the most.
-        covariance[HEIGHT, HEIGHT] += HEIGHT_ERROR**2
+        covariance[HEIGHT, HEIGHT] += HEIGHT_ERROR_M**2
         variances, vectors = np.linalg.eigh(covariance)
         self._error_basis = (vectors * np.sqrt(np.maximum(variances, 0))).T.astype(np.float32)
         self._step_deviation = np.abs(np.diff(spread, axis=0)).mean(axis=0).astype(np.float32)
@@ -171,7 +171,7 @@ class WindowSampler:
             descriptor[:, coming_frame],
             kinds[:, coming_frame],
         )
-        coming = future_mean_speed(speed[:, 1:], SPEED_HORIZON)[:, : self.length, None]
+        coming = future_mean_speed(speed[:, 1:], SPEED_HORIZON_FRAMES)[:, : self.length, None]
         conditioning = np.concatenate([encode_speed(coming), descriptor, np.eye(len(KINDS))[kinds]], axis=-1)
         self._drop_conditioning(rng, conditions, conditioning)
         return self._add_input_noise(
@@ -193,15 +193,17 @@ class WindowSampler:
             before = features[filled - 2 : filled] if filled else None
             at, stop = self._best_transition(rng, group, before)
             if rng.random() < 0.3:
-                stop = int(rng.integers(min(at + SHORTEST // 2, stop), stop + 1))
+                stop = int(rng.integers(min(at + MIN_FRAMES // 2, stop), stop + 1))
             tempo = float(np.clip(np.exp(TEMPO_DEVIATION * rng.standard_normal()), *TEMPI))
             taken = min(int((stop - 2 - at) / tempo) + 1, self.span - filled)
             times = at + tempo * np.arange(-1, taken)
             # The clip's own frame before the entry is the one that stands where `before` stands.
             own, piece = np.split(database.danced(times, tempo), [1])
             if before is not None:
-                fade = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, FADE + 1) / (FADE + 1))[:taken, None]
-                piece[:FADE] += fade * (before[-1] - own)
+                fade = (
+                    0.5 + 0.5 * np.cos(np.pi * np.arange(1, FADE_FRAMES + 1) / (FADE_FRAMES + 1))[:taken, None]
+                )
+                piece[:FADE_FRAMES] += fade * (before[-1] - own)
             frames = np.round(times[1:]).astype(np.int64)
             features[filled : filled + taken] = piece
             conditions[filled : filled + taken], kinds[filled : filled + taken] = group
@@ -223,10 +225,10 @@ class WindowSampler:
         """Where to go on in this group: (frame, end of its clip), of some random frames the one that is likest
         in pose and movement to `before` (2, 52)."""
         segments, weights = self._groups[group]
-        count = CANDIDATES if before is not None else 1
+        count = CANDIDATE_COUNT if before is not None else 1
         chosen = rng.choice(segments, size=count, p=weights)
         first, stop = self.database.starts[chosen] + 3, self.database.starts[chosen + 1]
-        at = first + (rng.random(count) * (stop - SHORTEST // 2 - first)).astype(np.int64)
+        at = first + (rng.random(count) * (stop - MIN_FRAMES // 2 - first)).astype(np.int64)
         if before is None:
             return int(at[0]), int(stop[0])
         pose = (self.database.features[at - 1] - before[-1]) * self.pose_weight
@@ -239,7 +241,7 @@ class WindowSampler:
     def exemplars(
         self, rng: np.random.Generator, palette_count: int, *, livelier: FloatArray | None = None
     ) -> FloatArray:
-        """Phrases (P, kinds, 128, 13) that were shown in each palette entry and kind of movement, slowest
+        """Exemplars (P, kinds, 128, 13) that were shown in each palette entry and kind of movement, slowest
         first.
 
         Contents count by their length to the power of `CONTENT_POWER`; within each, exemplars that show their
@@ -250,7 +252,7 @@ class WindowSampler:
         table = np.zeros((palette_count, len(KINDS), EXEMPLARS, EXEMPLAR_SIZE), dtype=np.float32)
         table[..., 0] = 0.3
         for kind in range(len(KINDS)):
-            shown = [c for c in range(palette_count) if self.shows(c, kind, SPEED_HORIZON + 1)]
+            shown = [c for c in range(palette_count) if self.shows(c, kind, SPEED_HORIZON_FRAMES + 1)]
             if not shown:
                 continue
             drawn = [self._draw_exemplars(rng, condition, kind) for condition in shown]
@@ -269,8 +271,8 @@ class WindowSampler:
     def _draw_exemplars(
         self, rng: np.random.Generator, condition: int, kind: int
     ) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Phrases (N, 13) of a condition and kind, and the segments (N,) they come from."""
-        second = SPEED_HORIZON
+        """Exemplars (N, 13) of a condition and kind, and the segments (N,) they come from."""
+        second = SPEED_HORIZON_FRAMES
         segments, _ = self.segments_of(condition, kind)
         segments = segments[np.diff(self.database.starts)[segments] > second]
         drawn = rng.choice(segments, size=4 * EXEMPLARS, p=self._balanced(segments, CONTENT_POWER))

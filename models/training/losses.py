@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from models.network.mixture import Mixture
 
-MIN_TRAVEL = 1e-3
+MIN_TRAVEL_M = 1e-3
 """Metres added to a cumulative delta before its inverse is taken: who stands still costs much, not infinity."""
 MIXTURE_BEGINS, MIXTURE_RAMP = 0.1, (0.2, 0.8)
 """Weight of the mixture's likelihood at first, and between which shares of the training it rises to 1."""
@@ -42,12 +42,12 @@ def weight_l2(weights: Iterable[Tensor]) -> Tensor:
 
 def small_movement(deltas: Tensor) -> Tensor:
     """Inverse of the cumulative delta of each sequence (B, T), then the mean: the stillest one decides."""
-    return (deltas.sum(dim=1) + MIN_TRAVEL).reciprocal().mean()
+    return (deltas.sum(dim=1) + MIN_TRAVEL_M).reciprocal().mean()
 
 
 def small_movement_of_batch(deltas: Tensor) -> Tensor:
     """Inverse of the mean cumulative delta of the batch (B, T): who moves makes up for who stands still."""
-    return (deltas.sum(dim=1).mean() + MIN_TRAVEL).reciprocal()
+    return (deltas.sum(dim=1).mean() + MIN_TRAVEL_M).reciprocal()
 
 
 def masked_small_movement(deltas: Tensor, threshold: float) -> Tensor:

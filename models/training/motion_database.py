@@ -12,7 +12,7 @@ from models.data.restyling import RESTYLING_SIZE, Restyling, is_unacted
 from models.motion.features import POSE_SIZE, features_to_positions, mirror_features, positions_to_features
 from models.motion.skeleton import FloatArray, joint_speed
 
-SHORTEST = 16
+MIN_FRAMES = 16
 """Frames that a clip must have, rest cut, to be used."""
 
 
@@ -78,11 +78,11 @@ def build_database(
         shown = [] if condition is None else [condition]
         if restyling is not None and is_unacted(clips.labels[i]):
             shown = [e for e in range(len(restyling.tempo)) if e == 0 or (e, kind) not in acted]
-        if len(positions) < SHORTEST or kind is None:
+        if len(positions) < MIN_FRAMES or kind is None:
             continue
         speed = joint_speed(positions)
         first, last = (0, len(positions)) if keep_rest else trim_rest(np.concatenate([speed[:1], speed]))
-        if last - first < SHORTEST:
+        if last - first < MIN_FRAMES:
             continue
         whole = positions_to_features(positions)[first:last]
         for condition in shown:
@@ -98,7 +98,7 @@ def build_database(
                 contents.append(f"{clips.datasets[i]}/{clips.contents[i]}")
     if not features:
         raise ValueError(
-            f"no clip to learn from is longer than {SHORTEST} frames: there is nothing to train on"
+            f"no clip to learn from is longer than {MIN_FRAMES} frames: there is nothing to train on"
         )
     return MotionDatabase(
         np.concatenate(features),

@@ -16,7 +16,7 @@ from models.data.kinds import KINDS
 from models.motion.features import POSE_SIZE
 from models.motion.skeleton import FloatArray
 from models.network.conditioning import CONDITIONING_SIZE, DESCRIPTOR
-from models.network.speed_encoding import SPEED_HORIZON, decode_speed, encode_speed
+from models.network.speed_encoding import SPEED_HORIZON_FRAMES, decode_speed, encode_speed
 from models.training.dataset import TEMPI, WindowSampler
 from models.training.motion_database import MotionDatabase
 
@@ -135,6 +135,6 @@ def future_mean_speed_in_clip(motion: MotionDatabase) -> FloatArray:
     total = np.concatenate([[0.0], np.cumsum(motion.speed, dtype=np.float64)])
     stops = np.repeat(motion.starts[1:], np.diff(motion.starts))
     first = np.arange(len(motion.speed)) + 1
-    last = np.minimum(first + SPEED_HORIZON, stops)
+    last = np.minimum(first + SPEED_HORIZON_FRAMES, stops)
     first = np.minimum(first, last - 1)
     return ((total[last] - total[first]) / (last - first)).astype(np.float32)

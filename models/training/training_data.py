@@ -47,7 +47,7 @@ def with_only_clips(
 
 
 def split_data(clips: Clips, train_config: TrainConfig, *, keep_rest: bool = False) -> TrainingData:
-    """TrainingBatch of the clips to train on and of those held out; `keep_rest` is that of `build_database`.
+    """Training batches of the clips to train on and of those held out; `keep_rest` is that of `build_database`.
 
     Raises ValueError.
     """
@@ -63,7 +63,7 @@ def split_data(clips: Clips, train_config: TrainConfig, *, keep_rest: bool = Fal
         )
 
     def sampler(indices: NDArray[np.int64], descriptor_space: DescriptorSpace | None = None) -> WindowSampler:
-        """TrainingBatch of some of the clips, their descriptor_space in the given units or in their own."""
+        """Training batches of some of the clips, their descriptors in the given units or in their own."""
         return WindowSampler(
             build_database(clips, indices.tolist(), names, restyling, keep_rest=keep_rest),
             len(DEFAULT_PALETTE.names),

@@ -229,7 +229,7 @@ def test_the_dancer_is_seen_before_what_draws_every_scene_has_been_made(
 def test_a_room_that_opens_late_keeps_nobody_from_saying_that_it_dances(
     config: Path, checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "MAX_OPENING", 3.0)
+    monkeypatch.setattr(module, "MAX_START_UP_S", 3.0)
     monkeypatch.setattr(module.EmotionRecognition, "open", lambda service: service.sleep(30.0))
     caplog.set_level("INFO")
     status, stats = run(config, checkpoint_file, "--source", "none", "--headless", seconds=0.5)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from engine.control.controls import Controls
-from engine.control.operator import DEFAULT_HOLD
+from engine.control.operator import DEFAULT_HOLD_S
 from engine.control.repertoire import table_weights
 from engine.render.scenes import SCENES
 from engine.runtime.faults import StartError
 from engine.settings import Settings, as_file, parse_settings
-from models.emotion.glide import DEFAULT_GLIDE
+from models.emotion.glide import DEFAULT_GLIDE_S
 
 
 def complaint(*arguments: str) -> str:
@@ -154,7 +154,7 @@ def test_every_line_of_the_printed_settings_can_be_uncommented(tmp_path: Path) -
 
 def test_defaults_are_those_of_the_rooms() -> None:
     settings, controls = Settings(), Controls(np.zeros(8, dtype=np.float32))
-    assert (settings.glide, settings.hold) == (DEFAULT_GLIDE, DEFAULT_HOLD)
+    assert (settings.glide, settings.hold) == (DEFAULT_GLIDE_S, DEFAULT_HOLD_S)
     same = ("influence", "energy", "automatic")
     assert [getattr(settings, name) for name in same] == [getattr(controls, name) for name in same]
     np.testing.assert_array_equal(table_weights(settings.repertoire), controls.repertoire)

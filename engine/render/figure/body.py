@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.motion.skeleton import INDEX, JOINT_COUNT, JOINTS, cross, unit_vectors
 
-SHOULDER_OUT, ELBOW_OUT, WRIST_OUT, HIP_OUT = 0.05, 0.03, 0.012, 0.014
+SHOULDER_OFFSET_M, ELBOW_OFFSET_M, WRIST_OFFSET_M, HIP_OFFSET_M = 0.05, 0.03, 0.012, 0.014
 """Metres by which the drawn joints lie further out than those of the rig."""
 
 SPANS = (
@@ -49,19 +49,19 @@ TORSO = {
 def _limbs(side: str, out: float) -> dict[str, dict[str, float]]:
     """The points of an arm and a leg; `out` is 1 on the left, where chest_out_left leads out, else -1."""
     j, chest, hip = f"{side}_", "chest_out_left", "hip_out_left"
-    wrist = {j + "wrist": 1.0, chest: out * WRIST_OUT}
+    wrist = {j + "wrist": 1.0, chest: out * WRIST_OFFSET_M}
     reach, shin, sole = f"reach_{side}", f"shin_{side}", f"sole_{side}"
     return {
-        f"shoulder_{side}": {j + "shoulder": 1.0, chest: out * SHOULDER_OUT, "up": -0.018},
-        f"elbow_{side}": {j + "elbow": 1.0, chest: out * ELBOW_OUT},
+        f"shoulder_{side}": {j + "shoulder": 1.0, chest: out * SHOULDER_OFFSET_M, "up": -0.018},
+        f"elbow_{side}": {j + "elbow": 1.0, chest: out * ELBOW_OFFSET_M},
         f"wrist_{side}": wrist,
         f"palm_{side}": wrist | {reach: 0.065},
         f"fingers_{side}": wrist | {reach: 0.155},
         f"thumb_{side}": wrist | {reach: 0.085, "forwards": 0.034},
-        f"hip_{side}": {j + "hip": 1.0, hip: out * HIP_OUT},
-        f"rim_{side}": {j + "hip": 1.0, hip: out * (HIP_OUT - 0.006), "up": 0.028},
+        f"hip_{side}": {j + "hip": 1.0, hip: out * HIP_OFFSET_M},
+        f"rim_{side}": {j + "hip": 1.0, hip: out * (HIP_OFFSET_M - 0.006), "up": 0.028},
         f"seat_{side}": {j + "hip": 1.0, hip: out * 0.008, "up": -0.02, "forwards": -0.038},
-        f"knee_{side}": {j + "knee": 1.0, hip: out * 0.5 * HIP_OUT},
+        f"knee_{side}": {j + "knee": 1.0, hip: out * 0.5 * HIP_OFFSET_M},
         f"ankle_{side}": {j + "ankle": 1.0},
         f"heel_{side}": {j + "ankle": 1.0, shin: 0.028, sole: -0.022},
         f"ball_{side}": {j + "toe": 1.0},

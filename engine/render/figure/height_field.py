@@ -27,7 +27,7 @@ MARGIN = 3
 SOFTNESS = 5
 """Cells over which heights are averaged, so that creases and overlaps are not stepped."""
 
-TRUNK_MELT, LIMB_MELT = 0.066, 0.028
+TRUNK_BLEND_M, LIMB_BLEND_M = 0.066, 0.028
 """Metres within which the parts of the trunk and of the limbs melt into what they touch."""
 
 FILLET = np.float32(0.4)
@@ -166,8 +166,8 @@ def _raise(layout: _Layout, body: Body, energies: Grid) -> tuple[Grid, Grid, Gri
     left, top, columns, rows = layout.grid
     fields = np.empty((3, rows, columns), dtype=np.float32)
     fields[:2], fields[2] = NOWHERE, 0.0
-    melts = np.full(len(energies), LIMB_MELT * layout.scale, dtype=np.float32)
-    melts[: body.trunk] = TRUNK_MELT * layout.scale
+    melts = np.full(len(energies), LIMB_BLEND_M * layout.scale, dtype=np.float32)
+    melts[: body.trunk] = TRUNK_BLEND_M * layout.scale
     energies = np.ascontiguousarray(energies, dtype=np.float32)
     _raise_volumes(layout.shapes, layout.boxes, melts, energies, left, top, *fields)
     return fields[0], fields[1], fields[2]

@@ -211,7 +211,7 @@ def draw_sculpture(surface: pygame.Surface, sculpture: Sculpture) -> DirtyRegion
 def paint_ghost(
     surface: pygame.Surface, body: Body, projection: Projection, light: Light, strength: float
 ) -> DirtyRegions:
-    """Add the visitor as breath on glass: an outline that glows, and hardly anything inside it."""
+    """Add the visitor's mirror figure: an outline that glows, and hardly anything inside it."""
     silhouette = cast_silhouette(body, projection, cell_for(projection.size) * 2)
     if silhouette is None:
         return []

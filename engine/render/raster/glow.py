@@ -33,7 +33,7 @@ def add_glow(
         return []
     if radius > LARGEST:
         cell = round(float(radius) / CELLS)
-        shade, _ = _falloff(round(float(radius) / cell))
+        shade, _ = round_falloff(round(float(radius) / cell))
         corner = (round(place[0] - 0.5 * cell * len(shade)), round(place[1] - 0.5 * cell * len(shade)))
         return add_shade(surface, shade, tint, corner, cell)
     sprite = sprite_of(int(size_step(np.array([radius]))[0]), tint)
@@ -56,7 +56,7 @@ def sprite_of(step: int, tint: NDArray[np.floating]) -> pygame.Surface:
 @functools.lru_cache(maxsize=256)
 def _sprite(step: int, red: int, green: int, blue: int) -> pygame.Surface:
     radius = min(max(round(RADIUS_STEP**step), 1), LARGEST)
-    falloff, noise = _falloff(radius)
+    falloff, noise = round_falloff(radius)
     channels = []
     for value in (blue, green, red):
         # the noise rounds by chance: a smooth light has no rings
@@ -74,7 +74,7 @@ def _sprite(step: int, red: int, green: int, blue: int) -> pygame.Surface:
 
 
 @functools.lru_cache(maxsize=64)
-def _falloff(radius: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def round_falloff(radius: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """(2 radius, 2 radius) light in 0..1 that falls to nothing at the rim, and noise of half a step."""
     across = (np.arange(2 * radius, dtype=np.float32) + 0.5) / radius - 1.0
     inside = np.clip(1.0 - np.square(across)[None] - np.square(across)[:, None], 0.0, 1.0)

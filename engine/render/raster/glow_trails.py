@@ -22,7 +22,7 @@ FULL_SPEED = np.array([2.4, 2.4, 2.2, 2.2], dtype=np.float32)
 LAMPS = np.array([INDEX["neck"], *TRACED])
 """Joints with a light around them; the tips of limbs shine when they are fast."""
 
-REACH = np.array([0.27, 0.09, 0.09, 0.09, 0.09], dtype=np.float32)
+LAMP_RADII_M = np.array([0.27, 0.09, 0.09, 0.09, 0.09], dtype=np.float32)
 """Metres over which the light of each lamp falls by a factor of the root of e."""
 
 SHINE = np.array([0.13, 0.30, 0.30, 0.30, 0.30], dtype=np.float32)
@@ -48,7 +48,7 @@ def _lamps(view: View, cell: int, strength: np.float32) -> NDArray[np.float32]:
     shine = SHINE.copy()
     shine[1:] *= view.energies[TRACED]
     # a round light is the product of one across and one down
-    steepness = (-0.5 * np.square(cell / (REACH * scales)))[:, None]
+    steepness = (-0.5 * np.square(cell / (LAMP_RADII_M * scales)))[:, None]
     middles = pixels[..., None] / np.float32(cell) - np.float32(0.5)
     across = np.exp(steepness * np.square(np.arange(-(-width // cell), dtype=np.float32) - middles[:, 0]))
     down = np.exp(steepness * np.square(np.arange(-(-height // cell), dtype=np.float32) - middles[:, 1]))

@@ -1,4 +1,4 @@
-"""A company of echoes: the same dance, later and elsewhere, further back and fainter."""
+"""Echoes behind the dancer: the same dance, later and elsewhere, further back and fainter."""
 
 from bisect import bisect_left
 from collections import deque
@@ -17,7 +17,7 @@ from engine.render.raster.glow_trails import draw_air
 from engine.render.raster.jit import compiled
 from engine.render.raster.sprite import Piece, cut_out, lay_over
 from engine.render.scene import Scene, View
-from engine.render.stage_camera import DISTANCE, EYE_HEIGHT, Projection
+from engine.render.stage_camera import DISTANCE_M, EYE_HEIGHT_M, Projection
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ HAZE = 0.30
 
 AIR = 0.62
 
-ENTRANCE = 0.8
+ENTRANCE_S = 0.8
 """Seconds in which an echo appears."""
 
 
@@ -118,19 +118,19 @@ class Chorus(Scene):
     def _draw_row(self, surface: pygame.Surface, view: View, times: list[float], row: Row) -> DirtyRegions:
         touched: DirtyRegions = []
         now = view.projection
-        metre = now.focal / (DISTANCE + row.behind)
+        metre = now.focal / (DISTANCE_M + row.behind)
         for aside, further, later in row.places:
-            # who has not begun yet is not there: the company comes in one after the other
+            # an echo that has not begun yet is not there: they come in one after the other
             started = view.time - later - self._began
             if started < 0.0:
                 continue
             memory = self._memories[bisect_left(times, view.time - later)]
-            entrance = min(started / ENTRANCE, 1.0)
+            entrance = min(started / ENTRANCE_S, 1.0)
             echo = _echo(memory, row, view.light, now.size, metre, entrance)
             then, sculpture = memory.projection, memory.sculpture
-            floor = then.eye_level + EYE_HEIGHT * then.scale
-            scale = now.focal / (DISTANCE + row.behind + further)
-            x, y = 0.5 * now.size[0] + aside * scale, now.eye_level + EYE_HEIGHT * scale
+            floor = then.eye_level + EYE_HEIGHT_M * then.scale
+            scale = now.focal / (DISTANCE_M + row.behind + further)
+            x, y = 0.5 * now.size[0] + aside * scale, now.eye_level + EYE_HEIGHT_M * scale
             left = x + (sculpture.origin[0] - then.size[0] / 2) * echo.ratio
             top = y + (sculpture.origin[1] - floor) * echo.ratio
             touched.append(draw_contact(surface, (x, y), 0.42 * scale, 0.5 * entrance))

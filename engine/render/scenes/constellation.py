@@ -15,7 +15,7 @@ from models.motion.skeleton import T_POSE, forward_kinematics
 
 STARS = 190
 NEIGHBOURS = 3
-MAX_THREAD = 0.34
+MAX_THREAD_M = 0.34
 """Metres between two stars beyond which no thread holds them."""
 
 SPARKLE = 0.45
@@ -74,7 +74,7 @@ class Constellation(Scene):
     ) -> DirtyRegions:
         one, other = self._threads
         length = np.linalg.norm(stars[one] - stars[other], axis=-1)
-        bright = np.clip(1.0 - length / MAX_THREAD, 0.0, 1.0) * (
+        bright = np.clip(1.0 - length / MAX_THREAD_M, 0.0, 1.0) * (
             0.42 + 0.58 * np.maximum(energy[one], energy[other])
         )
         steps = np.minimum((bright * BRIGHTNESSES * 1.4).astype(int), BRIGHTNESSES)

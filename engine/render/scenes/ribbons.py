@@ -42,12 +42,13 @@ LENGTH = 1.7
 FULL_SPEED = 2.0
 """Metres per second from which the cloth has its full light."""
 
-YOUNG = 0.8
-"""Seconds for which cloth keeps every sample of the past; older cloth keeps one in `COARSE` seconds."""
+FULL_DETAIL_S = 0.8
+"""Seconds for which cloth keeps every sample of the past; older cloth keeps one in `COARSE_INTERVAL_S`
+seconds."""
 
-COARSE = 0.05
+COARSE_INTERVAL_S = 0.05
 
-SINK = 0.10
+SINK_SPEED = 0.10
 """Metres per second by which cloth sinks as it ages, and how far it billows."""
 
 
@@ -109,7 +110,7 @@ class Ribbons(Scene):
         born = (time - ages.astype(np.float64))[:, None, None]
         loose = ages[:, None, None]
         x, y, z = threads  # each (T, 4, THREADS)
-        y -= loose * SINK * (0.6 + 0.4 * np.sin(born * 2.1 + FOLD))
+        y -= loose * SINK_SPEED * (0.6 + 0.4 * np.sin(born * 2.1 + FOLD))
         x += loose * 0.07 * np.sin(born * 3.3 + time * 0.5 + FOLD)
         z += loose * 0.09 * np.sin(born * 2.6 - FOLD)
         np.maximum(y, 0.01, out=y)
@@ -118,8 +119,8 @@ class Ribbons(Scene):
 
 def _thinned(past: MotionSamples, time: float) -> MotionSamples:
     """The past with fewer samples where it is old; the same ones from frame to frame."""
-    slots = np.floor((time - past.ages.astype(np.float64)) / COARSE)
-    keep = past.ages < YOUNG
+    slots = np.floor((time - past.ages.astype(np.float64)) / COARSE_INTERVAL_S)
+    keep = past.ages < FULL_DETAIL_S
     keep[:1] = True
     keep[1:] |= slots[1:] != slots[:-1]
     return MotionSamples(past.ages[keep], past.positions[keep], past.speeds[keep])

@@ -88,7 +88,7 @@ def test_a_pose_that_just_missed_its_tick_draws_the_ticks_towards_it(studio: Stu
 def test_a_new_pose_is_answered_early_and_the_next_tick_keeps_its_time(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.dancer.inference_service.EARLY", 60.0)
+    monkeypatch.setattr("engine.dancer.inference_service.EARLY_S", 60.0)
     studio.ticks(1)
     due = studio.dance._due = time.perf_counter() + 60.0
     studio.poses.put(Pose(present=False, captured_at=0.0))
@@ -102,7 +102,7 @@ def test_a_new_pose_is_answered_early_and_the_next_tick_keeps_its_time(
 def test_a_pose_that_just_missed_its_tick_waits_for_the_next_one(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, another_comes: bool
 ) -> None:
-    monkeypatch.setattr("engine.dancer.inference_service.EARLY", 0.5)
+    monkeypatch.setattr("engine.dancer.inference_service.EARLY_S", 0.5)
     studio.ticks(1)
     studio.poses.put(Pose(present=False, captured_at=0.0))
     due = studio.dance._due = time.perf_counter() + 0.5
@@ -119,7 +119,7 @@ def test_a_pose_that_just_missed_its_tick_waits_for_the_next_one(
 def test_where_poses_are_rare_one_that_just_missed_its_tick_is_answered_early(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.dancer.inference_service.EARLY", 60.0)
+    monkeypatch.setattr("engine.dancer.inference_service.EARLY_S", 60.0)
     studio.ticks(1)
     for _ in range(2):
         studio.poses.put(Pose(present=False, captured_at=0.0))
@@ -182,7 +182,7 @@ def test_alone_or_without_influence_the_visitor_is_ignored(
 ) -> None:
     dances = []
     monkeypatch.setattr(
-        "engine.dancer.inference_service.MAX_WARMING", 60.0
+        "engine.dancer.inference_service.MAX_WARM_UP_S", 60.0
     )  # as long a warm-up on a busy machine
     for setting in ("nobody", "solo", "no influence"):
         studio = Studio(checkpoint_file)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.dancer.visitor_context import MIN_BETWEEN_ANSWERS, VisitorContext
+from engine.dancer.visitor_context import MIN_PROMPT_INTERVAL_S, VisitorContext
 from engine.streams.values import Pose
 from models.motion.features import POSE_SIZE, positions_to_features
 from tests.synthetic import swinging_figure
@@ -30,8 +30,8 @@ def test_strong_movement_is_answered_again_but_not_at_once() -> None:
     visitor_context = VisitorContext()
     end = watch(visitor_context, swinging_figure(120, rate=3.0))
     assert visitor_context.new_prompt(end) is not None
-    assert visitor_context.new_prompt(end + MIN_BETWEEN_ANSWERS - 0.1) is None
-    assert visitor_context.new_prompt(end + MIN_BETWEEN_ANSWERS + 0.1) is not None
+    assert visitor_context.new_prompt(end + MIN_PROMPT_INTERVAL_S - 0.1) is None
+    assert visitor_context.new_prompt(end + MIN_PROMPT_INTERVAL_S + 0.1) is not None
 
 
 def test_who_leaves_and_comes_back_has_arrived_anew() -> None:

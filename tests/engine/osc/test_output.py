@@ -121,7 +121,7 @@ def test_a_frame_that_is_not_finite_never_leaves(receiver: socket.socket) -> Non
 def test_a_target_that_cannot_be_found_harms_nothing_and_is_looked_for_again(
     receiver: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RESOLVE_AGAIN", 0.01)
+    monkeypatch.setattr(module, "RESOLVE_RETRY_S", 0.01)
     real, found = socket.getaddrinfo, []
 
     def look_up(host: str, *rest: object) -> object:

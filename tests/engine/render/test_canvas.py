@@ -4,7 +4,7 @@ import numpy as np
 import pygame
 import pytest
 
-from engine.render.canvas import PATIENCE, AutomaticScale, canvas_size, is_bgrx, show
+from engine.render.canvas import RETRY_FRAMES, AutomaticScale, canvas_size, is_bgrx, show
 
 
 @pytest.mark.parametrize(("rotate", "corner"), [(0, (0, 0)), (90, (159, 0)), (180, (159, 89)), (270, (0, 89))])
@@ -25,7 +25,7 @@ def test_slow_drawing_gives_up_sharpness_and_quick_drawing_gets_it_back_late():
     for _ in range(200):
         automatic.drew(0.002)
     assert automatic.scale == 0.5
-    for _ in range(2 * PATIENCE):
+    for _ in range(2 * RETRY_FRAMES):
         automatic.drew(0.002)
     assert automatic.scale == 1.0
 

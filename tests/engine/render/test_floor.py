@@ -6,11 +6,11 @@ import pytest
 
 from engine.render.figure.shading import Sculpture
 from engine.render.floor import REFLECTED, REFLECTION_HEIGHT, draw_reflection
-from engine.render.stage_camera import EYE_HEIGHT, StageCamera
+from engine.render.stage_camera import EYE_HEIGHT_M, StageCamera
 
 SIZE, CELL = (800, 900), 5
 PROJECTION = StageCamera().at_rest(SIZE)
-FLOOR = PROJECTION.eye_level + EYE_HEIGHT * PROJECTION.scale
+FLOOR = PROJECTION.eye_level + EYE_HEIGHT_M * PROJECTION.scale
 
 
 def reflection(lifted: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import pygame
 import pytest
 
-from engine.render.backdrop import STRIPS
+from engine.render.backdrop import STRIP_COUNT
 from engine.render.emotion_lights import LiveColours
 from engine.render.floor import draw_dust
 from engine.render.overlay import Caption, Overlay
@@ -142,14 +142,14 @@ def test_half_a_picture_leaves_nothing_behind(monkeypatch):
 def test_what_happens_to_a_surface_behind_the_back_of_the_stage_is_over_soon():
     stage, surface = Stage(SIZE), pygame.Surface(SIZE, 0, 32)
     pictures = []
-    for i in range(20 + STRIPS):
+    for i in range(20 + STRIP_COUNT):
         if i == 15:
             surface.fill("red")
         stage.draw_background(surface, i / 30, kept=i > 0)
         stage.draw(surface, StageFrame(i / 30, standing(), emotion("neutral"), PALETTE))
         pictures.append(pygame.surfarray.array3d(surface))
     red = [int(((each[..., 0] > 200) & (each[..., 1] < 9)).sum()) for each in pictures]
-    assert red[14] == 0 and red[15] > 10_000 and red[15 + STRIPS] == 0
+    assert red[14] == 0 and red[15] > 10_000 and red[15 + STRIP_COUNT] == 0
 
 
 def test_the_back_of_a_picture_holds_the_room_the_visitor_and_the_echoes_but_not_the_dancer():

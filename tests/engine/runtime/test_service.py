@@ -12,6 +12,7 @@ from engine.runtime.faults import PermanentFault, TemporaryFault
 from engine.runtime.malloc import _GLIBC, MAX_ARENAS, give_back
 from engine.runtime.metrics import Metrics
 from engine.runtime.service import Service
+from tests.engine.fakes import wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,13 +45,6 @@ def raising(error: Exception) -> Callable[[], None]:
         raise error
 
     return act
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.perf_counter() + 5
-    while not condition():
-        assert time.perf_counter() < end, "it did not happen"
-        time.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from engine.runtime.metrics import Metrics
 from engine.screen import frame_pacer
 from engine.screen import window as module
 from engine.screen.display import NoDisplay, Screen
-from engine.screen.frame_pacer import SPARE, FramePacer
+from engine.screen.frame_pacer import SPARE_S, FramePacer
 from engine.screen.keys import KEYS, key_for, listing
 from engine.screen.presenter import DELAY
 from engine.screen.window import Window
@@ -96,8 +96,8 @@ def test_a_picture_begins_as_late_as_the_longest_of_the_last_ones_allows(monkeyp
         clock.now += took
         pacer.wait()
     assert waited[0] < 0.001, "nothing is known yet"
-    assert waited[70] == pytest.approx(0.016 - SPARE, abs=1e-3) == waited[140]
-    assert waited[72] == pytest.approx(0.009 - SPARE, abs=1e-3) == waited[120]
+    assert waited[70] == pytest.approx(0.016 - SPARE_S, abs=1e-3) == waited[140]
+    assert waited[72] == pytest.approx(0.009 - SPARE_S, abs=1e-3) == waited[120]
 
 
 def test_a_picture_waits_for_something_new_as_long_as_most_would_still_be_in_time(monkeypatch):
@@ -116,10 +116,10 @@ def test_a_picture_waits_for_something_new_as_long_as_most_would_still_be_in_tim
         begin(0.001)
         clock.now += took
         pacer.wait()
-    assert begin(0.001) == pytest.approx(0.010 + SPARE - 0.001, abs=1e-4)
+    assert begin(0.001) == pytest.approx(0.010 + SPARE_S - 0.001, abs=1e-4)
     clock.now += 0.004
     pacer.wait()
-    assert begin(1.0) == pytest.approx(0.004 + SPARE, abs=1e-4), "nine of ten take no longer"
+    assert begin(1.0) == pytest.approx(0.004 + SPARE_S, abs=1e-4), "nine of ten take no longer"
     pacer.wait()
     waits.clear()
     clock.now += 0.018  # too late already to wait for anything
@@ -330,7 +330,7 @@ def test_a_screen_that_nobody_sees_is_no_display(metrics, monkeypatch):
 
 def test_a_piece_that_starts_before_its_screen_is_there_is_seen_once_it_is(metrics, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    monkeypatch.setattr(module, "OPEN_AGAIN", 0.0)
+    monkeypatch.setattr(module, "REOPEN_S", 0.0)
     window = Window(Screen(size=(160, 90)), title="", metrics=metrics, patient=True)
     drawn = []
     window.run(lambda *given: drawn.append(given), lambda *_: None, pictures(5))
@@ -345,7 +345,7 @@ def test_a_piece_that_starts_before_its_screen_is_there_is_seen_once_it_is(metri
 
 def test_a_projector_that_changes_its_mode_is_filled_again(metrics, monkeypatch):
     monkeypatch.setattr(module, "NO_SCREEN", ())
-    monkeypatch.setattr(module, "LOOK_AT_SCREEN", 0.0)
+    monkeypatch.setattr(module, "SCREEN_CHECK_S", 0.0)
     size = [(320, 180)]
     monkeypatch.setattr(pygame.display, "get_desktop_sizes", lambda: size)
     opened, set_mode = [], pygame.display.set_mode
@@ -365,7 +365,7 @@ def test_a_projector_that_changes_its_mode_is_filled_again(metrics, monkeypatch)
 
 def test_a_screen_that_comes_late_is_moved_to_and_missed_in_one_line(metrics, monkeypatch, caplog):
     monkeypatch.setattr(module, "NO_SCREEN", ())
-    monkeypatch.setattr(module, "LOOK_AT_SCREEN", 0.0)
+    monkeypatch.setattr(module, "SCREEN_CHECK_S", 0.0)
     sizes = [(320, 180)]
     monkeypatch.setattr(pygame.display, "get_desktop_sizes", lambda: sizes)
     monkeypatch.setattr(pygame.display, "get_num_displays", lambda: len(sizes))
@@ -451,7 +451,7 @@ def test_what_cannot_be_shown_is_a_lost_display_and_no_end(window, metrics, monk
         if next(failing, False):
             raise IndexError("list index out of range")
 
-    monkeypatch.setattr(module, "OPEN_AGAIN", 0.0)
+    monkeypatch.setattr(module, "REOPEN_S", 0.0)
     window._open_again = 0.0
     monkeypatch.setattr(pygame.display, "flip", flip)
     window.run(lambda *_: None, lambda *_: None, pictures(4))

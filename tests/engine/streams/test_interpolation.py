@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from engine.streams.interpolation import DELAY, OVERRUN, FrameInterpolator, Moment
+from engine.streams.interpolation import DELAY_FRAMES, MAX_OVERRUN_FRAMES, FrameInterpolator, Moment
 from engine.streams.values import DancerFrame, Pose
 from models.motion.skeleton import (
     BONE_COUNT,
@@ -140,7 +140,7 @@ def test_at_any_rate_of_pictures_the_pace_is_that_of_the_dance(rate):
 def test_the_picture_trails_the_newest_frame_by_one_frame():
     shown = play(walk(4.0), 4.0)
     lag = (len(shown) - 1) / 60.0 - shown[-1][0] / SPEED[0]
-    assert abs(lag * FRAME_RATE - DELAY) < 0.1
+    assert abs(lag * FRAME_RATE - DELAY_FRAMES) < 0.1
 
 
 def test_a_gap_holds_and_never_jumps_back_or_ahead():
@@ -157,7 +157,7 @@ def test_without_new_frames_the_dancer_comes_to_rest_near_the_last_one():
     shown = play(walk(1.0), 3.0)[:, 0]
     newest = SPEED[0] * 29 / FRAME_RATE
     assert np.abs(np.diff(shown[-30:])).max() < 1e-5
-    assert newest - 1e-6 <= shown[-1] <= newest + (OVERRUN + 0.1) * SPEED[0] / FRAME_RATE
+    assert newest - 1e-6 <= shown[-1] <= newest + (MAX_OVERRUN_FRAMES + 0.1) * SPEED[0] / FRAME_RATE
 
 
 def test_bones_keep_their_lengths_between_frames():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.streams.motion_history import LONGEST, MOST, SAMPLE_SECONDS, MotionHistory
+from engine.streams.motion_history import MAX_HISTORY_S, MAX_SAMPLES, SAMPLE_INTERVAL_S, MotionHistory
 
 
 def dance(history, start, seconds, rate=60.0):
@@ -22,10 +22,13 @@ def test_the_past_is_what_was_danced_however_long_ago_the_dance_began(rate):
         past = history.last(2.5)
         assert past.ages[-1] == 0.0 and past.ages[0] == pytest.approx(min(now, 2.5), abs=1.0 / 30.0)
         assert (np.diff(past.ages) < 0.0).all()
-        assert (past.ages[:-2] - past.ages[2:])[:-1].min(initial=1.0) >= SAMPLE_SECONDS - 1e-4
+        assert (past.ages[:-2] - past.ages[2:])[:-1].min(initial=1.0) >= SAMPLE_INTERVAL_S - 1e-4
         np.testing.assert_allclose(past.positions[:, 3, 1], now - past.ages, atol=1e-4)
         np.testing.assert_allclose(past.speeds[:, 5], 2.0 * (now - past.ages), atol=1e-4)
-    assert LONGEST - 0.05 < history.last(60.0).ages[0] <= LONGEST and len(history.last(60.0).ages) <= MOST
+    assert (
+        MAX_HISTORY_S - 0.05 < history.last(60.0).ages[0] <= MAX_HISTORY_S
+        and len(history.last(60.0).ages) <= MAX_SAMPLES
+    )
 
 
 def test_the_past_that_was_given_out_stays_as_it_was():

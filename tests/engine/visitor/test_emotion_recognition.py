@@ -1,4 +1,4 @@
-"""Automatic: hysteresis, the wander, and the way from poses to weights."""
+"""Automatic: hysteresis, the schedule without a visitor, and the way from poses to weights."""
 
 import json
 from itertools import pairwise
@@ -14,8 +14,8 @@ from engine.runtime.metrics import Metrics
 from engine.streams.mailbox import Mailbox
 from engine.streams.values import Pose, VisitorEmotion
 from engine.visitor.emotion_recognition import (
-    PATIENCE,
-    WANDER_EVERY,
+    IDLE_INTERVAL_S,
+    LEAD_TIMEOUT_S,
     EmotionRecognition,
     Hysteresis,
     default_movement_classifier,
@@ -41,9 +41,9 @@ def test_another_emotion_leads_only_when_it_is_likelier_for_a_while() -> None:
     leader = Hysteresis()
     assert leader.see(chances(sad=0.6, happy=0.4), 0.0) == 2
     assert leader.see(chances(sad=0.48, happy=0.52), 10.0) == 2  # not clearly
-    for moment in (20.0, 20.0 + 0.9 * PATIENCE):
+    for moment in (20.0, 20.0 + 0.9 * LEAD_TIMEOUT_S):
         assert leader.see(chances(sad=0.2, happy=0.8), moment) == 2  # not long
-    assert leader.see(chances(sad=0.2, happy=0.8), 20.0 + 1.1 * PATIENCE) == 1
+    assert leader.see(chances(sad=0.2, happy=0.8), 20.0 + 1.1 * LEAD_TIMEOUT_S) == 1
 
 
 def test_a_rival_who_gives_way_begins_anew() -> None:
@@ -51,11 +51,11 @@ def test_a_rival_who_gives_way_begins_anew() -> None:
     leader.see(chances(sad=1.0), 0.0)
     leader.see(chances(happy=1.0), 1.0)
     leader.see(chances(sad=1.0), 1.5)
-    assert leader.see(chances(happy=1.0), 1.1 + PATIENCE) == 2
+    assert leader.see(chances(happy=1.0), 1.1 + LEAD_TIMEOUT_S) == 2
 
 
-def test_the_wander_is_slow_and_visits_every_emotion() -> None:
-    moments = np.arange(0, 16 * WANDER_EVERY, 0.5)
+def test_the_schedule_is_slow_and_visits_every_emotion() -> None:
+    moments = np.arange(0, 16 * IDLE_INTERVAL_S, 0.5)
     weights = np.stack([idle_emotion(float(moment), 8) for moment in moments])
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-6)
     assert np.abs(np.diff(weights, axis=0)).max() < 0.1
@@ -63,8 +63,10 @@ def test_the_wander_is_slow_and_visits_every_emotion() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
-def test_the_wander_stays_nowhere_for_two_visits(count: int) -> None:
-    visits = [int(np.argmax(idle_emotion((visit + 0.9) * WANDER_EVERY, count))) for visit in range(400 * count)]
+def test_the_schedule_stays_nowhere_for_two_visits(count: int) -> None:
+    visits = [
+        int(np.argmax(idle_emotion((visit + 0.9) * IDLE_INTERVAL_S, count))) for visit in range(400 * count)
+    ]
     assert count == 1 or all(before != after for before, after in pairwise(visits))
     rounds = np.array(visits).reshape(-1, count)
     assert (np.sort(rounds, axis=1) == np.arange(count)).all()
@@ -122,7 +124,7 @@ def test_what_the_visitor_shows_becomes_the_emotion() -> None:
     assert service.target[3] > 0.985, "it arrives"
 
 
-def test_when_the_visitor_has_gone_it_wanders() -> None:
+def test_when_the_visitor_has_gone_it_follows_the_schedule() -> None:
     service = Service(Always("angry"))
     service.move(8.0)
     service.service.see(Pose(False, service.now + 0.1))
@@ -155,7 +157,7 @@ def test_without_a_classifier_the_piece_goes_on_and_says_why(tmp_path: Path) -> 
         service.open()
 
 
-def test_where_no_classifier_may_be_used_the_room_opens_and_the_emotion_wanders() -> None:
+def test_where_no_classifier_may_be_used_the_service_opens_and_follows_the_schedule() -> None:
     service = Service(None)
     service.service.open()
     targets = []

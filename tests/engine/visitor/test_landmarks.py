@@ -6,7 +6,6 @@ import pytest
 from engine.visitor.landmarks import (
     FEET,
     SWAPPED,
-    BodyLandmarks,
     is_person,
     joint_confidence,
     joints_around_pelvis,
@@ -14,31 +13,15 @@ from engine.visitor.landmarks import (
     sideways_place,
     stand,
 )
-from engine.visitor.occlusion_filter import COME_BACK, EASE, HOLD, OcclusionFilter, swing
+from engine.visitor.occlusion_filter import HOLD_S, RELAX_S, RETURN_S, OcclusionFilter, swing
 from engine.visitor.tilt_correction import TiltCorrection, body_tilt, tilted
 from models.motion.features import heading, turn
 from models.motion.skeleton import INDEX, JOINTS
-
-PIXELS_PER_METRE = 200.0
-STANDING = {  # x right in the picture, y down, z away, of somebody who faces the camera
-    **{0: (0.0, -0.7, -0.1), 7: (0.08, -0.7, 0), 8: (-0.08, -0.7, 0)},
-    **{11: (0.18, -0.5, 0), 12: (-0.18, -0.5, 0), 13: (0.25, -0.25, 0), 14: (-0.25, -0.25, 0)},
-    **{15: (0.25, 0, 0), 16: (-0.25, 0, 0), 23: (0.1, 0, 0), 24: (-0.1, 0, 0)},
-    **{25: (0.1, 0.4, 0), 26: (-0.1, 0.4, 0), 27: (0.1, 0.8, 0), 28: (-0.1, 0.8, 0)},
-    **{31: (0.1, 0.85, -0.1), 32: (-0.1, 0.85, -0.1)},
-}
-
-
-def standing(middle: tuple[float, float] = (640.0, 360.0)) -> BodyLandmarks:
-    world = np.zeros((33, 3), dtype=np.float32)
-    for landmark, place in STANDING.items():
-        world[landmark] = place
-    picture = world[:, :2] * PIXELS_PER_METRE + np.array(middle, dtype=np.float32)
-    return BodyLandmarks(picture, world, np.ones(33, dtype=np.float32))
+from tests.engine.fakes import PIXELS_PER_METRE, standing_landmarks
 
 
 def test_somebody_who_faces_the_camera_faces_plus_z_with_the_left_hand_at_plus_x():
-    joints = joints_around_pelvis(standing())
+    joints = joints_around_pelvis(standing_landmarks())
     assert heading(joints) == pytest.approx(0.0)
     assert joints[INDEX["left_wrist"], 0] > 0 > joints[INDEX["right_wrist"], 0]
     assert joints[INDEX["head"], 1] > joints[INDEX["neck"], 1] > 0 > joints[INDEX["left_toe"], 1]
@@ -46,28 +29,28 @@ def test_somebody_who_faces_the_camera_faces_plus_z_with_the_left_hand_at_plus_x
 
 
 def test_pelvis_and_neck_are_midpoints():
-    joints = joints_around_pelvis(standing())
+    joints = joints_around_pelvis(standing_landmarks())
     for middle, side in (("pelvis", "hip"), ("neck", "shoulder")):
         sides = joints[INDEX[f"left_{side}"]] + joints[INDEX[f"right_{side}"]]
         np.testing.assert_allclose(joints[INDEX[middle]], sides / 2, atol=1e-6)
 
 
 def test_a_midpoint_is_seen_no_better_than_the_worse_of_the_two():
-    body = standing()
+    body = standing_landmarks()
     body.visibility[23] = 0.2
     confidence = joint_confidence(body)
     assert confidence[INDEX["pelvis"]] == pytest.approx(0.2) and confidence[INDEX["right_hip"]] == 1.0
 
 
 def test_the_scale_of_the_picture_gives_the_place_in_metres():
-    body = standing(middle=(840.0, 360.0))
+    body = standing_landmarks(middle=(840.0, 360.0))
     pixel = metres_per_pixel(body)
     assert pixel == pytest.approx(1 / PIXELS_PER_METRE, rel=1e-4)
     assert sideways_place(body, 1280, pixel) == pytest.approx(1.0, rel=1e-3)
 
 
 def test_the_lowest_foot_stands_on_the_floor():
-    positions = stand(joints_around_pelvis(standing()), 0.7)
+    positions = stand(joints_around_pelvis(standing_landmarks()), 0.7)
     assert positions[FEET, 1].min() == pytest.approx(0.0, abs=1e-6)
     assert positions[0, [0, 2]] == pytest.approx([0.7, 0.0])
 
@@ -79,14 +62,14 @@ def test_swapping_sides_twice_changes_nothing():
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, 50.0])
 def test_nan_and_giants_are_no_person(wrong):
-    body = standing()
+    body = standing_landmarks()
     assert is_person(body)
     body.world[15, 1] = wrong
     assert not is_person(body)
 
 
 def test_a_constant_lean_is_taken_out_and_a_bow_is_left():
-    upright, joints = TiltCorrection(), joints_around_pelvis(standing()).astype(float)
+    upright, joints = TiltCorrection(), joints_around_pelvis(standing_landmarks()).astype(float)
     leaning = tilted(joints, np.radians(20))
     for i in range(90):
         straight = upright(leaning, True, i / 30)
@@ -99,7 +82,7 @@ def test_a_constant_lean_is_taken_out_and_a_bow_is_left():
 
 def test_a_lean_is_not_learnt_from_legs_that_are_not_seen():
     upright = TiltCorrection()
-    upright(tilted(joints_around_pelvis(standing()), 0.3), False, 0.0)
+    upright(tilted(joints_around_pelvis(standing_landmarks()), 0.3), False, 0.0)
     assert upright.tilt == 0.0
 
 
@@ -108,7 +91,7 @@ class Limb:
 
     def __init__(self) -> None:
         self.held = OcclusionFilter()
-        self.joints = joints_around_pelvis(standing()).astype(float)
+        self.joints = joints_around_pelvis(standing_landmarks()).astype(float)
         shoulder = self.joints[INDEX["left_shoulder"]]
         self.joints[INDEX["left_elbow"]] = shoulder + (0.0, 0.25, 0.0)
         self.joints[INDEX["left_wrist"]] = shoulder + (0.0, 0.5, 0.0)
@@ -135,12 +118,12 @@ def test_a_lost_arm_is_held_then_sinks_and_comes_back_without_a_jump():
     limb, wrist = Limb(), INDEX["left_wrist"]
     guessed = limb.joints.copy()
     guessed[wrist] = (3.0, -2.0, 1.0)
-    frames = [limb.after(0.2, True), limb.after(HOLD - 0.1, False, guessed)]
+    frames = [limb.after(0.2, True), limb.after(HOLD_S - 0.1, False, guessed)]
     np.testing.assert_allclose(frames[1][-1], limb.joints, atol=1e-9)
-    frames.append(limb.after(EASE + 0.3, False, guessed))
+    frames.append(limb.after(RELAX_S + 0.3, False, guessed))
     shoulder = frames[2][-1][INDEX["left_shoulder"]]
     assert frames[2][-1][wrist, 1] < shoulder[1] - 0.4
-    frames.append(limb.after(COME_BACK + 0.1, True))
+    frames.append(limb.after(RETURN_S + 0.1, True))
     np.testing.assert_allclose(frames[3][-1], limb.joints, atol=1e-9)
     steps = np.linalg.norm(np.diff(np.concatenate(frames), axis=0), axis=-1)
     assert steps.max() < 0.25

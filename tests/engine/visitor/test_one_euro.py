@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.visitor.one_euro import MAX_GAP, OneEuroFilter
+from engine.visitor.one_euro import MAX_GAP_S, OneEuroFilter
 
 
 def test_a_still_point_that_jitters_comes_out_much_calmer():
@@ -43,7 +43,7 @@ def test_a_point_that_was_never_seen_stays_nan_until_it_is():
 def test_after_a_gap_the_point_starts_afresh():
     smooth = OneEuroFilter()
     smooth(np.array([[0.0]]), 0.0)
-    assert smooth(np.array([[7.0]]), MAX_GAP + 0.1).tolist() == [[7.0]]
+    assert smooth(np.array([[7.0]]), MAX_GAP_S + 0.1).tolist() == [[7.0]]
 
 
 def test_a_time_that_does_not_advance_changes_nothing():

@@ -192,7 +192,7 @@ def test_when_it_stops_the_visitor_is_gone(monkeypatch: pytest.MonkeyPatch) -> N
     outside.feed(*loose(FIGURE[0]), *loose(FIGURE[1]))
     real = time.perf_counter
     monkeypatch.setattr("engine.visitor.osc_source.time.perf_counter", lambda: real() + 1.1)
-    monkeypatch.setattr("engine.osc.server.WAIT", 0.01)
+    monkeypatch.setattr("engine.osc.server.WAIT_S", 0.01)
     outside.service.step()
     pose = outside.poses.latest()
     assert pose is not None and not pose.present and pose.positions is not None

@@ -5,8 +5,8 @@ import pytest
 
 from engine.visitor.landmarks import BodyLandmarks
 from engine.visitor.person_tracker import (
-    GONE_AFTER,
-    MAX_FLIP,
+    GONE_AFTER_S,
+    MAX_SWAP_S,
     Detection,
     PersonTracker,
     SideSwapFilter,
@@ -41,7 +41,7 @@ def test_after_a_second_somebody_else_is_the_visitor():
     first = visitors.visitor
     bystander = [Detection(0.7, 0.5, 0.2)]
     assert visitors.choose(bystander, 0.5) is None
-    assert visitors.choose(bystander, GONE_AFTER + 0.1) == 0
+    assert visitors.choose(bystander, GONE_AFTER_S + 0.1) == 0
     assert visitors.visitor != first
 
 
@@ -109,7 +109,7 @@ def test_a_flip_that_lasts_is_believed_after_a_third_of_a_second():
     turned = body(turned=True)
     swapped = [flips(turned, i * FRAME) is not turned for i in range(1, 30)]
     assert swapped[0] and not swapped[-1]
-    assert sum(swapped) * FRAME <= MAX_FLIP + 2 * FRAME
+    assert sum(swapped) * FRAME <= MAX_SWAP_S + 2 * FRAME
 
 
 def test_a_body_that_moves_is_not_taken_for_a_flip():

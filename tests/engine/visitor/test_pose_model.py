@@ -201,16 +201,6 @@ def test_padding_starts_a_member_at_a_multiple_of_64(before):
     assert (before + len(pose_model_build.zip_padding(before))) % 64 == 0
 
 
-def test_a_file_is_written_whole_or_not_at_all(monkeypatch, tmp_path):
-    def fail(*_: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(pose_model.os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        pose_model.write_atomically(tmp_path / "cache" / "model", b"content")
-    assert os.listdir(tmp_path / "cache") == []
-
-
 @pytest.mark.parametrize(
     ("platform", "variable"), [("linux", "XDG_CACHE_HOME"), ("win32", "LOCALAPPDATA"), ("darwin", "HOME")]
 )

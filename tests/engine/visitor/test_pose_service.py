@@ -20,8 +20,8 @@ from engine.visitor import pose_service
 from engine.visitor.landmarks import BodyLandmarks
 from engine.visitor.pose_bundle import MODEL_NAME, PoseModelError, cache_folder
 from engine.visitor.pose_detector import (
-    LOOK_AROUND,
-    MULTI_PERSON_SECONDS,
+    MULTI_PERSON_S,
+    SEARCH_INTERVAL_S,
     PoseDetector,
     SearchSchedule,
     landmarks_of,
@@ -29,6 +29,7 @@ from engine.visitor.pose_detector import (
 from engine.visitor.pose_service import NICENESS, PoseService, lower_priority
 from models.motion.features import heading
 from models.motion.skeleton import INDEX
+from tests.engine.fakes import standing_landmarks
 
 MEDIA = Path(__file__).resolve().parents[4] / "shared" / "media"
 
@@ -54,22 +55,6 @@ def test_the_thread_of_the_room_gives_way_and_the_others_do_not() -> None:
     thread.join()
     assert niceness == [min(usual + NICENESS, 19)]
     assert os.getpriority(os.PRIO_PROCESS, os.getpid()) == usual
-
-
-PIXELS_PER_METRE = 200.0
-FACING_THE_CAMERA = {  # landmark -> metres, x right in the picture, y down, z away
-    **{7: (0.08, -0.7, 0), 8: (-0.08, -0.7, 0), 11: (0.18, -0.5, 0), 12: (-0.18, -0.5, 0)},
-    **{13: (0.25, -0.25, 0), 14: (-0.25, -0.25, 0), 15: (0.25, 0, 0), 16: (-0.25, 0, 0)},
-    **{23: (0.1, 0, 0), 24: (-0.1, 0, 0), 25: (0.1, 0.4, 0), 26: (-0.1, 0.4, 0)},
-    **{27: (0.1, 0.8, 0), 28: (-0.1, 0.8, 0), 31: (0.1, 0.85, -0.1), 32: (-0.1, 0.85, -0.1)},
-}
-
-
-def standing(middle: tuple[float, float] = (640.0, 360.0)) -> BodyLandmarks:
-    """Somebody who faces the camera, the hips at `middle` in pixels."""
-    world = np.array([FACING_THE_CAMERA.get(i, (0.0, -0.7, -0.1)) for i in range(33)], dtype=np.float32)
-    picture = world[:, :2] * PIXELS_PER_METRE + np.array(middle, dtype=np.float32)
-    return BodyLandmarks(picture, world, np.ones(33, dtype=np.float32))
 
 
 class FakeDetector:
@@ -118,7 +103,7 @@ class Stage:
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(pose_service, "PoseDetector", FakeDetector)
     monkeypatch.setattr(pose_service, "find_pose_model", lambda path: Path("model.task"))
-    monkeypatch.setattr(pose_service, "FRAME_TIMEOUT", 0.001)
+    monkeypatch.setattr(pose_service, "FRAME_TIMEOUT_S", 0.001)
     monkeypatch.setattr(FakeDetector, "found", [])
     monkeypatch.setattr(FakeDetector, "error", None)
     return Stage()
@@ -132,11 +117,11 @@ def test_in_an_empty_room_the_detector_looks_less_often_and_at_once_where_somebo
     for _ in range(5):
         stage.show(after=0.1)
     assert not any(waits)
-    stage.show(after=pose_service.IDLE_AFTER)
+    stage.show(after=pose_service.IDLE_AFTER_S)
     stage.show()
-    assert waits[-1] == pose_service.IDLE_REST < 0.2
-    assert stage.show(standing()).present
-    stage.show(standing())
+    assert waits[-1] == pose_service.IDLE_REST_S < 0.2
+    assert stage.show(standing_landmarks()).present
+    stage.show(standing_landmarks())
     assert waits[-1] == 0.0
 
 
@@ -154,16 +139,18 @@ def test_a_slow_detector_rests_so_that_others_can_work(
         return FakeDetector.found
 
     monkeypatch.setattr(FakeDetector, "detect", detect)
-    for _ in range(pose_service.CLASSIFIED):
-        stage.show(standing())
+    for _ in range(pose_service.MEASURED_DETECTIONS):
+        stage.show(standing_landmarks())
     assert not any(waits), "one slow picture is chance"
-    stage.show(standing())
-    assert (waits[-1] == pytest.approx(pose_service.REST * (takes - pose_service.QUICK_ENOUGH))) == rests
+    stage.show(standing_landmarks())
+    assert (
+        waits[-1] == pytest.approx(pose_service.REST_SHARE * (takes - pose_service.QUICK_ENOUGH_S))
+    ) == rests
     assert waits[-1] == 0.0 or rests
 
 
 def test_a_visitor_stands_on_the_floor_where_the_picture_shows_them(stage):
-    seen = stage.show(standing(middle=(840.0, 360.0)))
+    seen = stage.show(standing_landmarks(middle=(840.0, 360.0)))
     assert seen.present and seen.captured_at == stage.now
     assert seen.positions.shape == (17, 3) and seen.positions.dtype == np.float32
     assert seen.positions[0, 0] == pytest.approx(1.0, rel=0.01)
@@ -178,7 +165,7 @@ def test_nobody_in_the_picture_is_nobody(stage):
 
 
 def test_a_missed_visitor_is_held_and_then_gone_with_the_last_pose_kept(stage):
-    stage.show(standing())
+    stage.show(standing_landmarks())
     held = stage.show()
     assert held.present and held.confidence.max() == 0.0
     gone = stage.show(after=1.2)
@@ -186,16 +173,16 @@ def test_a_missed_visitor_is_held_and_then_gone_with_the_last_pose_kept(stage):
 
 
 def test_the_visitor_is_kept_when_others_come(stage):
-    stage.show(standing(middle=(640.0, 360.0)))
+    stage.show(standing_landmarks(middle=(640.0, 360.0)))
     for i in range(10):
         place = 640.0 + 4 * i
-        seen = stage.show(standing(middle=(200.0, 360.0)), standing(middle=(place, 360.0)))
+        seen = stage.show(standing_landmarks(middle=(200.0, 360.0)), standing_landmarks(middle=(place, 360.0)))
         assert abs(seen.positions[0, 0] - (place - 640) / 200) < 0.1
 
 
 def test_without_frames_the_visitor_is_gone_after_a_second(stage):
     stage.now = time.perf_counter() - 1.5
-    stage.show(standing())
+    stage.show(standing_landmarks())
     stage.service.step()
     assert not stage.poses.latest().present
     version = stage.poses.version
@@ -210,7 +197,7 @@ def blank(taken_at: float) -> CameraFrame:
 @pytest.mark.parametrize(("age", "rate", "answered"), [(0.020, 30, 1), (0.004, 30, 0), (0.020, 10, 0)])
 def test_a_frame_that_has_waited_for_long_is_left_for_the_next(stage, monkeypatch, age, rate, answered):
     """The detector is free again `age` after a frame came: is it better to wait for the next?"""
-    monkeypatch.setattr(pose_service, "FRAME_TIMEOUT", 5.0)
+    monkeypatch.setattr(pose_service, "FRAME_TIMEOUT_S", 5.0)
     stage.frames.put(blank(stage.now))
     stage.service.step()
     old, fresh = blank(stage.now + 1 / rate), blank(stage.now + 2 / rate)
@@ -231,7 +218,7 @@ def test_an_old_frame_is_answered_when_no_other_comes(stage):
 
 
 def test_what_was_done_is_counted(stage):
-    stage.show(standing())
+    stage.show(standing_landmarks())
     stage.show()
     assert stage.metrics.counted("pose.frames") == 2
     assert stage.metrics.counted("pose.found") == 1
@@ -239,10 +226,10 @@ def test_what_was_done_is_counted(stage):
 
 
 def test_a_detector_that_fails_is_tried_again_and_nobody_is_left_behind(stage):
-    stage.show(standing())
+    stage.show(standing_landmarks())
     FakeDetector.error = RuntimeError("graph died")
     with pytest.raises(TemporaryFault, match="graph died"):
-        stage.show(standing())
+        stage.show(standing_landmarks())
     stage.service.close()
     assert not stage.poses.latest().present
 
@@ -345,10 +332,10 @@ def test_a_second_person_is_seen_within_half_a_second_and_everybody_until_they_a
     searches.watch(0.0, 4.0)
     searches.people = 2
     searched = searches.watch(4.0, 3.0)
-    assert searched[: round(LOOK_AROUND * 30) + 1].count(3) == 1 and set(searched[20:]) == {3}
+    assert searched[: round(SEARCH_INTERVAL_S * 30) + 1].count(3) == 1 and set(searched[20:]) == {3}
     searches.people = 1
-    assert set(searches.watch(7.0, MULTI_PERSON_SECONDS - 0.1)) == {3}
-    assert searches.watch(7.0 + MULTI_PERSON_SECONDS, 1.0).count(1) == 30
+    assert set(searches.watch(7.0, MULTI_PERSON_S - 0.1)) == {3}
+    assert searches.watch(7.0 + MULTI_PERSON_S, 1.0).count(1) == 30
 
 
 def test_who_is_lost_by_the_search_for_one_is_found_in_the_same_picture():
@@ -386,7 +373,7 @@ def test_the_real_detector_finds_a_second_person_who_comes_in(real_model):
         counts.append(len(detector.detect(frame)))
         detector.look_around(frame)
     detector.close()
-    assert set(counts[5:90]) == {1} and set(counts[90 + round(LOOK_AROUND * 30) + 2 :]) == {2}
+    assert set(counts[5:90]) == {1} and set(counts[90 + round(SEARCH_INTERVAL_S * 30) + 2 :]) == {2}
 
 
 def test_a_landmark_outside_the_picture_counts_as_not_seen():

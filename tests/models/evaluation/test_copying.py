@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from models.evaluation.copying import EVERY, HOP, CopyDetector
+from models.evaluation.copying import POSE_HOP_FRAMES, WINDOW_HOP_FRAMES, CopyDetector
 from models.evaluation.measures import REPEAT_WINDOW
 from models.motion.features import turn
 from models.motion.skeleton import FloatArray, mirror_positions
@@ -21,7 +21,7 @@ def copies(training: list[FloatArray]) -> CopyDetector:
 
 
 def test_it_holds_every_window_of_every_clip_that_has_one(copies: CopyDetector) -> None:
-    assert copies.windows.shape == (2 * (130 - REPEAT_WINDOW + 1), REPEAT_WINDOW // EVERY * 51)
+    assert copies.windows.shape == (2 * (130 - REPEAT_WINDOW + 1), REPEAT_WINDOW // POSE_HOP_FRAMES * 51)
 
 
 @pytest.mark.parametrize("first", [0, 7])
@@ -42,9 +42,9 @@ def test_movement_at_another_pace_is_no_copy_and_a_little_noise_is_no_disguise(c
 
 
 def test_the_share_is_that_of_the_windows(copies: CopyDetector, training: list[FloatArray]) -> None:
-    dance = np.concatenate([swinging_figure(90, rate=0.7), training[0][: REPEAT_WINDOW + HOP]])
+    dance = np.concatenate([swinging_figure(90, rate=0.7), training[0][: REPEAT_WINDOW + WINDOW_HOP_FRAMES]])
     share = copies.copied_share(dance)
-    count = (len(dance) - REPEAT_WINDOW) // HOP + 1
+    count = (len(dance) - REPEAT_WINDOW) // WINDOW_HOP_FRAMES + 1
     assert share == pytest.approx(2 / count)
 
 

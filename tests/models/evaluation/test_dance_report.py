@@ -14,7 +14,7 @@ from models.evaluation.dance_classifier import (
 )
 from models.evaluation.dance_reference import DanceReference, build_dance_reference
 from models.evaluation.dance_report import measure_dances
-from models.evaluation.emotion_classifier import INPUTS, LONG, ClassifierConfig
+from models.evaluation.emotion_classifier import INPUTS, LONG_FRAMES, ClassifierConfig
 from models.evaluation.rollouts import Rollouts
 from models.motion.features import features_to_positions, positions_to_features, turn
 from models.motion.skeleton import FloatArray
@@ -77,7 +77,7 @@ def test_windows_are_drawn_of_dances_and_acts_alike() -> None:
     known = clips()
     draw = DanceWindows(known, range(len(known)), Restyling.none(2))
     windows, answers = draw(np.random.default_rng(0), 200)
-    assert windows.shape == (200, LONG, INPUTS) and np.isfinite(windows).all()
+    assert windows.shape == (200, LONG_FRAMES, INPUTS) and np.isfinite(windows).all()
     assert 0.4 < answers.mean() < 0.6
 
 

@@ -10,9 +10,9 @@ from models.data.clips import Clips, emotion_of
 from models.emotion.palette import DEFAULT_PALETTE
 from models.evaluation.emotion_classifier import (
     INPUTS,
-    LONG,
+    LONG_FRAMES,
     MAX_CLASSIFIER_BYTES,
-    SHORT,
+    SHORT_FRAMES,
     ClassifierConfig,
     ClassifierError,
     EmotionClassifier,
@@ -47,10 +47,10 @@ def emotion_classifier(clips: Clips) -> EmotionClassifier:
 
 def test_windows_follow_each_other_at_the_hop() -> None:
     dance = swinging_figure(100)
-    windows = windows_of(dance, LONG, 10)
-    assert windows.shape == (5, LONG, INPUTS)
+    windows = windows_of(dance, LONG_FRAMES, 10)
+    assert windows.shape == (5, LONG_FRAMES, INPUTS)
     np.testing.assert_array_equal(windows[1, :-10], windows[0, 10:])
-    assert windows_of(dance[: LONG - 1], LONG, 10).shape == (0, LONG, INPUTS)
+    assert windows_of(dance[: LONG_FRAMES - 1], LONG_FRAMES, 10).shape == (0, LONG_FRAMES, INPUTS)
 
 
 def test_the_classifier_does_not_hear_where_a_body_is_or_which_way_it_faces() -> None:
@@ -66,7 +66,7 @@ def test_labels_become_emotions_and_other_styles_none() -> None:
     assert emotion_of("2/happy", EMOTIONS) is None
 
 
-@pytest.mark.parametrize("length", [SHORT, 45, LONG])
+@pytest.mark.parametrize("length", [SHORT_FRAMES, 45, LONG_FRAMES])
 def test_probabilities_sum_to_one_for_windows_of_any_length(
     emotion_classifier: EmotionClassifier, length: int
 ) -> None:
@@ -79,7 +79,7 @@ def test_the_classifier_learns_what_it_is_shown(emotion_classifier: EmotionClass
     right = []
     for i, label in enumerate(clips.labels):
         if (emotion := emotion_of(label, EMOTIONS)) is not None:
-            said = emotion_classifier.look(windows_of(clips.clip(i), LONG, 15))[0].argmax(axis=1)
+            said = emotion_classifier.look(windows_of(clips.clip(i), LONG_FRAMES, 15))[0].argmax(axis=1)
             right.append((said == emotion).mean())
     assert np.mean(right) > 0.6  # chance is 0.125
 
@@ -116,7 +116,7 @@ def test_an_emotion_without_clips_is_named(clips: Clips) -> None:
 def test_a_classifier_comes_back_from_its_file(emotion_classifier: EmotionClassifier, tmp_path: Path) -> None:
     path = tmp_path / "classifier.safetensors"
     save_classifier(path, emotion_classifier, TINY_CLASSIFIER)
-    windows = windows_of(swinging_figure(90), LONG, 10)
+    windows = windows_of(swinging_figure(90), LONG_FRAMES, 10)
     np.testing.assert_array_equal(
         load_classifier(path, EMOTIONS).look(windows)[0], emotion_classifier.look(windows)[0]
     )
@@ -217,4 +217,4 @@ def test_frechet_of_two_halves_of_one_thing_is_small_beside_another_thing() -> N
 
 
 def test_windows_are_one_to_two_seconds() -> None:
-    assert (SHORT, LONG) == (FRAME_RATE, 2 * FRAME_RATE)
+    assert (SHORT_FRAMES, LONG_FRAMES) == (FRAME_RATE, 2 * FRAME_RATE)

@@ -8,7 +8,7 @@ from models.data.dance_file import DanceFileError, Dances, write_dances
 from models.emotion.palette import DEFAULT_PALETTE
 from models.evaluation.rollouts import (
     PROMPT_FRAMES,
-    SWITCH_EVERY,
+    SWITCH_INTERVAL_S,
     Rollouts,
     RolloutsError,
     dance_all,
@@ -55,7 +55,7 @@ def test_the_same_checkpoint_dances_the_same(dancer: Checkpoint) -> None:
 def test_emotions_switch_every_five_seconds_to_another_in_a_glide() -> None:
     weights = switching_weights(8, 20 * FRAME_RATE, np.random.default_rng(0))
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-6)
-    each = round(SWITCH_EVERY * FRAME_RATE)
+    each = round(SWITCH_INTERVAL_S * FRAME_RATE)
     for row in weights:
         held = [row[(turn + 1) * each - 1].argmax() for turn in range(4)]
         assert all(a != b for a, b in pairwise(held))

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from models.generation.generator import Generator
-from models.generation.pose_prior import REACH, RETURN_RATE, PosePrior
+from models.generation.pose_prior import MAX_DEVIATIONS, RETURN_RATE, PosePrior
 from models.motion.features import FEATURE_SIZE, POSE_SIZE, positions_to_features
 from models.network.card import default_checkpoint
 from models.network.checkpoint import read_checkpoint
@@ -58,4 +58,4 @@ def test_the_dancer_that_ships_keeps_its_hips() -> None:
     along = (state.pose - bodies.mean) @ bodies.axes
     spread = checkpoint.space.body_spread.numpy()
     assert np.abs(along[:, spread < 1e-3]).max() < 0.03
-    assert (np.abs(along) < 1.5 * np.maximum(REACH * spread, 0.06)).mean() > 0.97
+    assert (np.abs(along) < 1.5 * np.maximum(MAX_DEVIATIONS * spread, 0.06)).mean() > 0.97

@@ -2,7 +2,7 @@ import numpy as np
 
 from models.motion.foot_contact import (
     LEGS,
-    MAX_FOOT_OFFSET,
+    MAX_FOOT_OFFSET_M,
     TOE_CONTACT_HEIGHT,
     TOES,
     floor_correction,
@@ -100,7 +100,7 @@ def test_no_leg_holds_farther_than_it_may_or_can() -> None:
     body, holds = contact_weight(), np.zeros((2, 2))
     for _ in range(60):
         holds = foot_lock_offsets(body, body + [0.05, 0, 0], np.zeros(2), holds)
-    assert np.linalg.norm(holds, axis=-1).max() < MAX_FOOT_OFFSET + 1e-9
+    assert np.linalg.norm(holds, axis=-1).max() < MAX_FOOT_OFFSET_M + 1e-9
     far = leg_ik(body, np.full((2, 2), 5.0))
     assert np.isfinite(far).all()
     np.testing.assert_allclose(bones(far), bones(body), atol=1e-6)

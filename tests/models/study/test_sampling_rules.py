@@ -12,7 +12,7 @@ from models.network.checkpoint import Checkpoint
 from models.network.mixture import Mixture
 from models.network.motion_space import DELTA_SIZE
 from models.study.sampling_rules import (
-    COSINE_PERIOD,
+    COSINE_PERIOD_S,
     LEFT_ALONE,
     MEAN,
     NEWEST,
@@ -62,9 +62,9 @@ def test_the_variance_is_divided_and_comes_and_goes() -> None:
     assert rule("drawn").deviation(1.7) == 1.0
     assert rule("variance / 100").deviation(3.0) == pytest.approx(0.1)
     cosine = rule("cosine variance")
-    assert cosine.deviation(0.0) == pytest.approx(1.0) == cosine.deviation(COSINE_PERIOD)
-    assert cosine.deviation(COSINE_PERIOD / 2) == pytest.approx(0.0, abs=1e-6)
-    assert cosine.deviation(COSINE_PERIOD / 4) == pytest.approx(math.sqrt(0.5))
+    assert cosine.deviation(0.0) == pytest.approx(1.0) == cosine.deviation(COSINE_PERIOD_S)
+    assert cosine.deviation(COSINE_PERIOD_S / 2) == pytest.approx(0.0, abs=1e-6)
+    assert cosine.deviation(COSINE_PERIOD_S / 4) == pytest.approx(math.sqrt(0.5))
     assert MEAN.deviation(0.0) == 0.0
 
 
@@ -115,7 +115,7 @@ def noise_at(
 def test_the_noise_is_divided_as_the_rule_says_at_each_moment(
     dancer: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    half = round(COSINE_PERIOD / 2 * FRAME_RATE)
+    half = round(COSINE_PERIOD_S / 2 * FRAME_RATE)
     ticks = [0, half // 2, half]
     deviations = [noise.std() for _, noise in noise_at(dancer, rule("cosine variance"), ticks, monkeypatch)]
     np.testing.assert_allclose(deviations, [1.0, math.sqrt(0.5), 0.0], atol=0.1)

@@ -1,4 +1,4 @@
-"""Phrases that are drawn anew so that the dance is as lively as real movement."""
+"""Exemplars that are drawn anew so that the dance is as lively as real movement."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from models.data.clips import write_clips
 from models.motion.skeleton import joint_speed
 from models.network.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from models.training import calibrate
-from models.training.calibrate import MOST, calibrated, danced_speeds, learnt_speeds, main
+from models.training.calibrate import MAX_FACTOR, calibrated, danced_speeds, learnt_speeds, main
 from models.training.dataset import WindowSampler
 from models.training.motion_database import build_database
 from tests.synthetic import clips_of, swinging_figure, synthetic_clips, synthetic_sampler
@@ -62,7 +62,7 @@ def test_what_is_missing_is_asked_for_on_top(dancer: Checkpoint, monkeypatch: py
     asked = (tuned.exemplars[..., 0].mean(axis=2) / usual)[:, 0]
     np.testing.assert_array_equal(asked[[0, 3, 5, 6, 7]], 1.0)  # near enough, or nobody knows
     assert 1.04 < asked[1] < 1.3 and 0.75 < asked[2] < 0.96
-    assert 1.04 < asked[4] < 1.05 * MOST  # no exemplar of these clips is that lively
+    assert 1.04 < asked[4] < 1.05 * MAX_FACTOR  # no exemplar of these clips is that lively
 
 
 def test_a_checkpoint_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

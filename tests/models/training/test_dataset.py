@@ -9,7 +9,7 @@ from models.data.restyling import Restyling, is_unacted
 from models.motion.features import DIRECTIONS, POSE_SIZE, positions_to_features
 from models.motion.skeleton import FloatArray
 from models.network.conditioning import DESCRIPTOR, EXEMPLAR_SIZE, EXEMPLARS
-from models.network.speed_encoding import SPEED_HORIZON, encode_speed, future_mean_speed
+from models.network.speed_encoding import SPEED_HORIZON_FRAMES, encode_speed, future_mean_speed
 from models.training import dataset
 from models.training.dataset import CONTENT_POWER, WAY_BACK, WindowSampler
 from models.training.motion_database import MotionDatabase, build_database, condition_names, trim_rest
@@ -273,7 +273,7 @@ def test_held_out_clips_are_measured_in_the_units_of_the_others() -> None:
     )
 
 
-@pytest.mark.parametrize("window", [SPEED_HORIZON, 8])
+@pytest.mark.parametrize("window", [SPEED_HORIZON_FRAMES, 8])
 def test_coming_speed_is_the_mean_of_what_lies_ahead(window: int) -> None:
     speed = np.arange(window + 5, dtype=np.float64) ** 2
     expected = [speed[t + 1 : t + 1 + window].mean() for t in range(5)]

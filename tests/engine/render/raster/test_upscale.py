@@ -4,7 +4,7 @@ import numpy as np
 import pygame
 import pytest
 
-from engine.render.raster.glow import _falloff, add_glow, sprite_of
+from engine.render.raster.glow import add_glow, round_falloff, sprite_of
 from engine.render.raster.sprite import EDGE_CODE, EDGE_CODES, blend_figure
 from engine.render.raster.upscale import (
     FAINT,
@@ -157,7 +157,7 @@ def test_a_faint_sprite_is_cropped_where_it_is_dark(radius: float) -> None:
     across = np.hypot(*(np.mgrid[:600, :600] + 0.5 - 300.0)) / radius
     wanted = 24.0 * np.clip(1.0 - across**2, 0.0, 1.0) ** 3
     assert np.abs(seen - wanted).max() < 4.0  # sizes and tints come in steps
-    assert _falloff(10)[0].shape == (20, 20)
+    assert round_falloff(10)[0].shape == (20, 20)
 
 
 @pytest.mark.parametrize("cell", [1.0, 2.5, 5.0, 10.0, 18.0])
