@@ -107,8 +107,8 @@ class MotionSpace(nn.Module):
         self.register_buffer("pose_mean", torch.zeros(POSE_SIZE))
         self.register_buffer("pose_scale", torch.ones(POSE_SIZE))
         self.register_buffer("delta_scale", torch.ones(DELTA_SIZE))
-        self.register_buffer("metres_moved", torch.from_numpy(METRES_MOVED))
-        self.register_buffer("levers", torch.from_numpy(LEVERS), persistent=False)
+        self.register_buffer("metres_moved", torch.from_numpy(METRES_MOVED.copy()))
+        self.register_buffer("levers", torch.from_numpy(LEVERS.copy()), persistent=False)
         self.register_buffer("plan_mean", torch.zeros(horizon * DELTA_SIZE))
         self.register_buffer("basis", torch.zeros(target_count, horizon * DELTA_SIZE))  # rows: one deviation
         self.register_buffer("body_mean", torch.zeros(POSE_SIZE))

@@ -3,7 +3,7 @@ import torch
 
 from models.motion.features import POSE_SIZE, positions_to_features
 from models.motion.skeleton import INDEX, joint_speed
-from models.network.motion_space import MotionSpace, frame_deltas
+from models.network.motion_space import METRES_MOVED, MotionSpace, frame_deltas
 from tests.synthetic import swinging_figure
 
 
@@ -28,3 +28,12 @@ def test_a_plan_keeps_a_slow_nod_beside_limbs_that_swing() -> None:
     kept = space.decode(space.encode(plans)).sum(dim=1)[:, nod + 2]
     meant = plans.sum(dim=1)[:, nod + 2]
     assert (kept - meant).square().mean() < 0.1 * meant.square().mean()
+
+
+def test_the_units_of_one_space_do_not_enter_another() -> None:
+    """Units of a checkpoint are copied into its space; descriptors of a later fit must not be measured in
+    them."""
+    before = METRES_MOVED.copy()
+    MotionSpace(8, 12).metres_moved.mul_(2.0)
+    np.testing.assert_array_equal(METRES_MOVED, before)
+    np.testing.assert_array_equal(MotionSpace(8, 12).metres_moved, before)
