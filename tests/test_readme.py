@@ -1,5 +1,7 @@
 """What README and docs say about addresses, keys, settings and commands is what the code does."""
 
+import contextlib
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -124,3 +126,33 @@ def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
 
 def test_readme_names_every_page() -> None:
     assert set(re.findall(r"\(docs/([a-z-]+)\.md\)", README)) == set(PAGES)
+
+
+TEXTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "models" / "STUDY.md"]
+TEXTS += sorted(path for top in ("engine", "models") for path in (ROOT / top).rglob("*.py"))
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module of this project, or something in one."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        place = ROOT / "/".join(parts[:count])
+        if not (place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()):
+            continue
+        module: object = importlib.import_module(".".join(parts[:count]))
+        with contextlib.suppress(AttributeError):
+            for attribute in parts[count:]:
+                module = getattr(module, attribute)
+            return True
+        return False
+    return False
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_named_is_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    names = set(re.findall(r"(?<![\w./])(?:engine|models)(?:\.\w+)+", re.sub(r"getLogger\([^)]*\)", "", text)))
+    assert not {name for name in names if not exists(name)}
+    if path.suffix == ".md":
+        files = set(re.findall(r"(?<![\w./])(?:engine|models|tests|assets|docs)/[\w/.-]*\w", text))
+        assert not {file for file in files if not (ROOT / file).exists()}

@@ -44,7 +44,7 @@ class View:
 
 
 class Scene(ABC):
-    """One way to show the dance. A new one is a file in engine/scenes and a name in its table.
+    """One way to show the dance. A new one is a file in engine/render/scenes and a name in its table.
 
     What draws says where it did, as a list of pygame.Rect and Spans, so that the next frame restores no more
     of the backdrop than that; one that says nothing may draw anywhere, and the whole backdrop is restored.

@@ -32,8 +32,8 @@ class Service(ABC):
     on. `step` must return within about half a second, so that `stop` is quick and `heartbeat` means something.
 
     A step that takes longer than `max_step` seconds, or an `open` longer than `max_open`, hangs:
-    `look`, called now and then from another thread, leaves that thread behind and begins a new one. So does a
-    `close` longer than `max_close`. Where they are finite, `step` and `open` must look at `superseded`
+    `check_hang`, called now and then from another thread, leaves that thread behind and begins a new one. So
+    does a `close` longer than `max_close`. Where they are finite, `step` and `open` must look at `superseded`
     after what may hang, and clean up behind them.
     """
 

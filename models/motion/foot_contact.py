@@ -26,7 +26,7 @@ MAX_FOOT_OFFSET_M = 0.25
 LOCK_STRENGTH = 0.9
 """Share of the slide of a standing foot that its leg takes up: all of it is felt as a jerk in the knee."""
 LOCKED_DECAY, RELEASED_DECAY = 0.98, 0.85
-"""What is left of that after a frame, for a foot that stands and one that is lifted."""
+"""What is left of a foot's offset after a frame, for a foot that stands and one that is lifted."""
 MAX_LEG_EXTENSION = 0.995
 """How straight a leg may become to reach its foot, as a share of its length."""
 
@@ -66,29 +66,29 @@ def foot_skate(before: FloatArray, after: FloatArray) -> FloatArray:
 
 
 def foot_lock_offsets(
-    before: FloatArray, after: FloatArray, pelvis: FloatArray, holds: FloatArray
+    before: FloatArray, after: FloatArray, pelvis: FloatArray, offsets: FloatArray
 ) -> FloatArray:
     """By how many metres (..., 2 feet, 2) in x and z the legs hold the feet back in this frame.
 
-    `before` and `after` are positions as planned, `pelvis` (..., 2) moved the body besides, and `holds` was
+    `before` and `after` are positions as planned, `pelvis` (..., 2) moved the body besides, and `offsets` was
     the answer for the last frame. A foot that stands is held about where it stood; one that is lifted swings
     free.
     """
     stands = contact_weight(before, after)[..., None]
     moved = (after - before)[..., TOES, :][..., [0, 2]] + pelvis[..., None, :]
-    new = (RELEASED_DECAY + (LOCKED_DECAY - RELEASED_DECAY) * stands) * holds - LOCK_STRENGTH * stands * moved
+    new = (RELEASED_DECAY + (LOCKED_DECAY - RELEASED_DECAY) * stands) * offsets - LOCK_STRENGTH * stands * moved
     length = np.linalg.norm(new, axis=-1, keepdims=True)
     return new * np.minimum(1.0, MAX_FOOT_OFFSET_M / np.maximum(length, 1e-9))
 
 
-def leg_ik(positions: FloatArray, holds: FloatArray) -> FloatArray:
-    """Positions (..., 17, 3) with each foot moved by `holds` (..., 2 feet, 2) in x and z, and the knees bent so
-    that no bone changes its length. A leg that cannot reach so far is stretched as far as it goes."""
+def leg_ik(positions: FloatArray, offsets: FloatArray) -> FloatArray:
+    """Positions (..., 17, 3) with each foot moved by `offsets` (..., 2 feet, 2) in x and z, and the knees bent
+    so that no bone changes its length. A leg that cannot reach so far is stretched as far as it goes."""
     hip, knee, ankle, toe = np.moveaxis(positions[..., LEGS, :], -2, 0)  # each (..., 2 feet, 3)
     thigh, shin = lengths_of(knee - hip), lengths_of(ankle - knee)
     wanted = ankle - hip
     usual = lengths_of(wanted)
-    wanted[..., [0, 2]] += holds
+    wanted[..., [0, 2]] += offsets
     reach = lengths_of(wanted)
     line = wanted / np.maximum(reach, 1e-9)
     reach = np.clip(reach, np.abs(thigh - shin) + 1e-3, np.maximum(usual, MAX_LEG_EXTENSION * (thigh + shin)))

@@ -1,10 +1,11 @@
 """The dancer's network: a causal transformer over frames with a mixture-density head.
 
 A token is one frame: its pose and its last step, in the units of `models.network.motion_space`. Every block is
-steered by what the dancer is asked for, a mix of label embeddings plus the activity and descriptor to come,
-through adaptive layer norm (Peebles & Xie 2022, arXiv:2212.09748). Attention reaches `span` frames back and no
-further, with rotary positions (Su et al. 2021, arXiv:2104.09864), so a stream can be continued for ever from a
-cache of `span` keys and values and gives the same numbers as the whole sequence at once.
+modulated by what the dancer is asked for, a mix of label embeddings plus the conditioning (encoded speed,
+motion descriptor, kind), through adaptive layer norm (Peebles & Xie 2022, arXiv:2212.09748). Attention reaches
+`context_length` frames back and no further, with rotary positions (Su et al. 2021, arXiv:2104.09864), so a
+stream can be continued for ever from a cache of `context_length` keys and values and gives the same numbers as
+the whole sequence at once.
 
 Shapes: B batch, T frames, C width, L labels, K mixture components, Z target dimensions.
 """
@@ -47,9 +48,9 @@ class NetworkConfig:
 
 
 class Cache(NamedTuple):
-    """Keys and values of the last span - 1 frames, oldest first; a plain value of constant size.
+    """Keys and values of the last `context_length` - 1 frames, oldest first; a plain value of constant size.
 
-    Where there were fewer frames the first places are empty: zeros, which `known` says to leave out.
+    Where there were fewer frames the first places are empty: zeros, which `valid` says to leave out.
     """
 
     keys: Tensor  # (layers, B, heads, span - 1, C / heads), not rotated
@@ -283,7 +284,8 @@ class MotionTransformer(MotionNetwork):
         return visible
 
     def _kept(self, pairs: list[tuple[Tensor, Tensor]], visible: Tensor) -> Cache:
-        """The last span - 1 frames of each layer's keys and values; what the last frame saw is known."""
+        """The last `context_length` - 1 frames of each layer's keys and values; what the last frame saw is
+        known."""
         count, total = self.config.context_length - 1, len(visible)
         first, missing = max(total - count, 0), max(count - total, 0)
 
