@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
+from engine.control.controls import MODES
 from engine.control.operator import Operator
 from engine.osc import addresses as osc
 from engine.osc.packet import BadPacket
@@ -10,6 +11,7 @@ from engine.osc.pattern import is_pattern, matches
 from models.data.kinds import KINDS
 
 Arguments = Sequence[object]
+ON, OFF = ("on", "true", "yes"), ("off", "false", "no")
 
 
 class OscControls:
@@ -27,7 +29,7 @@ class OscControls:
             osc.REPERTOIRE: lambda given: operator.set_repertoire(_name_or_index(_one(given))),
             osc.INFLUENCE: lambda given: operator.set_influence(*_numbers(1, given)),
             osc.ENERGY: lambda given: operator.set_energy(*_numbers(1, given)),
-            osc.MODE: lambda given: operator.set_mode(_text(_one(given))),
+            osc.MODE: lambda given: operator.set_mode(_mode(_one(given))),
             osc.SCENE: lambda given: operator.set_scene(_name_or_index(_one(given)) if given else None),
             osc.QUIT: lambda given: operator.quit(_text(_one(given))),
             # Buttons of control surfaces send 1 when pressed and 0 when let go.
@@ -45,13 +47,13 @@ class OscControls:
         Raises ValueError if it asks for nothing that there is. A pattern that means several controls works
         those that take such arguments, and is refused if none does.
         """
-        address = address.casefold()
+        address = "/" + address.casefold().strip("/")
         if not is_pattern(address):
             self._control(address)(arguments)
             return 1
         meant = [control for known, control in self._controls.items() if matches(address, known)]
         if not meant:
-            raise BadPacket(f"no control is meant by {address[:60]!r}")
+            raise BadPacket("no control is meant by this pattern")
         refused: list[ValueError] = []
         for control in meant:
             try:
@@ -67,21 +69,23 @@ class OscControls:
             return self._controls[address]
         parent, _, name = address.rpartition("/")
         if parent not in self._weights:
-            raise BadPacket(f"no control has the address {address[:60]!r}")
+            raise BadPacket("no control has this address")
         # An index, or one of the seven names of the data sets.
         return self._weight(parent, int(name) if name.isdecimal() and len(name) < 4 else name)
 
     def _weight(self, parent: str, entry: str | int) -> Callable[[Arguments], None]:
         """The control of one weight of the emotion or of the repertoire."""
-        return lambda given: self._weights[parent](entry, *_numbers(1, given))
+        # a button that sends nothing, or an impulse, wants all of it
+        return lambda given: self._weights[parent](entry, *_numbers(1, given or [1.0]))
 
 
 def number(value: object) -> float:
-    """An int, a float or a numeric string as a finite float. Raises BadPacket."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    """An int, a float, true, false or a numeric string, also with a decimal comma, as a finite float. Raises
+    BadPacket."""
+    if not isinstance(value, int | float | str):
         raise BadPacket("an argument that is no number")
     try:
-        found = float(value)
+        found = float(value.replace(",", ".") if isinstance(value, str) else value)
     except (ValueError, OverflowError):
         raise BadPacket("an argument that is no number") from None
     if not math.isfinite(found):
@@ -90,23 +94,38 @@ def number(value: object) -> float:
 
 
 def _one(arguments: Arguments) -> object:
-    if len(arguments) != 1:
-        raise BadPacket(f"{len(arguments)} arguments where 1 was expected")
+    """The first argument: what some surfaces send besides, such as a row of a grid, is not meant."""
+    if not arguments:
+        raise BadPacket("no argument where 1 was expected")
     return arguments[0]
 
 
 def _numbers(count: int, arguments: Arguments) -> list[float]:
-    if len(arguments) != count:
+    """The first `count` arguments as numbers."""
+    if len(arguments) < count:
         raise BadPacket(f"{len(arguments)} arguments where {count} were expected")
-    return [number(argument) for argument in arguments]
+    return [number(argument) for argument in arguments[:count]]
 
 
 def _switch(value: object) -> bool:
-    return value if isinstance(value, bool) else number(value) != 0
+    """Whether something is on: a number but 0, true, or a word for it."""
+    if isinstance(value, str) and (word := value.strip().casefold()) in (*ON, *OFF):
+        return word in ON
+    return number(value) != 0
 
 
 def _pressed(arguments: Arguments) -> bool:
     return not arguments or _switch(_one(arguments))
+
+
+def _mode(value: object) -> str:
+    """A name, or its place in `MODES` as a toggle sends it."""
+    named = int(value) if isinstance(value, bool) else _name_or_index(value)
+    if isinstance(named, str):
+        return named
+    if not 0 <= named < len(MODES):
+        raise BadPacket(f"there are the modes 0 to {len(MODES) - 1}")
+    return MODES[named]
 
 
 def _text(value: object) -> str:
@@ -118,6 +137,8 @@ def _text(value: object) -> str:
 def _name_or_index(value: object) -> str | int:
     if isinstance(value, str) and not value.strip().lstrip("+-").replace(".", "", 1).isdecimal():
         return value
+    if isinstance(value, bool):
+        raise BadPacket("an argument that is neither a name nor an index")
     index = number(value)
     if index != int(index):
         raise BadPacket("an index that is not whole")

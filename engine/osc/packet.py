@@ -1,9 +1,13 @@
-"""Packets that come in over OSC, taken apart. Every packet is hostile until it has proved to be OSC."""
+"""Packets that come in over OSC, taken apart. Every packet is hostile until it has proved to be OSC.
 
-from collections.abc import Iterator
+What cannot be read in a packet is left out, and the rest is taken. Time tags are ignored: the clocks of senders
+differ by seconds, and a fader whose values are kept for later stops on the way.
+"""
+
+import struct
+from typing import NamedTuple
 
 from pythonosc.osc_message import OscMessage
-from pythonosc.parsing import osc_types
 
 MAX_PACKET = 8_192
 MAX_DATAGRAM = 65_536
@@ -11,79 +15,109 @@ MAX_DATAGRAM = 65_536
 MAX_MESSAGES = 256
 """Messages of one packet that are heard; a control surface sends a handful."""
 BUNDLE = b"#bundle\0"
-KNOWN_TAGS = b"ifsbhtdrmTFN[]"
-"""Types of arguments that python-osc reads."""
-IMMEDIATELY = 1
-"""The time tag of a bundle that is to be obeyed at once (OSC 1.0)."""
-SECONDS_TO_1970 = 2_208_988_800
-"""Time tags count from 1900."""
+KNOWN_TAGS = b"ifsbhtdrmTFScIN[]"
+"""Types of arguments that are known: those of python-osc and what `_message` makes of others."""
+LIKE_OTHERS = bytes.maketrans(b"Sc", b"si")
+"""Types that python-osc does not know, and those that are written in the same way: a symbol, a character."""
+WITHOUT_DATA = b"IN[]"
+"""An impulse and nil, which a button sends and no argument is made of, and the brackets of a list."""
 
 
 class BadPacket(ValueError):
-    """A packet that is not OSC, or says something that cannot be meant."""
+    """A packet or a part of one that is not OSC, or says something that cannot be meant."""
 
 
-def messages(packet: bytes) -> Iterator[tuple[str, list[object]]]:
-    """Address and arguments of every message in a packet, bundles within bundles included. Raises BadPacket."""
-    return ((address, arguments) for _, address, arguments in timed_messages(packet))
+class Message(NamedTuple):
+    """One message: what it is about, and its arguments."""
+
+    address: str
+    arguments: list[object]
 
 
-def timed_messages(packet: bytes) -> Iterator[tuple[int, str, list[object]]]:
-    """Time tag, address and arguments of every message in a packet. Raises BadPacket.
+def messages(packet: bytes) -> list[Message]:
+    """Every message in a packet, bundles within bundles included. Raises BadPacket where a part is none."""
+    found, complaints = read_packet(packet)
+    if complaints:
+        raise complaints[0]
+    return found
 
-    A message outside of bundles has the tag `IMMEDIATELY`; within bundles of bundles the latest tag counts, for
-    an inner bundle may not come before the one around it. Walks without recursion, so that depth costs nothing.
+
+def read_packet(packet: bytes) -> tuple[list[Message], list[BadPacket]]:
+    """Every message in a packet, in its order, and what is wrong with the parts that are none.
+
+    Walks without recursion, so that depth costs nothing.
     """
+    found: list[Message] = []
+    complaints: list[BadPacket] = []
     if len(packet) > MAX_PACKET:
-        raise BadPacket(f"more than {MAX_PACKET} bytes")
-    if len(packet) % 4 or packet[:1] not in (b"/", b"#"):
-        raise BadPacket("neither an OSC message nor a bundle")
-    waiting = [(IMMEDIATELY, packet)]
-    heard = 0
+        return found, [BadPacket(f"more than {MAX_PACKET} bytes")]
+    waiting = [packet]
     while waiting:
-        time_tag, part = waiting.pop()
+        part = waiting.pop()
         if part.startswith(BUNDLE):
-            elements = list(_elements(part))
-            time_tag = max(time_tag, int.from_bytes(part[8:16], "big"))
-            waiting.extend((time_tag, element) for element in reversed(elements))
-            continue
-        heard += 1
-        if heard > MAX_MESSAGES:
-            raise BadPacket(f"more than {MAX_MESSAGES} messages in one packet")
-        _check_tags(part)
-        try:
-            message = OscMessage(part)
-            address, arguments = message.address, list(message.params)
-        except Exception as error:
-            # python-osc raises its own errors, but also IndexError, struct.error and UnicodeDecodeError.
-            raise BadPacket(f"not an OSC message ({type(error).__name__})") from None
-        yield time_tag, address, arguments
+            elements, complaint = _elements(part)
+            waiting.extend(reversed(elements))
+            if complaint:
+                complaints.append(BadPacket(complaint))
+        elif len(found) + len(complaints) >= MAX_MESSAGES:
+            complaints.append(BadPacket(f"more than {MAX_MESSAGES} messages in one packet"))
+            break
+        else:
+            try:
+                found.append(_message(part))
+            except BadPacket as error:
+                complaints.append(error)
+    return found, complaints
 
 
-def _check_tags(message: bytes) -> None:
-    """Refuse type tags that python-osc does not know: it would skip them with a line in the log for each, as
-    many as the sender likes, and read the wrong arguments."""
-    begin = (message.find(b"\0") // 4 + 1) * 4
-    tags = message[begin : message.find(b"\0", begin)]
-    if tags[:1] == b"," and tags[1:].translate(None, KNOWN_TAGS):
-        raise BadPacket("an argument of a type that is not known")
+def _message(part: bytes) -> Message:
+    """One message. Raises BadPacket."""
+    end = part.find(b"\0")
+    if end <= 0 or part[:1] == b"#":
+        raise BadPacket("neither an OSC message nor a bundle")
+    begin = (end // 4 + 1) * 4
+    address = part[:end].decode("utf-8", "replace")
+    if begin >= len(part):
+        return Message(address, [])
+    tags = part[begin : part.find(b"\0", begin)]
+    if not tags.startswith(b","):
+        return Message(address, _untagged(part[begin:]))
+    if unknown := tags[1:].translate(None, KNOWN_TAGS):
+        name = unknown[:1].decode("latin-1")
+        raise BadPacket(f"{address[:60]!r}: an argument of type {name!r}, which is not known")
+    plain = tags.translate(LIKE_OTHERS, WITHOUT_DATA)
+    data = part[begin + (len(tags) // 4 + 1) * 4 :]
+    try:
+        message = OscMessage(part[:begin] + plain + b"\0" * (4 - len(plain) % 4) + data)
+        return Message(address, list(message.params))
+    except Exception as error:
+        # python-osc raises its own errors, but also IndexError, struct.error and UnicodeDecodeError.
+        raise BadPacket(f"{address[:60]!r}: not an OSC message ({type(error).__name__})") from None
 
 
-def seconds_of(time_tag: int) -> float:
-    """The time of a tag in seconds since 1970, on the clock of `time.time`; 0 for immediately."""
-    return 0.0 if time_tag <= IMMEDIATELY else time_tag / 2**32 - SECONDS_TO_1970
+def _untagged(data: bytes) -> list[object]:
+    """The arguments of senders that name no types: of four bytes each, a float where that can be meant."""
+    found: list[object] = []
+    for at in range(0, len(data) - 3, 4):
+        (real,), (whole,) = struct.unpack_from(">f", data, at), struct.unpack_from(">i", data, at)
+        found.append(real if real == 0 or 1e-6 < abs(real) < 1e6 else whole)
+    return found
 
 
-def _elements(bundle: bytes) -> Iterator[bytes]:
+def _elements(bundle: bytes) -> tuple[list[bytes], str]:
+    """The elements of a bundle that are whole, and what is wrong with the first that is not, or nothing."""
+    found: list[bytes] = []
     at = len(BUNDLE) + 8
     if len(bundle) < at:
-        raise BadPacket("a bundle that is cut short")
+        return found, "a bundle that is cut short"
     while at < len(bundle):
-        try:
-            size, at = osc_types.get_int(bundle, at)
-        except osc_types.ParseError:
-            raise BadPacket("a bundle that is cut short") from None
-        if size <= 0 or size % 4 or at + size > len(bundle):
-            raise BadPacket("a bundle element of impossible size")
-        yield bundle[at : at + size]
+        if len(bundle) < at + 4:
+            return found, "a bundle that is cut short"
+        (size,) = struct.unpack_from(">i", bundle, at)
+        at += 4
+        if size < 0 or size % 4 or at + size > len(bundle):
+            return found, "a bundle element of impossible size"
+        if size:
+            found.append(bundle[at : at + size])
         at += size
+    return found, ""

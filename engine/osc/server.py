@@ -1,14 +1,11 @@
-"""A service that listens to OSC on one UDP port: who may send, how much, bundles that are to be obeyed
-later."""
+"""A service that listens to OSC on one UDP port: who may send, how much, and what is said of the rest."""
 
-import heapq
-import logging
 import socket
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from engine.osc.packet import MAX_DATAGRAM, BadPacket, seconds_of, timed_messages
+from engine.osc.packet import MAX_DATAGRAM, Message, read_packet
 from engine.osc.sender_limits import MAX_PACKETS, SenderLimits
 from engine.runtime.faults import TemporaryFault
 from engine.runtime.metrics import Metrics
@@ -24,17 +21,19 @@ CALM = 4
 PAUSE_S, LONG_PAUSE_S = 0.004, 0.02
 """Seconds of pause after a burst, and after one in which somebody sent more than is read: a flood must not take
 the interpreter from the dance and the frame, and whoever wakes seldom takes it seldom."""
-MAX_POSTPONED = 256
-MAX_AHEAD_S = 60.0
-"""Messages for later that are kept, and how many seconds ahead they may be."""
+MAX_REASONS = 16
+"""Reasons for ignoring something that are told apart in the log; all others share one line in ten seconds."""
+LONGEST_SILENCE_S = 600.0
+"""Seconds between two lines about one and the same reason, once it does not stop."""
 
 Sender = tuple[str, int]
 
 
 class UdpServer(Service):
-    """Calls `handle` with every message from an allowed sender, at the time of its bundle.
+    """Calls `handle` with every message from an allowed sender.
 
-    What is not understood is counted under `osc_in.ignored` and logged now and then.
+    What is not understood is counted under `osc_in.ignored` and logged at a bounded rate, each reason by
+    itself.
     """
 
     def __init__(
@@ -49,16 +48,17 @@ class UdpServer(Service):
         self.host, self.port = host, port
         self.senders = SenderLimits(allowed, max_packets)
         self._socket: socket.socket | None = None
-        self._complaint = RateLimitedLog(logging.getLogger(f"engine.{self.name}"))
-        self._postponed: list[tuple[float, int, str, list[object], Sender]] = []
-        self._count = 0
+        self.heard_from: Sender = ("", 0)
+        """who sent the newest packet"""
+        self._complaint = RateLimitedLog(self.log)
+        self._complaints: dict[str, RateLimitedLog] = {}
 
     @abstractmethod
     def handle(self, address: str, arguments: list[object]) -> None:
         """Take in one message. Raises ValueError if it means nothing."""
 
     def packet_done(self) -> None:
-        """All messages of one packet that are for now have been heard."""
+        """All messages of one packet have been heard."""
 
     def open(self) -> None:
         """Bind the port. Raises TemporaryFault if it is taken."""
@@ -73,9 +73,7 @@ class UdpServer(Service):
     def step(self) -> None:
         """Hear what has come, or nothing for a moment."""
         assert self._socket is not None
-        self._obey_postponed()
-        wait = self._postponed[0][0] - time.perf_counter() if self._postponed else WAIT_S
-        self._socket.settimeout(min(max(wait, 0.0005), WAIT_S))
+        self._socket.settimeout(WAIT_S)
         ends_at = (
             time.perf_counter() + WAIT_S + PAUSE_S
         )  # large packets take long to read, others wait meanwhile
@@ -96,8 +94,7 @@ class UdpServer(Service):
         self.sleep(LONG_PAUSE_S if crowded else PAUSE_S)
 
     def close(self) -> None:
-        """Let go of the port, and of what was to be done later."""
-        self._postponed.clear()
+        """Let go of the port."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -110,49 +107,30 @@ class UdpServer(Service):
         if self.senders.over_limit(sender[0]):
             self._ignore("more packets than are read of one sender", sender)
             return False
-        try:
-            for time_tag, address, arguments in timed_messages(packet):
-                ahead = seconds_of(time_tag) - time.time()
-                if ahead > 0:
-                    self._postpone(ahead, address, arguments, sender)
-                else:
-                    self._hear(address, arguments, sender)
-        except BadPacket as error:
+        self.heard_from = sender
+        found, complaints = read_packet(packet)
+        for message in found:
+            self._hear(message, sender)
+        for complaint in complaints:
+            self._ignore(complaint, sender)
+        if complaints and not found:
             self.senders.malformed(sender[0])
-            self._ignore(error, sender)
         self.packet_done()
         return True
 
-    def _hear(self, address: str, arguments: list[object], sender: Sender) -> None:
+    def _hear(self, message: Message, sender: Sender) -> None:
         """Hear one message; one that means nothing does not silence its neighbours."""
         try:
-            self.handle(address, arguments)
+            self.handle(message.address, message.arguments)
         except ValueError as error:
-            self._ignore(error, sender)
+            self._ignore(f"{message.address[:60]!r}: {error}", sender)
             return
         self.metrics.count("osc_in.messages")
         self.senders.seen(sender)
 
-    def _postpone(self, ahead: float, address: str, arguments: list[object], sender: Sender) -> None:
-        """Keep a message for `ahead` seconds, counted by a monotonic clock."""
-        if ahead > MAX_AHEAD_S:
-            self._ignore(f"a bundle for more than {MAX_AHEAD_S:g} s ahead", sender)
-        elif len(self._postponed) >= MAX_POSTPONED:
-            self._ignore(f"more than {MAX_POSTPONED} messages for later", sender)
-        else:
-            self._count += 1
-            due = time.perf_counter() + ahead
-            heapq.heappush(self._postponed, (due, self._count, address, arguments, sender))
-
-    def _obey_postponed(self) -> None:
-        heard = False
-        while self._postponed and self._postponed[0][0] <= time.perf_counter():
-            _, _, address, arguments, sender = heapq.heappop(self._postponed)
-            self._hear(address, arguments, sender)
-            heard = True
-        if heard:
-            self.packet_done()
-
     def _ignore(self, error: object, sender: Sender) -> None:
         self.metrics.count("osc_in.ignored")
-        self._complaint.warning("ignored from %s: %s", sender[0], error)
+        reason = str(error)
+        if reason not in self._complaints and len(self._complaints) < MAX_REASONS:
+            self._complaints[reason] = RateLimitedLog(self.log, longest=LONGEST_SILENCE_S)
+        self._complaints.get(reason, self._complaint).warning("ignored from %s: %s", sender[0], reason)

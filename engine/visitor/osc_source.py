@@ -17,7 +17,8 @@ from engine.visitor.landmarks import FEET, MAX_EXTENT_M, is_person
 from engine.visitor.occlusion_filter import OcclusionFilter
 from engine.visitor.person_tracker import PersonTracker, detection_of
 from engine.visitor.pose_filter import PoseFilter
-from engine.visitor.pose_formats import JointFrames, KeypointFrames, body_landmarks, in_metres, numbers
+from engine.visitor.pose_formats import JointFrames, KeypointFrames, body_landmarks, numbers
+from engine.visitor.sender_units import SenderUnits
 from models.motion.skeleton import INDEX, JOINT_COUNT, MIRROR, FloatArray, mirror_positions
 
 DEFAULT_PORT = 9_002
@@ -37,6 +38,8 @@ _JOINTS = {
     for person, addresses in osc.JOINT_ADDRESSES.items()
     for joint, address in enumerate(addresses)
 }
+_ONE_NUMBER = re.compile(r"(/(?:dancer|visitor)/0/\w+?)(?:[/:]t([xyz])|([123]))")
+"""One number of a joint, as TouchDesigner's channels are called and other programs send them."""
 _BESIDES = re.compile(r"/(dancer|visitor)/0/(frame|emotion)|/mocap/\d/.*|/poses/(xml|json)|/visitor/0/array")
 
 
@@ -71,10 +74,12 @@ class OscSource(UdpServer):
         self._last = Pose(present=False, captured_at=time.perf_counter())
         self._dancer_at = self._dancer_beat_at = -np.inf
         self._followed: int | None = None
+        self._units = SenderUnits()
         self._forget()
 
     def open(self) -> None:
         """Bind the port. Raises TemporaryFault if it is taken."""
+        self._units = SenderUnits()
         self._forget()
         super().open()
 
@@ -93,29 +98,50 @@ class OscSource(UdpServer):
 
     def handle(self, address: str, arguments: list[object]) -> None:
         """Take in one message. Raises BadPacket."""
+        if self._take_joint(address, arguments) or self._take_body(address, arguments):
+            return
+        if address == osc.PRESENT:
+            if numbers(arguments, 1)[0] == 0 and self._is_the_visitor("visitor"):
+                self._gone(time.perf_counter())
+        elif address == osc.HEARTBEAT:
+            self._dancer_beat_at = time.perf_counter()
+        elif address == osc.POSE_ARRAY:
+            self._see(self._keypoints.put_array(arguments))
+        elif not (self._keypoints.put(address, arguments) or _BESIDES.fullmatch(address)):
+            raise BadPacket("no part of a pose has this address")
+
+    def _take_joint(self, address: str, arguments: list[object]) -> bool:
+        """Take in a joint, or one number of it; whether the message is one. Raises BadPacket."""
         if address in _JOINTS:
             person, joint = _JOINTS[address]
             place = numbers(arguments, 3)
             if self._is_the_visitor(person):
                 self._stand(self._joints.put(joint, place))
-        elif address == osc.PRESENT:
-            if numbers(arguments, 1)[0] == 0 and self._is_the_visitor("visitor"):
-                self._gone(time.perf_counter())
-        elif address == osc.ARRAYS["visitor"] and len(arguments) == 3 * JOINT_COUNT:
-            if self._is_the_visitor("visitor"):
-                self._stand(np.reshape(numbers(arguments, 3 * JOINT_COUNT), (JOINT_COUNT, 3)))
+            return True
+        named = _ONE_NUMBER.fullmatch(address)
+        if named is None or named[1] not in _JOINTS:
+            return False
+        person, joint = _JOINTS[named[1]]
+        (value,) = numbers(arguments, 1)
+        if self._is_the_visitor(person):
+            self._stand(self._joints.put_one(joint, "xyz123".index(named[2] or named[3]) % 3, value))
+        return True
+
+    def _take_body(self, address: str, arguments: list[object]) -> bool:
+        """Take in all joints of a body; whether the message is one. Raises BadPacket."""
+        count = 3 * JOINT_COUNT
+        if address == osc.ARRAYS["visitor"] and len(arguments) == count:
+            person, values = "visitor", numbers(arguments, count)
         elif address == osc.ARRAYS["dancer"]:
-            if self._is_the_visitor("dancer"):
-                self._stand(np.reshape(numbers(arguments[2:53], 3 * JOINT_COUNT), (JOINT_COUNT, 3)))
-        elif address == osc.HEARTBEAT:
-            self._dancer_beat_at = time.perf_counter()
+            person, values = "dancer", numbers(arguments[2:], count)
         elif address == osc.POSITIONS_WORLD.format(0):
-            values = numbers(arguments, 3 * JOINT_COUNT)
-            self._stand(in_metres(np.reshape(values, (JOINT_COUNT, 3))))
-        elif address == osc.POSE_ARRAY:
-            self._see(self._keypoints.put_array(arguments))
-        elif not (self._keypoints.put(address, arguments) or _BESIDES.fullmatch(address)):
-            raise BadPacket(f"no part of a pose has the address {address[:60]!r}")
+            self._stand(np.reshape(numbers(arguments, count), (JOINT_COUNT, 3)))
+            return True
+        else:
+            return False
+        if self._is_the_visitor(person):
+            self._stand(np.reshape(values, (JOINT_COUNT, 3)))
+        return True
 
     def packet_done(self) -> None:
         """Put what is complete."""
@@ -130,7 +156,7 @@ class OscSource(UdpServer):
         return now - self._dancer_at > NOBODY_AFTER_S
 
     def _stand(self, joints: FloatArray | None) -> None:
-        """Put the body with joints (17, 3) in metres, NaN where unknown, if it is one."""
+        """Put the body with joints (17, 3) in the sender's units, NaN where unknown, if it is one."""
         if joints is None:
             return
         now = time.perf_counter()
@@ -140,11 +166,23 @@ class OscSource(UdpServer):
             between = (joints[INDEX[f"left_{sides}"]] + joints[INDEX[f"right_{sides}"]]) / 2
             if np.isfinite(between).all():
                 joints[INDEX[middle]] = between
+        before = self._units.found
+        turned = self._units(joints, now)
+        if turned is None:
+            self._refuse(
+                "a body that stands along no axis, or not along y; which one is up shows within a second"
+            )
+            return
+        if self._units.found != before:
+            self.log.info("the sender's positions are in %s", self._units.found)
+        joints = turned
         known = np.asarray(np.isfinite(joints).all(axis=1))
         extent = np.ptp(joints[known], axis=0).max() if known.any() else 0.0
-        if not known[0] or not known[INDEX["neck"]] or not 0.1 < extent < MAX_EXTENT_M:
+        if not known[0] or not known[INDEX["neck"]]:
+            self._refuse("a body without hips and shoulders, or pelvis and neck")
             return
-        if np.abs(joints[0]).max() > MAX_PLACE:
+        if not 0.1 < extent < MAX_EXTENT_M or np.abs(joints[0]).max() > MAX_PLACE:
+            self._refuse(f"a body of {extent:.1f} m, or {np.abs(joints[0]).max():.0f} m away")
             return
         pelvis = joints[0]
         around = np.where(known[:, None], joints - pelvis, 0.0)
@@ -163,6 +201,8 @@ class OscSource(UdpServer):
             people = people[:1]  # another dancer's stream: the second is that dancer's visitor
         width, height = self._keypoints.size
         bodies = [body for body in map(body_landmarks, people) if is_person(body)]
+        if len(people) and not bodies:
+            self._refuse("keypoints that are nobody's: too few, or all in one place")
         index = self._visitors.choose([detection_of(body, width, height) for body in bodies], now)
         if self._visitors.visitor is None:
             self._gone(now)
@@ -173,6 +213,10 @@ class OscSource(UdpServer):
             self._put(Pose(True, now, *self._body.predict(now)))
         else:
             self._put(Pose(True, now, *self._body.update(bodies[index], width, now)))
+
+    def _refuse(self, reason: str) -> None:
+        """Count and say that a body was not used."""
+        self._ignore(reason, self.heard_from)
 
     def _put(self, pose: Pose) -> None:
         if pose.positions is None or pose.confidence is None or not np.isfinite(pose.positions).all():

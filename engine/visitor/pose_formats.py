@@ -8,21 +8,26 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.osc import addresses as osc
 from engine.osc.controls import number
 from engine.osc.packet import BadPacket
 from engine.visitor.landmarks import LANDMARK_COUNT, BodyLandmarks
-from models.motion.skeleton import BONE_LENGTHS, BONE_PARENTS, INDEX, JOINT_COUNT, FloatArray
+from models.motion.skeleton import BONE_LENGTHS, INDEX, JOINT_COUNT, FloatArray
 
 FARTHEST = 1e5
 """A coordinate beyond this, in whatever unit, is no place."""
+MAX_NORMALISED = 2.0
+"""Where no coordinate of a keypoint is beyond this they are shares of the frame and not pixels."""
 WHOLE_BODY = 6
 """Joints in one packet that are a body, and not one of many packets that make one."""
 MAX_PEOPLE = 8
 KEYPOINT_COUNT = len(osc.KEYPOINTS)
 LANDMARK_OF_KEYPOINT = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 """MediaPipe's landmark for each of PoseNet's keypoints."""
+OTHER_SIDE = np.array([0, *(i + 1 if i % 2 else i - 1 for i in range(1, KEYPOINT_COUNT))])
+"""The keypoint of the other side of each: left and right follow each other after the nose."""
 KEYPOINT_BONES = ((5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16))
 KEYPOINT_BONE_JOINTS = ("elbow", "wrist", "elbow", "wrist", "knee", "ankle", "knee", "ankle")
 TOE_FORWARD = np.array([0.0, 0.05, -0.12], dtype=np.float32)
@@ -33,10 +38,11 @@ _KEYPOINT_INDEX = {part: i for i, part in enumerate(osc.KEYPOINTS)}
 
 
 def numbers(arguments: Sequence[object], count: int) -> list[float]:
-    """So many finite numbers of a possible size. Raises BadPacket."""
-    if len(arguments) != count:
+    """The first so many arguments as finite numbers of a possible size: a confidence may follow. Raises
+    BadPacket."""
+    if len(arguments) < count:
         raise BadPacket(f"{len(arguments)} arguments where {count} were expected")
-    values = [number(argument) for argument in arguments]
+    values = [number(argument) for argument in arguments[:count]]
     if max(map(abs, values)) > FARTHEST:
         raise BadPacket("a coordinate that is nowhere")
     return values
@@ -49,6 +55,16 @@ class JointFrames:
         self._next = np.full((JOINT_COUNT, 3), np.nan)
         self._expected = np.zeros(JOINT_COUNT, dtype=bool)
         self._in_packet = 0
+        self._parts = np.full((JOINT_COUNT, 3), np.nan)
+
+    def put_one(self, joint: int, axis: int, value: float) -> FloatArray | None:
+        """Take in one number of a joint; a joint counts once all three are there. As `put` otherwise."""
+        self._parts[joint, axis] = value
+        if np.isnan(self._parts[joint]).any():
+            return None
+        place = self._parts[joint].tolist()
+        self._parts[joint] = np.nan
+        return self.put(joint, place)
 
     def put(self, joint: int, place: Sequence[float]) -> FloatArray | None:
         """Take in one joint; the frame before, if this joint belongs to the next one already."""
@@ -75,17 +91,23 @@ class JointFrames:
 
 
 class KeypointFrames:
-    """Frames of keypoints (people, 17, 3) as x and y in pixels, y down, and score."""
+    """Frames of keypoints (people, 17, 3) as x and y in pixels, y down, and score; NaN is made a score of 0.
+
+    A frame ends when the next one begins: when people are counted again, or a keypoint comes again. Where as
+    many keypoints are there as the frame before had, it ends at once.
+    """
 
     def __init__(self) -> None:
         self.size = (640, 480)
         self._people: int | None = None
-        self._scores_come = False
-        self._begin()
+        self._ended: FloatArray | None = None
+        self._expected = np.zeros((MAX_PEOPLE, KEYPOINT_COUNT, 3), dtype=bool)
+        self._next = np.full((MAX_PEOPLE, KEYPOINT_COUNT, 3), np.nan)
 
     def put(self, address: str, arguments: Sequence[object]) -> bool:
         """Take in a message of PoseOSC's ADDR; whether it is one. Raises BadPacket."""
         if address == osc.POSE_COUNT:
+            self._end()
             self._people = _whole(arguments, 0, 1000)
             return True
         if address in (osc.VIDEO_WIDTH, osc.VIDEO_HEIGHT):
@@ -97,13 +119,12 @@ class KeypointFrames:
             return bool(re.fullmatch(r"/poses/\d/score", address))
         person, part, what = int(found[1]), _KEYPOINT_INDEX.get(found[2]), found[3]
         if part is None or person >= MAX_PEOPLE:
-            raise BadPacket(f"no keypoint is called {address[:60]!r}")
+            raise BadPacket("there is no such keypoint")
+        place = slice(0, 2) if what == "position" else slice(at := ("x", "y", "score").index(what), at + 1)
         values = numbers(arguments, 2 if what == "position" else 1)
-        if what == "position":
-            self._next[person, part, :2] = values
-        else:
-            self._next[person, part, ("x", "y", "score").index(what)] = values[0]
-            self._scores_come |= what == "score"
+        if not np.isnan(self._next[person, part, place]).any():
+            self._end()
+        self._next[person, part, place] = values
         return True
 
     def put_array(self, arguments: Sequence[object]) -> FloatArray:
@@ -116,25 +137,48 @@ class KeypointFrames:
         return np.reshape(values, (people, each))[:MAX_PEOPLE, 1:].reshape(-1, KEYPOINT_COUNT, 3)
 
     def complete(self) -> FloatArray | None:
-        """The people of the frame (N, 17, 3), if all that were announced have come; none may be announced."""
-        if self._people is None:
-            return None
-        count = min(self._people, MAX_PEOPLE)
-        wanted = self._next[:count, :, : 3 if self._scores_come else 2]
-        if np.isnan(wanted).any():
-            return None
-        frame = np.where(np.isnan(self._next[:count]), 1.0, self._next[:count])
-        self._begin()
-        self._people = None
+        """The people of a frame (N, 17, 3) that has ended; there may be none in it."""
+        here: NDArray[np.bool_] = np.asarray(~np.isnan(self._next))
+        count = min(self._people or 0, MAX_PEOPLE)
+        scores = here[:count, :, 2]
+        scored = scores.all() or not (scores.any() or self._expected[:count, :, 2].any())
+        whole = here[:count, :, :2].all() and scored
+        as_before = self._expected.any() and (here | ~self._expected).all()
+        if self._ended is None and self._people is not None and (count == 0 or whole or as_before):
+            self._end()
+        frame, self._ended = self._ended, None
         return frame
 
-    def _begin(self) -> None:
+    def _end(self) -> None:
+        """What has come is a frame."""
+        here: NDArray[np.bool_] = np.asarray(~np.isnan(self._next))
+        if self._people is None and not here.any():
+            return
+        count = int(here.any(axis=(1, 2)).sum()) if self._people is None else min(self._people, MAX_PEOPLE)
+        if count == 0 or here.any():
+            people = self._next[:count].copy()
+            if np.nanmax(np.abs(people[..., :2]), initial=0.0) <= MAX_NORMALISED:
+                people[..., :2] *= self.size
+            people[..., 2] = np.nan_to_num(people[..., 2], nan=1.0) * here[:count, :, :2].all(axis=2)
+            self._ended = people
+        if here.any():
+            self._expected = here
         self._next = np.full((MAX_PEOPLE, KEYPOINT_COUNT, 3), np.nan)
+        self._people = None
 
 
 def body_landmarks(keypoints: FloatArray) -> BodyLandmarks:
-    """Keypoints (17, 3) of one person as the camera path knows them. Depth is not in them: the body is flat."""
-    pixels, scores = keypoints[:, :2], np.clip(keypoints[:, 2], 0.0, 1.0)
+    """Keypoints (17, 3) of one person as the camera path knows them. Depth is not in them: the body is flat.
+
+    A keypoint that is not known stands where that of the other side does, or in the middle of all, unseen.
+    """
+    pixels, scores = keypoints[:, :2].copy(), np.clip(keypoints[:, 2], 0.0, 1.0)
+    unknown: NDArray[np.bool_] = np.asarray(np.isnan(pixels).any(axis=1))
+    if unknown.any() and not unknown.all():
+        other = pixels[OTHER_SIDE]
+        pixels = np.where(unknown[:, None], other, pixels)
+        pixels = np.where(np.isnan(pixels), np.nanmean(pixels, axis=0), pixels)
+        scores = np.where(unknown, 0.0, scores)
     bones = np.array(KEYPOINT_BONES)
     lengths = np.linalg.norm(pixels[bones[:, 0]] - pixels[bones[:, 1]], axis=1)
     known = BONE_LENGTHS[[INDEX[f"left_{name}"] - 1 for name in KEYPOINT_BONE_JOINTS]]
@@ -149,19 +193,8 @@ def body_landmarks(keypoints: FloatArray) -> BodyLandmarks:
     for ankle, toe in ((27, 31), (28, 32)):
         picture[toe] = picture[ankle]
         world[toe] = world[ankle] + TOE_FORWARD
-    unknown = sorted(set(range(LANDMARK_COUNT)) - set(LANDMARK_OF_KEYPOINT) - {31, 32})
-    world[unknown] = 0.0
+    world[sorted(set(range(LANDMARK_COUNT)) - set(LANDMARK_OF_KEYPOINT) - {31, 32})] = 0.0
     return BodyLandmarks(picture, world, visibility)
-
-
-def in_metres(joints: FloatArray) -> FloatArray:
-    """Joints (17, 3) in metres, centimetres or millimetres, told by the lengths of the bones, in metres."""
-    bones = np.linalg.norm(joints[1:] - joints[BONE_PARENTS], axis=1)
-    known = np.isfinite(bones)
-    if not known.any():
-        return joints
-    size = float(bones[known].sum() / BONE_LENGTHS[known].sum())
-    return joints * min((1.0, 0.01, 0.001), key=lambda unit: abs(np.log(max(size * unit, 1e-9))))
 
 
 def _whole(arguments: Sequence[object], low: int, high: int) -> int:

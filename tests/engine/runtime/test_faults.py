@@ -15,9 +15,6 @@ import app
 from engine.control.operator import Operator
 from engine.control.show import ShowService, read_show
 from engine.installation import Installation
-from engine.osc.input import OscIn
-from engine.osc.message import floats
-from engine.osc.packet import SECONDS_TO_1970
 from engine.render.emotion_lights import LiveColours, colours_path
 from engine.runtime.bounded_log import begin_log, watchdogs_log
 from engine.runtime.faults import Fault, StartError
@@ -26,20 +23,7 @@ from engine.runtime.metrics import Metrics
 from engine.runtime.service import Service, stop_all
 from engine.streams.mailbox import Mailbox
 from models.emotion.palette import DEFAULT_PALETTE
-from tests.engine.fakes import DAY, Clock
-
-
-def test_a_clock_that_is_set_back_a_day_changes_no_duration(clock: Clock) -> None:
-    service = OscIn("127.0.0.1", 0, operator := Operator(DEFAULT_PALETTE, Mailbox()), Metrics())
-    tag = int((clock.time() + 2 + SECONDS_TO_1970) * 2**32)
-    message = floats("/energy", [0.5])
-    size = len(message).to_bytes(4, "big")
-    service._take(b"#bundle\0" + tag.to_bytes(8, "big") + size + message, ("127.0.0.1", 5000))
-    clock.set_by = -DAY
-    clock.now += 2.1
-    service._obey_postponed()
-    latest = operator.mailbox.latest()
-    assert latest is not None and latest.energy == 0.5
+from tests.engine.fakes import DAY
 
 
 def test_a_fault_is_over_after_a_monotonic_time(monkeypatch: pytest.MonkeyPatch) -> None:
