@@ -15,6 +15,7 @@ from models.command_line import one_line, with_exit_status
 from models.data.bvh import BvhError, read_bvh
 from models.data.clips import MAX_JOINT_M, MAX_PELVIS_M, Clips, ClipsError, farthest_joint, write_clips
 from models.data.rigs import RIGS, RigError, skeleton_positions
+from models.data.sanity import UP_ROTATIONS, SanityError
 from models.motion.skeleton import FloatArray
 
 
@@ -59,20 +60,30 @@ def bvh_files(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def read_take(path: Path, folder: Path, pattern: re.Pattern[str], scale: float | None) -> Take:
+def read_take(
+    path: Path,
+    folder: Path,
+    pattern: re.Pattern[str],
+    scale: float | None,
+    up: str | None = None,
+    fps: float | None = None,
+) -> Take:
     """The motion of one BVH file, labelled by its path relative to `folder`.
 
     Groups that the pattern lacks, or that took no part in the match, fall back: data set to the folder's
-    name, clip to the file's name, content to ''. Raises BvhError, RigError or PrepareError.
+    name, clip to the file's name, content to ''. What was mended is a line on stderr. Raises BvhError,
+    RigError, SanityError or PrepareError.
     """
     relative = path.relative_to(folder)
     label = pattern.search(relative.as_posix())
     if label is None or not label["style"]:
         raise PrepareError(f"{path}: expected --label-from to find a style in {relative.as_posix()!r}")
     try:
-        positions = skeleton_positions(read_bvh(path), scale)
-    except RigError as error:
-        raise RigError(f"{path}: {error}") from error
+        positions, mended = skeleton_positions(read_bvh(path), scale, up=up, fps=fps)
+    except (RigError, SanityError) as error:
+        raise type(error)(f"{path}: {error}") from error
+    if mended:
+        tqdm.write(one_line(PrepareError(f"{path}: {'; '.join(mended)}")), file=sys.stderr)
     if len(positions) < 2:
         raise PrepareError(f"{path}: expected at least two frames at 30 fps")
     if farthest_joint(positions) > MAX_JOINT_M or np.abs(positions).max() > MAX_PELVIS_M:
@@ -110,14 +121,16 @@ def prepare_bvh(arguments: argparse.Namespace) -> None:
         raise PrepareError(
             f"--scale: expected metres per unit of the files, above 0 and below 1000, found {scale:g}"
         )
+    if arguments.fps is not None and not 1.0 <= arguments.fps <= 1000.0:
+        raise PrepareError(f"--fps: expected frames a second from 1 to 1000, found {arguments.fps:g}")
     out = arguments.out
     if out.is_dir() or not os.access(out.parent, os.W_OK):
         raise PrepareError(f"--out: expected a file in a folder that exists and can be written to, found {out}")
     takes = []
     for path in tqdm(bvh_files(arguments.folder), desc="reading", unit="file", disable=None):
         try:
-            takes.append(read_take(path, arguments.folder, pattern, scale))
-        except (BvhError, RigError, PrepareError) as error:
+            takes.append(read_take(path, arguments.folder, pattern, scale, arguments.up, arguments.fps))
+        except (BvhError, RigError, SanityError, PrepareError) as error:
             tqdm.write(one_line(error), file=sys.stderr)
     if not takes:
         raise PrepareError(
@@ -159,6 +172,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="metres per unit of length in the files, such as 0.01 for centimetres (default: deduced for "
         "each file from the length of the legs)",
     )
+    bvh.add_argument(
+        "--up", choices=UP_ROTATIONS, help="the axis that is up in the files (default: told by the bodies)"
+    )
+    bvh.add_argument("--fps", type=float, metavar="N", help="frames a second (default: as the files say)")
     bvh.set_defaults(run=prepare_bvh)
     return parser.parse_args(argv)
 

@@ -28,6 +28,10 @@ MAX_SECONDS = 4 * 3600.0
 MAX_MAGNITUDE = 1e6
 """No offset, position or angle is larger, in the file's own units; beyond it arithmetic would overflow."""
 
+END_SITE = " End Site"
+MAX_FRAME_TIME, MAX_FRAME_RATE = 1.0, 1000.0
+"""Seconds, and frames a second: a frame time between the two is meant as a frame rate."""
+
 CHANNEL_NAMES = ("Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation")
 _CHANNELS = {name.lower(): name for name in CHANNEL_NAMES}
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -43,7 +47,9 @@ class Bvh:
 
     `joints`: J names in file order, a parent before its children. `parents`: index of each joint's parent, -1
     for a root. `offsets` (J, 3): rest position relative to the parent. `channels`: per joint the names that
-    its columns of `frames` (T, C) have, in column order. `frame_time`: seconds. End Sites are not joints.
+    its columns of `frames` (T, C) have, in column order. `frame_time`: seconds. An End Site is a joint without
+    channels that is called as its parent with `END_SITE` behind it. `mended`: what the file says of itself and
+    is not so, in words.
     """
 
     joints: tuple[str, ...]
@@ -52,6 +58,7 @@ class Bvh:
     channels: tuple[tuple[str, ...], ...]
     frames: NDArray[np.float64]
     frame_time: float
+    mended: tuple[str, ...] = ()
 
     def positions(self) -> NDArray[np.float64]:
         """Global joint positions (T, J, 3) by forward kinematics, in the file's units."""
@@ -68,7 +75,7 @@ def read_bvh(path: str | Path) -> Bvh:
         with open(path, encoding="utf-8-sig", errors="surrogateescape") as stream:
             reader = _Reader(str(path), stream)
             hierarchy = _read_hierarchy(reader)
-            frames, frame_time = _read_motion(reader, hierarchy)
+            frames, frame_time, mended = _read_motion(reader, hierarchy)
     except OSError as error:
         raise BvhError(f"{path}: expected a readable BVH file ({error.strerror or error})") from error
     return Bvh(
@@ -78,6 +85,7 @@ def read_bvh(path: str | Path) -> Bvh:
         tuple(hierarchy.channels),
         frames,
         frame_time,
+        mended,
     )
 
 
@@ -109,11 +117,27 @@ class _Reader:
             self._words = words[::-1]
         return self._words.pop()
 
-    def line(self, expected: str) -> list[str]:
-        """What is left of the current line, or the words of the next line that is not blank."""
-        first = self.word(expected)
+    def line_if_any(self) -> list[str] | None:
+        """As `line`, or None at the end of the file."""
+        first = self.word_if_any()
+        if first is None:
+            return None
         others, self._words = self._words[::-1], []
         return [first, *others]
+
+    def at_end(self) -> bool:
+        """Whether nothing follows."""
+        word = self.word_if_any()
+        if word is not None:
+            self._words.append(word)
+        return word is None
+
+    def line(self, expected: str) -> list[str]:
+        """What is left of the current line, or the words of the next line that is not blank."""
+        found = self.line_if_any()
+        if found is None:
+            raise self.error(expected, "the end of the file")
+        return found
 
     def numbers(self, words: list[str], expected: str) -> NDArray[np.float64]:
         """The words as finite numbers (len(words),) within MAX_MAGNITUDE."""
@@ -146,17 +170,17 @@ class _Reader:
 
 @dataclass
 class _Hierarchy:
-    """The joints read so far, and which of them lack their closing brace; an End Site is None."""
+    """The joints read so far, and which of them lack their closing brace."""
 
     joints: list[str] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
     offsets: list[NDArray[np.float64] | None] = field(default_factory=list)
     channels: list[tuple[str, ...]] = field(default_factory=list)
-    unclosed: list[int | None] = field(default_factory=list)
+    unclosed: list[int] = field(default_factory=list)
 
     def add_joint(self, name: str) -> None:
         self.joints.append(name)
-        self.parents.append(next((joint for joint in reversed(self.unclosed) if joint is not None), -1))
+        self.parents.append(self.unclosed[-1] if self.unclosed else -1)
         self.offsets.append(None)
         self.channels.append(())
         self.unclosed.append(len(self.joints) - 1)
@@ -184,16 +208,15 @@ def _read_hierarchy(reader: _Reader) -> _Hierarchy:
 def _read_in_joint(reader: _Reader, hierarchy: _Hierarchy) -> None:
     """One entry between the braces of the innermost open joint or End Site."""
     joint = hierarchy.unclosed[-1]
-    in_joint = joint is not None
+    in_joint = not hierarchy.joints[joint].endswith(END_SITE)
     expected = "OFFSET, CHANNELS, JOINT, End Site or '}'" if in_joint else "OFFSET or '}'"
     found = reader.word(expected)
     match found.upper():
         case "OFFSET":
             meaning = "three numbers after OFFSET"
             offset = reader.numbers([reader.word(meaning) for _ in range(3)], meaning)
-            if joint is not None:
-                hierarchy.offsets[joint] = offset
-        case "CHANNELS" if joint is not None:
+            hierarchy.offsets[joint] = offset
+        case "CHANNELS" if in_joint:
             if joint != len(hierarchy.joints) - 1 or hierarchy.channels[joint]:
                 raise reader.error("CHANNELS once in a joint, before its children", found)
             hierarchy.channels[joint] = _read_channels(reader)
@@ -202,9 +225,9 @@ def _read_in_joint(reader: _Reader, hierarchy: _Hierarchy) -> None:
         case "END" if in_joint:
             _expect(reader, "Site")
             _expect(reader, "{")
-            hierarchy.unclosed.append(None)
+            hierarchy.add_joint(hierarchy.joints[joint] + END_SITE)
         case "}":
-            if joint is not None and hierarchy.offsets[joint] is None:
+            if hierarchy.offsets[joint] is None:
                 raise reader.error(f"OFFSET in joint {hierarchy.joints[joint]!r}", found)
             hierarchy.unclosed.pop()
         case _:
@@ -248,8 +271,11 @@ def _read_channels(reader: _Reader) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read_motion(reader: _Reader, hierarchy: _Hierarchy) -> tuple[NDArray[np.float64], float]:
-    """Frames (T, C) and the frame time in seconds: everything after the word MOTION."""
+def _read_motion(reader: _Reader, hierarchy: _Hierarchy) -> tuple[NDArray[np.float64], float, tuple[str, ...]]:
+    """Frames (T, C), the frame time in seconds, and what was mended: everything after the word MOTION.
+
+    There are as many frames as whole lines: headers are off by one, and a recording may have been cut off.
+    """
     channel_count = sum(map(len, hierarchy.channels))
     if channel_count == 0:
         raise reader.error("at least one channel in the hierarchy")
@@ -259,19 +285,30 @@ def _read_motion(reader: _Reader, hierarchy: _Hierarchy) -> tuple[NDArray[np.flo
         or frame_count * len(hierarchy.joints) > MAX_JOINT_FRAMES
     ):
         raise reader.error(f"at most {MAX_MOTION_VALUES} values and {MAX_JOINT_FRAMES} joint positions")
-    frame_time = _read_frame_time(reader)
+    frame_time, mended = _read_frame_time(reader)
     if frame_count * frame_time > MAX_SECONDS:
         raise reader.error(f"a take of at most {MAX_SECONDS / 3600:g} hours")
-    frames = np.empty((frame_count, channel_count))
-    for frame in range(frame_count):
-        words = reader.line(f"frame {frame + 1} of {frame_count}")
-        expected = f"{channel_count} numbers, one a channel"
+    most = min(
+        MAX_MOTION_VALUES // channel_count,
+        MAX_JOINT_FRAMES // len(hierarchy.joints),
+        int(MAX_SECONDS / frame_time),
+    )
+    expected = f"{channel_count} numbers, one a channel"
+    frames: list[NDArray[np.float64]] = []
+    while (words := reader.line_if_any()) is not None:
+        if len(words) < channel_count and reader.at_end():
+            mended.append("the last line is cut short")
+            break
         if len(words) != channel_count:
             raise reader.error(expected, f"{len(words)} values")
-        frames[frame] = reader.numbers(words, expected)
-    if (surplus := reader.word_if_any()) is not None:
-        raise reader.error(f"the end of the file after {frame_count} frames", surplus)
-    return frames, frame_time
+        frames.append(reader.numbers(words, expected))
+        if len(frames) > most:
+            raise reader.error(f"at most {most} frames")
+    if not frames:
+        raise reader.error("at least one frame")
+    if len(frames) != frame_count:
+        mended.append(f"{len(frames)} frames where the header says {frame_count}")
+    return np.stack(frames), frame_time, tuple(mended)
 
 
 def _read_frame_count(reader: _Reader) -> int:
@@ -283,13 +320,15 @@ def _read_frame_count(reader: _Reader) -> int:
     return int(found[1])
 
 
-def _read_frame_time(reader: _Reader) -> float:
+def _read_frame_time(reader: _Reader) -> tuple[float, list[str]]:
     expected = "'Frame Time:' and a number of seconds above 0"
     line = " ".join(reader.line(expected))
     found = re.fullmatch(r"frame time ?: ?(\S+)", line, re.IGNORECASE)
     if found is None:
         raise reader.error(expected, line)
     frame_time = float(reader.numbers([found[1]], expected)[0])
-    if frame_time <= 0.0:
+    if not 0.0 < frame_time <= MAX_FRAME_RATE:
         raise reader.error(expected, line)
-    return frame_time
+    if frame_time > MAX_FRAME_TIME:
+        return 1.0 / frame_time, [f"the frame time is the number of frames a second, {frame_time:g}"]
+    return frame_time, []

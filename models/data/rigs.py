@@ -3,7 +3,8 @@
 Joint names as the data sets have them: Bandai-Namco (Kobayashi et al. 2023, arXiv:2306.08861); the CMU
 motions in Bruce Hahne's BVH conversion for MotionBuilder (cgspeed), whose first frame is a rest pose;
 100STYLE (Mason et al. 2022, arXiv:2201.04439), with the names of the Xsens MVN exporter; LAFAN1 (Harvey et
-al. 2020, arXiv:2102.04942).
+al. 2020, arXiv:2102.04942), as Mixamo, Rokoko and MotionBuilder have them; the CMU motions in Hahne's
+conversion for Daz; Character Creator; and the recordings of this project.
 """
 
 import re
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.bvh import Bvh
+from models.data.bvh import END_SITE, Bvh
 from models.data.bvh_kinematics import resample
-from models.motion.skeleton import BONE_LENGTHS, INDEX, JOINT_COUNT
+from models.data.sanity import is_twice_as_fast, on_the_floor, turned_upright, without_rest_pose
+from models.motion.skeleton import BONE_LENGTHS, INDEX, JOINT_COUNT, JOINTS
 
 METRES_PER_UNIT = (1.0, 0.01, 0.001, 0.0254, 0.0254 / 0.45)
 """Units that occur: metres, centimetres, millimetres, inches and the 0.45 inch of the CMU skeletons
@@ -34,13 +36,15 @@ class Rig:
     """One family of BVH skeletons. `joints`: for 15 of our joints the pattern that the whole name matches.
 
     `mark`: a pattern that some joint must match too, for rigs whose 15 names alone do not set them apart.
-    `rest_frames`: frames at the start of every file that show a rest pose and not movement.
+    `rest_frames`: frames at the start of every file that show a rest pose and not movement. `doubled_rate`:
+    whether files say 120 fps whatever they were captured at.
     """
 
     name: str
     joints: dict[str, str]
     mark: str = ""
     rest_frames: int = 0
+    doubled_rate: bool = False
 
 
 def _both_sides(left: str, right: str, **patterns: str) -> dict[str, str]:
@@ -62,7 +66,7 @@ _MOTION_BUILDER = {"head": "Head"} | _both_sides(
     hip="{side}UpLeg",
     knee="{side}Leg",
     ankle="{side}Foot",
-    toe="{side}Toe(Base)?",
+    toe="{side}Toe(Base)?|{side}Foot" + END_SITE,
 )
 _BANDAI_NAMCO = {"head": "Head"} | _both_sides(
     "L",
@@ -86,12 +90,42 @@ _XSENS = {"head": "Head"} | _both_sides(
     ankle="{side}Ankle",
     toe="{side}Toe",
 )
+_DAZ = {"head": "head"} | _both_sides(
+    "l",
+    "r",
+    shoulder="{side}Shldr",
+    elbow="{side}ForeArm",
+    wrist="{side}Hand",
+    hip="{side}Thigh",
+    knee="{side}Shin",
+    ankle="{side}Foot",
+    toe="{side}Toe|{side}Foot" + END_SITE,
+)
+_CHARACTER_CREATOR = {"head": "CC_Base_Head"} | _both_sides(
+    "L",
+    "R",
+    shoulder="CC_Base_{side}_Upperarm",
+    elbow="CC_Base_{side}_Forearm",
+    wrist="CC_Base_{side}_Hand",
+    hip="CC_Base_{side}_Thigh",
+    knee="CC_Base_{side}_Calf",
+    ankle="CC_Base_{side}_Foot",
+    toe="CC_Base_{side}_ToeBase",
+)
+_OWN = {name: name for name in JOINTS if name not in ("pelvis", "neck")}
 RIGS = (
     Rig("Bandai-Namco", _BANDAI_NAMCO),
     Rig("CMU (cgspeed)", _MOTION_BUILDER, mark="LHipJoint", rest_frames=1),
     Rig("100STYLE (Xsens)", _XSENS),
     Rig("LAFAN1", _MOTION_BUILDER),
+    Rig("Daz (cgspeed)", _DAZ, doubled_rate=True),
+    Rig("Character Creator (CC_Base)", _CHARACTER_CREATOR),
+    Rig("Emotion Dancer", _OWN),
 )
+"""Mixamo, Rokoko and MotionBuilder have the names of LAFAN1."""
+PREFIX = re.compile(r"(?:.*:)?(?:mixamorig\d*_?)?")
+"""What may stand before a joint's name: a name space such as "Actor1:", and Mixamo's own in all its
+spellings."""
 
 
 def recognise_rig(names: Sequence[str]) -> tuple[Rig, dict[str, int]]:
@@ -117,17 +151,27 @@ def recognise_rig(names: Sequence[str]) -> tuple[Rig, dict[str, int]]:
 
 
 def _index_of(pattern: str, names: Sequence[str]) -> int | None:
-    """Index of the first name that, less a name space such as 'mixamorig:', matches the whole pattern."""
-    return next((i for i, name in enumerate(names) if re.fullmatch(pattern, name.rpartition(":")[2])), None)
+    """Index of the first name that matches the pattern, less what may stand before it; alternatives of the
+    pattern in their order."""
+    plain = [name[PREFIX.match(name).end() :] for name in names]  # type: ignore[union-attr]
+    for alternative in pattern.split("|"):
+        for i, name in enumerate(plain):
+            if re.fullmatch(alternative, name):
+                return i
+    return None
 
 
-def skeleton_positions(bvh: Bvh, scale: float | None = None) -> NDArray[np.float32]:
-    """Positions (T, 17, 3) float32 at 30 fps, metres, y up, floor where the file has it.
+def skeleton_positions(
+    bvh: Bvh, scale: float | None = None, *, up: str | None = None, fps: float | None = None
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Positions (T, 17, 3) float32 at 30 fps, metres, y up, floor at 0, and what was mended, in words.
 
-    `scale`: metres per unit of the file; deduced from the length of the legs where it is None. Raises
-    RigError for an unknown rig, or for legs that fit a human body in no unit known.
+    `scale`: metres per unit of the file, `up`: its upward axis, `fps`: its frame rate; told by the body where
+    they are None. Raises RigError for an unknown rig, or for legs that fit a human body in no unit known, and
+    SanityError where it cannot be told what is up.
     """
     rig, sources = recognise_rig(bvh.joints)
+    mended = list(bvh.mended)
     captured = bvh.positions()[min(rig.rest_frames, len(bvh.frames) - 1) :]
     positions = np.empty((len(captured), JOINT_COUNT, 3))
     for joint, source in sources.items():
@@ -135,9 +179,30 @@ def skeleton_positions(bvh: Bvh, scale: float | None = None) -> NDArray[np.float
     for middle, ends in (("pelvis", "hip"), ("neck", "shoulder")):
         pair = [INDEX[f"left_{ends}"], INDEX[f"right_{ends}"]]
         positions[:, INDEX[middle]] = positions[:, pair].mean(axis=1)
-    if scale is None:
-        scale = metres_per_unit(positions)
-    return resample(positions * scale, bvh.frame_time).astype(np.float32)
+    positions *= metres_per_unit(positions) if scale is None else scale
+    travels = any(name.endswith("position") for name in bvh.channels[0])
+    frame_time = bvh.frame_time if fps is None else 1.0 / fps
+    for step in (
+        lambda now: turned_upright(now, rest_direction(bvh, sources["head"]), up),
+        without_rest_pose,
+        lambda now: on_the_floor(now, travels),
+    ):
+        sane = step(positions)
+        positions = sane.positions
+        mended += sane.mended
+    if fps is None and rig.doubled_rate and is_twice_as_fast(positions, frame_time):
+        frame_time *= 2.0
+        mended.append("120 fps in the header of a take of 60; --fps 120 keeps it")
+    return resample(positions, frame_time).astype(np.float32), tuple(mended)
+
+
+def rest_direction(bvh: Bvh, joint: int) -> NDArray[np.float64]:
+    """From the root to a joint in the rest pose of the file, (3,)."""
+    total = np.zeros(3)
+    while bvh.parents[joint] >= 0:
+        total += bvh.offsets[joint]
+        joint = bvh.parents[joint]
+    return total
 
 
 def metres_per_unit(positions: NDArray[np.float64]) -> float:

@@ -66,8 +66,8 @@ def one_bone(channels: str, values: str, offset: str = "0 1 0", root_offset: str
 
 def test_a_file_gives_its_joints_channels_and_frames(read):
     take = read(CHAIN)
-    assert take.joints == ("hip", "knee", "foot")
-    assert take.parents == (-1, 0, 1)
+    assert take.joints == ("hip", "knee", "foot", "foot End Site")
+    assert take.parents == (-1, 0, 1, 2)
     assert take.channels[1] == ("Zrotation", "Xrotation", "Yrotation")
     assert take.frames.shape == (2, 9)
     assert take.frame_time == pytest.approx(1 / 30, rel=1e-5)
@@ -75,8 +75,9 @@ def test_a_file_gives_its_joints_channels_and_frames(read):
 
 def test_a_chain_lies_straight_at_rest_and_folds_where_both_joints_turn(read):
     positions = read(CHAIN).positions()
-    np.testing.assert_allclose(positions[0], [[0, 0, 0], [1, 0, 0], [2, 0, 0]], atol=1e-12)
-    np.testing.assert_allclose(positions[1], [[1, 2, 3], [1, 3, 3], [0, 3, 3]], atol=1e-12)
+    np.testing.assert_allclose(positions[0, :3], [[0, 0, 0], [1, 0, 0], [2, 0, 0]], atol=1e-12)
+    np.testing.assert_allclose(positions[1, :3], [[1, 2, 3], [1, 3, 3], [0, 3, 3]], atol=1e-12)
+    np.testing.assert_allclose(positions[0, 3], [2, 1, 0], atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -172,15 +173,12 @@ def test_a_single_frame_can_be_resampled():
         ("Frames: 2", "Frames: 0", 22, "at least 1"),
         ("Frames: 2", "Frames: -2", 22, "at least 1"),
         ("Frames: 2", "Frames: many", 22, "at least 1"),
-        ("Frames: 2", "Frames: 3", 25, "expected frame 3 of 3"),
-        ("Frames: 2", "Frames: 1", 25, "the end of the file after 1 frames"),
         ("Frames: 2", "Frames: 99999999999", 22, "expected at most"),
         ("Frames: 2\n", "", 22, "expected 'Frames:'"),
         ("0.0333333", "0", 23, "above 0"),
         ("0.0333333", "-0.1", 23, "above 0"),
         ("0.0333333", "inf", 23, "finite"),
-        ("0.0333333", "900000", 23, "at most 4 hours"),
-        ("1 2 3 90", "1 2 90", 25, "expected 9 numbers, one a channel, found '8 values'"),
+        ("0.0333333", "900000", 23, "above 0"),
         ("1 2 3 90", "1 2 3 4 90", 25, "found '10 values'"),
         ("1 2 3 90", "1 2 x 90", 25, "found 'x'"),
         ("1 2 3 90", "1 2 nan 90", 25, "found 'nan'"),
@@ -196,6 +194,19 @@ def test_a_malformed_file_is_refused_with_its_line_and_what_was_expected(read, o
     assert f"take.bvh, line {line}: expected" in message
     assert expected in message
     assert "\n" not in message
+
+
+def test_a_header_that_is_off_and_a_recording_that_was_cut_off_load_with_a_line(read):
+    assert read(CHAIN.replace("Frames: 2", "Frames: 1")).frames.shape == (2, 9)
+    assert read(CHAIN.replace("Frames: 2", "Frames: 59")).mended == ("2 frames where the header says 59",)
+    cut = read(CHAIN.rstrip()[:-4])
+    assert cut.frames.shape == (1, 9) and cut.mended[0] == "the last line is cut short"
+    assert read(CHAIN).mended == ()
+
+
+def test_a_frame_time_that_is_a_frame_rate_is_taken_as_one(read):
+    take = read(CHAIN.replace("0.0333333", "30"))
+    assert take.frame_time == pytest.approx(1 / 30) and len(take.mended) == 1
 
 
 @pytest.mark.parametrize("length", range(0, len(CHAIN) - 20, 23))
@@ -302,6 +313,6 @@ def test_imported_takes_agree_to_a_millimetre_with_the_independent_conversion():
             continue
         frames = slice(*starts[number[path.stem] :][:2])
         expected = np.concatenate([pelvis[frames, None], pelvis[frames, None] + offsets[frames] * 1e-4], axis=1)
-        np.testing.assert_allclose(skeleton_positions(read_bvh(path)), expected, rtol=0, atol=1e-3)
+        np.testing.assert_allclose(skeleton_positions(read_bvh(path))[0], expected, rtol=0, atol=1e-3)
         compared += 1
     assert compared >= 20
