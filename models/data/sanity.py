@@ -98,7 +98,7 @@ def on_the_floor(positions: NDArray[np.float64], travels: bool) -> Sane:
 
 def is_twice_as_fast(positions: NDArray[np.float64], frame_time: float) -> bool:
     """Whether in positions (T, 17, 3) at 120 fps the feet take turns more quickly than those of people."""
-    if len(positions) < 2 / frame_time or not 0.008 < frame_time < 0.0085:
+    if len(positions) < 1.5 / frame_time or not 0.008 < frame_time < 0.0085:
         return False
     left, right = (
         np.linalg.norm(np.diff(positions[:, INDEX[f"{side}_ankle"]], axis=0), axis=-1)
