@@ -145,7 +145,9 @@ class Installation:
         settings = self.settings
         services: list[Service] = [
             self.dance,
-            *visitor_services(settings, self.camera, self.poses, self.metrics),
+            *visitor_services(
+                settings, self.camera, self.poses, self.metrics, begun=lambda: self.frames.version > 0
+            ),
             EmotionRecognition(
                 self.poses,
                 self.visitor_emotion,

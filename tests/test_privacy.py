@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "engine").rglob("*.py"))]
 
 SEE_PICTURES = {
+    "visitor/capture.py",
     "visitor/camera.py",
+    "visitor/video_file.py",
     "visitor/pose_service.py",
     "visitor/pose_detector.py",
     "visitor/camera_health.py",

@@ -29,8 +29,8 @@ MAX_MAGNITUDE = 1e6
 """No offset, position or angle is larger, in the file's own units; beyond it arithmetic would overflow."""
 
 END_SITE = " End Site"
-MAX_FRAME_TIME, MAX_FRAME_RATE = 1.0, 1000.0
-"""Seconds, and frames a second: a frame time between the two is meant as a frame rate."""
+MAX_FRAME_TIME_S, MAX_FRAME_RATE = 1.0, 1000.0
+"""A frame time between the two is meant as a number of frames a second."""
 
 CHANNEL_NAMES = ("Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation")
 _CHANNELS = {name.lower(): name for name in CHANNEL_NAMES}
@@ -329,6 +329,6 @@ def _read_frame_time(reader: _Reader) -> tuple[float, list[str]]:
     frame_time = float(reader.numbers([found[1]], expected)[0])
     if not 0.0 < frame_time <= MAX_FRAME_RATE:
         raise reader.error(expected, line)
-    if frame_time > MAX_FRAME_TIME:
+    if frame_time > MAX_FRAME_TIME_S:
         return 1.0 / frame_time, [f"the frame time is the number of frames a second, {frame_time:g}"]
     return frame_time, []

@@ -10,13 +10,14 @@ from engine.runtime.service import Service
 from engine.screen import frame_pacer as pacing_module
 from engine.screen import window as window_module
 from engine.visitor import camera as capture
+from engine.visitor import video_file
 from tests.engine.fakes import Clock
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (capture, dance_module, osc_out_module, osc_server, pacing_module, window_module):
+    for module in (capture, video_file, dance_module, osc_out_module, osc_server, pacing_module, window_module):
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(Service, "sleep", lambda _, seconds: clock.sleep(seconds))
     return clock

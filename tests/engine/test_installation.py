@@ -22,7 +22,7 @@ from engine.runtime.service import Service
 from engine.screen.presenter import Presenter
 from engine.settings import parse_settings
 from engine.visitor import pose_service as pose_module
-from engine.visitor.camera import Capture
+from engine.visitor.capture import Capture
 from engine.visitor.emotion_recognition import EmotionRecognition
 from engine.visitor.pose_bundle import PoseModelError
 from models.data.kinds import repertoire_of

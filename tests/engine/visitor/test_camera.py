@@ -1,8 +1,12 @@
 """Pictures from a camera or a video file."""
 
+import os
+import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -11,8 +15,10 @@ from engine.runtime.faults import StartError, TemporaryFault
 from engine.runtime.metrics import Metrics
 from engine.streams.mailbox import Mailbox
 from engine.streams.values import CameraFrame
-from engine.visitor import camera as capture
-from engine.visitor.camera import Capture, check_source, prepared, usable
+from engine.visitor import camera as camera_module
+from engine.visitor import video_file
+from engine.visitor.capture import Capture, prepared, usable
+from engine.visitor.sources import capture_of, check_source
 
 RATE = 50.0
 FRAMES = 6
@@ -44,14 +50,15 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(capture, "time", clock)
+    monkeypatch.setattr(camera_module, "time", clock)
+    monkeypatch.setattr(video_file, "time", clock)
     monkeypatch.setattr(Capture, "sleep", lambda _, seconds: setattr(clock, "now", clock.now + seconds))
     return clock
 
 
 def service(source: str, **options: bool) -> tuple[Capture, Mailbox[CameraFrame]]:
     frames: Mailbox[CameraFrame] = Mailbox()
-    return Capture(source, frames, Metrics(), **options), frames
+    return capture_of(source, frames, Metrics(), **options), frames
 
 
 def grey(frame: CameraFrame) -> int:
@@ -98,28 +105,100 @@ def test_a_loop_starts_again_at_the_end(video, clock):
 
 @pytest.mark.parametrize("seconds_to_rewind", [0.0, 0.2 / RATE, 1.7 / RATE])
 def test_a_loop_keeps_step_over_its_seam(video, clock, monkeypatch, seconds_to_rewind):
-    class Slow:
-        def __init__(self, video: cv2.VideoCapture) -> None:
-            self._video = video
+    def slow(source: str) -> cv2.VideoCapture | None:
+        clock.now += seconds_to_rewind
+        return open_video(source)
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(self._video, name)
-
-        def set(self, what: int, value: float) -> bool:
-            clock.now += seconds_to_rewind
-            return self._video.set(what, value)
-
+    open_video = video_file.open_video
     oversleep = lambda _, seconds: setattr(clock, "now", clock.now + seconds + 0.02 / RATE)  # noqa: E731
     monkeypatch.setattr(Capture, "sleep", oversleep)
     opened, frames = service(video, loop=True)
     opened.open()
-    opened._video = Slow(opened._video)
+    monkeypatch.setattr(video_file, "open_video", slow)
     shown = play(opened, frames, 3 * FRAMES + 12)
     assert [grey(frame) for frame in shown[: 2 * FRAMES]] == [*range(FRAMES), *range(FRAMES)]
     beats = np.diff([frame.captured_at for frame in shown]) * RATE
     np.testing.assert_allclose(np.cumsum(beats), np.round(np.cumsum(beats)), atol=0.25)
-    longest = {0.0: 1, 0.2 / RATE: 1, 1.7 / RATE: 3}[seconds_to_rewind]
+    longest = {0.0: 1, 0.2 / RATE: 1, 1.7 / RATE: 2}[seconds_to_rewind]
     assert np.round(beats).max() == longest
+
+
+def test_a_film_stands_on_its_first_frame_until_the_dance_begins(video, clock):
+    begun = [False]
+    opened, frames = service(video, begun=lambda: begun[0])
+    opened.open()
+    waiting = [grey(frame) for frame in play(opened, frames, 50)]
+    assert waiting == [0] and not opened.finished
+    begun[0] = True
+    assert [grey(frame) for frame in play(opened, frames, 40)][:5] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_still_image_is_a_camera_that_stands_still(tmp_path, clock, loop):
+    path = tmp_path / "still.png"
+    cv2.imwrite(str(path), np.full((48, 64, 3), 80, dtype=np.uint8))
+    opened, frames = service(str(path), loop=loop)
+    opened.open()
+    shown = play(opened, frames, 60)
+    assert len(shown) > 40 and {grey(frame) for frame in shown} == {2} and not opened.finished
+    times = np.diff([frame.captured_at for frame in shown])
+    assert times.min() >= 0 and times[5:].mean() == pytest.approx(1 / 30, rel=0.1)
+
+
+def variable_rate(path: Path, times: list[float]) -> None:
+    """A film of frames, as grey as their numbers, at these times in seconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=1000)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for number, at in enumerate(times):
+            picture = np.full((48, 64, 3), number * 40, dtype=np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = round(at * 1000), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def test_frames_are_shown_at_the_times_that_the_file_names(tmp_path, clock):
+    times = [0.0, 0.02, 0.04, 0.3, 0.55]
+    variable_rate(tmp_path / "film.mp4", times)
+    opened, frames = service(str(tmp_path / "film.mp4"))
+    opened.open()
+    shown = play(opened, frames, 40)
+    assert [grey(frame) for frame in shown] == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose([frame.captured_at - shown[0].captured_at for frame in shown], times, atol=0.002)
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".webm", ".mjpeg", ".mp4"])
+def test_a_loop_of_any_container_has_no_fault_and_no_pause(tmp_path, clock, suffix):
+    path, codec = (
+        tmp_path / f"film{suffix}",
+        {".webm": "libvpx", ".mjpeg": "mjpeg", ".ts": "mpeg2video"}.get(suffix, "mpeg4"),
+    )
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height = 64, 48
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for number in range(30):
+            picture = np.full((48, 64, 3), number % 5 * 40, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    opened, frames = service(str(path), loop=True)
+    opened.open()
+    shown = play(opened, frames, 200)
+    assert len(shown) > 60 and {grey(frame) for frame in shown} == {0, 1, 2, 3, 4}
+    assert np.diff([frame.captured_at for frame in shown]).max() < 0.1
+
+
+def test_a_name_with_a_colon_is_a_file_and_one_that_is_no_text_is_refused(video, tmp_path, monkeypatch):
+    Path(video).rename(tmp_path / "clip:1.avi") if sys.platform != "win32" else None
+    monkeypatch.chdir(tmp_path)
+    if sys.platform != "win32":
+        check_source("clip:1.avi")
+        undecodable = os.fsdecode(os.fsencode(str(tmp_path / "T")) + b"\xe4nzer.avi")
+        Path(undecodable).write_bytes(b"film")
+        with pytest.raises(StartError, match="not UTF-8"):
+            check_source(undecodable)
 
 
 def test_pictures_are_rgb_contiguous_and_read_only(video, clock):

@@ -16,9 +16,10 @@ from engine.runtime.metrics import Metrics
 from engine.runtime.service import MAX_HANGING
 from engine.streams.mailbox import Mailbox
 from engine.streams.values import CameraFrame
-from engine.visitor import camera as capture
-from engine.visitor.camera import Capture, usable
+from engine.visitor import capture
 from engine.visitor.camera_health import BLACK_AFTER_S, FROZEN_AFTER_S
+from engine.visitor.capture import Capture, usable
+from engine.visitor.sources import capture_of
 from tests.engine.fakes import SLEEP, Clock, wait_until
 
 
@@ -55,7 +56,7 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
 
 def camera(source: str) -> tuple[Capture, Mailbox[CameraFrame]]:
     frames: Mailbox[CameraFrame] = Mailbox()
-    return Capture(source, frames, Metrics()), frames
+    return capture_of(source, frames, Metrics()), frames
 
 
 class Pictures:
@@ -224,7 +225,7 @@ def test_after_ten_minutes_of_sleep_a_film_goes_on_from_there(clock: Clock, tmp_
         writer.write(noisy(seed))
     writer.release()
     frames: Mailbox[CameraFrame] = Mailbox()
-    service = Capture(str(path), frames, Metrics())
+    service = capture_of(str(path), frames, Metrics())
     service.open()
     for _ in range(5):
         service.step()
