@@ -3,11 +3,15 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the installation listens: no traceback while it loads
 
 import engine.runtime.startup  # noqa: F401 - before all that takes time
 from engine.runtime.bounded_log import begin_log, tell_file, watchdogs_log

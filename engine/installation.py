@@ -3,13 +3,11 @@
 import gc
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import cv2
@@ -36,6 +34,7 @@ from engine.runtime.heartbeat import (
     watched,
     when_the_watchdog_leaves,
 )
+from engine.runtime.leave_signals import leaving_by_signal
 from engine.runtime.malloc import keep_together
 from engine.runtime.metrics import Metrics
 from engine.runtime.run_report import MemoryGauge, check_writable, run_report, write_run_report
@@ -168,7 +167,18 @@ class Installation:
     def run(self) -> None:
         """Open the window, run until somebody quits, and leave nothing behind."""
         window = self._open_window()
-        before = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        with leaving_by_signal(self._leave):
+            self._run(window)
+        if self.dance.refused is not None:
+            raise StartError(f"--checkpoint: {self.dance.refused}")
+        if self._jit_error is not None:
+            raise StartError(
+                f"Numba cannot compile what draws: {' '.join(str(self._jit_error).split())[:300]}; "
+                "install it anew: python -m pip install -e ."
+            )
+
+    def _run(self, window: Window) -> None:
+        """Start everything, show frames until it is time to leave, and stop everything."""
         if watched():
             when_the_watchdog_leaves(lambda: self._leave("the watchdog leaves, or is gone"))
         self._start_services()
@@ -187,15 +197,6 @@ class Installation:
             log.info("leaving: %s", "somebody quit at the window" if window.quitting else self._why)
         finally:
             self._shut_down(window)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        if self.dance.refused is not None:
-            raise StartError(f"--checkpoint: {self.dance.refused}")
-        if self._jit_error is not None:
-            raise StartError(
-                f"Numba cannot compile what draws: {' '.join(str(self._jit_error).split())[:300]}; "
-                "install it anew: python -m pip install -e ."
-            )
 
     def _start_services(self) -> None:
         settings = self.settings
@@ -303,9 +304,6 @@ class Installation:
             self._dancer_s = startup.since()
         self._heartbeat.beat(now)
         return later
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self._leave(signal.Signals(number).name)
 
     def _leave(self, why: str) -> None:
         self._why = self._why or why

@@ -1,29 +1,33 @@
 """What is seen as MP4, what is danced as NPZ and BVH: written beside the installation, which never waits for
-it."""
+it.
+
+A process that is killed, or a power cut, loses two seconds at most: the film is fragmented, so that each second
+of it can be played by itself, and the dance is kept in a journal (`engine.screen.dance_journal`).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import cv2
-import numpy as np
 import pygame
 from numpy.typing import NDArray
 
 from engine.render.film import VIDEO_RATE, add_stream, copied, fitted
 from engine.runtime.faults import Fault
 from engine.runtime.metrics import Metrics
+from engine.screen.dance_journal import DanceJournal, recover
 from engine.streams.values import DancerFrame
-from models.data.bvh_writer import write_bvh
-from models.data.dance_file import Dances, write_dances
 
 if TYPE_CHECKING:
     import av  # takes a tenth of a second, which the first frame does not have: imported where it is used
@@ -37,6 +41,11 @@ MAX_CLOSING_S = 20.0
 """Seconds that encoding may take to end."""
 MAX_RECORDING_S = 3600.0
 """Seconds after which a recording ends by itself: an operator who forgets it does not fill the disk."""
+
+FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
+"""A film that can be played without an end."""
+SAVED_EVERY_FRAMES = VIDEO_RATE
+"""Frames of the film and of the dance after which both are on the disk."""
 
 QueuedFrame = tuple[int, NDArray[Any]]
 
@@ -53,7 +62,7 @@ class Recording:
         self.left_out = 0
         self._palette, self._metrics = palette, metrics
         self._pictures: queue.Queue[QueuedFrame | None] = queue.Queue(MAX_QUEUED_FRAMES)
-        self._frames: list[DancerFrame] = []
+        self._frames: deque[DancerFrame] = deque()
         self._began: float | None = None
         self._newest = -1
         self._ending = threading.Event()
@@ -101,8 +110,10 @@ class Recording:
     def _write(self) -> None:
         try:
             self.stem.parent.mkdir(parents=True, exist_ok=True)
-            self._film()
-            self._write_dance()
+            journal = DanceJournal(self.stem, self._palette)
+            self._film(journal)
+            self._append_dance(journal)
+            journal.finish()
             log.info("recorded %s (.mp4, .npz, .bvh); %d pictures left out", self.stem, self.left_out)
         except Exception as error:  # whatever fails here must end here
             fault = Fault("recorder", f"the recording ended: {' '.join(str(error).split())}")
@@ -115,26 +126,37 @@ class Recording:
                 while True:
                     self._pictures.get_nowait()
 
-    def _film(self) -> None:
-        """Encode frames until the end; their size is that of the first."""
+    def _film(self, journal: DanceJournal) -> None:
+        """Encode frames until the end; their size is that of the first. The dance is written down meanwhile."""
         import av
 
         container: av.container.OutputContainer | None = None
         stream: av.VideoStream | None = None
+        file: BinaryIO | None = None
+        count = 0
         try:
             while (picture := self._next()) is not None:
                 index, pixels = picture
-                if container is None or stream is None:
-                    container = av.open(str(self.stem.with_suffix(".mp4")), "w")
+                if container is None or stream is None or file is None:
+                    file = open(self.stem.with_suffix(".mp4"), "wb")  # noqa: SIM115 - closed below
+                    container = av.open(file, "w", format="mp4", options=FRAGMENTED)
                     stream = add_stream(container, pixels.shape[1], pixels.shape[0])
+                    stream.options = {**stream.options, "g": str(SAVED_EVERY_FRAMES)}
                 frame = av.VideoFrame.from_ndarray(fitted(pixels, stream.width, stream.height), format="bgra")
                 frame.pts, frame.time_base = index, Fraction(1, VIDEO_RATE)
                 container.mux(stream.encode(frame))
+                count += 1
+                if count % SAVED_EVERY_FRAMES == 0:
+                    file.flush()
+                    os.fsync(file.fileno())
+                    self._append_dance(journal)
             if container is not None and stream is not None:
                 container.mux(stream.encode(None))
         finally:
             if container is not None:
                 container.close()
+            if file is not None:
+                file.close()
 
     def _next(self) -> QueuedFrame | None:
         """The next frame, None once the recording has ended and all are written."""
@@ -145,16 +167,9 @@ class Recording:
                 if self._ending.is_set():
                     return None
 
-    def _write_dance(self) -> None:
-        if not self._frames:
-            return
-        positions = np.stack([frame.positions for frame in self._frames]).astype(np.float32)
-        weights = np.stack([frame.emotion_weights for frame in self._frames]).astype(np.float32)
-        emotion = self._palette[int(weights.mean(axis=0).argmax())]
-        write_dances(
-            self.stem.with_suffix(".npz"), Dances(positions[None], (emotion,), weights[None], self._palette)
-        )
-        write_bvh(self.stem.with_suffix(".bvh"), positions)
+    def _append_dance(self, journal: DanceJournal) -> None:
+        """Write down what was danced since the last time."""
+        journal.append([self._frames.popleft() for _ in range(len(self._frames))])
 
 
 class Recorder:
@@ -165,6 +180,7 @@ class Recorder:
         self._recording: Recording | None = None
         self._writing: list[Recording] = []
         self._saving: threading.Thread | None = None
+        threading.Thread(target=recover, args=(folder,), name="recover", daemon=True).start()
 
     @property
     def recording(self) -> Recording | None:

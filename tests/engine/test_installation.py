@@ -249,7 +249,10 @@ def test_what_cannot_be_compiled_is_one_line_and_status_2(
     assert status == 2 and "NumPy 2.3 or less; install" in line
 
 
-@pytest.mark.parametrize("way", ["SIGTERM", "SIGINT", "the window is closed"])
+WAYS = ["SIGTERM", "SIGINT", "the window is closed", *(["SIGHUP"] if hasattr(signal, "SIGHUP") else [])]
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_it_leaves_in_good_order_and_within_two_seconds(
     config: Path,
     checkpoint_file: Path,

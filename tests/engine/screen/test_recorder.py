@@ -1,5 +1,8 @@
 """What is seen and danced is on disk afterwards; a disk that is full ends the recording and nothing else."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -10,6 +13,7 @@ import pygame
 import pytest
 
 from engine.runtime.metrics import Metrics
+from engine.screen.dance_journal import DanceJournal, recover
 from engine.screen.recorder import Recorder, Recording
 from engine.streams.values import DancerFrame
 from models.data.bvh import read_bvh
@@ -142,8 +146,8 @@ def test_a_disk_that_fills_up_in_mid_film_ends_the_recording_and_nothing_else(tm
     class Filling:
         """A film on a disk with service for three pictures."""
 
-        def __init__(self, *given):
-            self._container = opened(*given)
+        def __init__(self, *given, **options):
+            self._container = opened(*given, **options)
 
         def mux(self, packets):
             written.append(packets)
@@ -169,3 +173,65 @@ def test_a_disk_that_fills_up_in_mid_film_ends_the_recording_and_nothing_else(tm
     assert fault["room"] == "recorder" and "No space left" in fault["what"]
     recording.see(pygame.Surface((64, 48), 0, 32), 9.0)
     recording.dance(frame(99))
+
+
+RECORD = """
+import os, sys, time
+os.environ["SDL_VIDEODRIVER"] = "dummy"
+import numpy as np, pygame
+from pathlib import Path
+from engine.runtime.metrics import Metrics
+from engine.screen.recorder import Recording
+from engine.streams.values import DancerFrame
+from models.data.synthetic import swinging_figure
+recording = Recording(Path(sys.argv[1]) / "dance", ("neutral", "happy"), Metrics())
+surface = pygame.Surface((64, 48), 0, 32)
+figure = swinging_figure(120)
+for i in range(100):
+    surface.fill((2 * i, 30, 200))
+    recording.dance(DancerFrame(i, i / 30, figure[i], np.array([0, 1], dtype=np.float32)))
+    recording.see(surface, (i + 0.1) / 30)
+    time.sleep(0.01)
+time.sleep(0.5)
+print("recorded", flush=True)
+time.sleep(60)
+"""
+
+
+def test_of_a_recording_that_was_killed_all_but_a_second_or_two_is_there(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", RECORD, str(tmp_path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"recorded" + os.linesep.encode()
+        process.kill()
+    with av.open(str(tmp_path / "dance.mp4")) as film:
+        assert 60 <= len(list(film.decode(video=0))) <= 100
+    assert not (tmp_path / "dance.npz").exists()
+    recover(tmp_path)
+    assert not (tmp_path / "dance.npz").exists()  # somebody may be writing it still
+    journal = tmp_path / "dance.recording"
+    os.utime(journal, (time.time() - 60, time.time() - 60))
+    recover(tmp_path)
+    with np.load(tmp_path / "dance.npz") as file:
+        assert 60 <= file["positions"].shape[1] <= 100 and file["emotion"][0] == "happy"
+    assert len(read_bvh(tmp_path / "dance.bvh").frames) >= 60 and not journal.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}\n", b"[]\n", b"\xff\xfe", b'{"palette": [1]}\n', b'{"palette": []}\n' + bytes(900)]
+)
+def test_what_is_no_journal_is_left_alone_with_a_line(tmp_path, caplog, content):
+    path = tmp_path / "dance.recording"
+    path.write_bytes(content)
+    os.utime(path, (time.time() - 60, time.time() - 60))
+    recover(tmp_path)
+    assert path.exists() and len(caplog.messages) == 1 and not (tmp_path / "dance.npz").exists()
+
+
+def test_a_journal_that_was_cut_off_counts_as_far_as_it_goes(tmp_path):
+    journal = DanceJournal(tmp_path / "dance", PALETTE)
+    journal.append([frame(i) for i in range(10)])
+    path = tmp_path / "dance.recording"
+    path.write_bytes(path.read_bytes()[:-30])
+    os.utime(path, (time.time() - 60, time.time() - 60))
+    recover(tmp_path)
+    with np.load(tmp_path / "dance.npz") as file:
+        assert file["positions"].shape[1] == 9
