@@ -51,13 +51,25 @@ KEYS = (
     Key(pygame.K_ESCAPE, "quit", "Esc", "quit; not in a kiosk", kiosk=False),
 )
 """In the order of the lists that people read. A key of the number pad counts as the digit."""
+BRACKETS = {"[": pygame.K_LEFTBRACKET, "]": pygame.K_RIGHTBRACKET}
 
 
-def key_for(code: int, modifiers: int, kiosk: bool) -> Key | None:
-    """The key that was pressed with pygame's `modifiers` held, None if it has no meaning."""
-    if pygame.K_KP_1 <= code < pygame.K_KP_1 + EMOTION_KEYS:
-        code = pygame.K_1 + code - pygame.K_KP_1
+def key_for(code: int, modifiers: int, kiosk: bool, text: str = "", scancode: int = 0) -> Key | None:
+    """The key that was pressed with pygame's `modifiers` held, None if it has no meaning.
+
+    Keyboards differ from country to country: a bracket counts where it is typed (`text`), with AltGr and 8 on a
+    German one; a digit counts by its place in the upper row (`scancode`), which types something else on a
+    French one. A key that is pressed with Alt or AltGr and types no bracket has no meaning.
+    """
     control, shift = bool(modifiers & pygame.KMOD_CTRL), bool(modifiers & pygame.KMOD_SHIFT)
+    if text in BRACKETS:
+        code, control, shift = BRACKETS[text], False, False
+    elif modifiers & (pygame.KMOD_ALT | pygame.KMOD_MODE):
+        return None
+    elif pygame.K_KP_1 <= code < pygame.K_KP_1 + EMOTION_KEYS:
+        code = pygame.K_1 + code - pygame.K_KP_1
+    elif pygame.KSCAN_1 <= scancode < pygame.KSCAN_1 + EMOTION_KEYS:
+        code = pygame.K_1 + scancode - pygame.KSCAN_1
     for key in KEYS:
         if key.code == code and key.control == control and key.shift == shift and (key.kiosk or not kiosk):
             return key

@@ -291,7 +291,8 @@ class Window:
             elif event.type in (pygame.VIDEORESIZE, pygame.WINDOWEXPOSED):
                 self._kept = False  # some drivers hand out an empty surface
             elif event.type == pygame.KEYDOWN:
-                key = key_for(event.key, getattr(event, "mod", 0), self._screen.kiosk)
+                typed, place = getattr(event, "unicode", ""), getattr(event, "scancode", 0)
+                key = key_for(event.key, getattr(event, "mod", 0), self._screen.kiosk, typed, place)
                 if key is not None:
                     self._act(key.action, key.argument, on_action)
 
