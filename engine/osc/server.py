@@ -1,5 +1,6 @@
 """A service that listens to OSC on one UDP port: who may send, how much, and what is said of the rest."""
 
+import errno
 import socket
 import time
 from abc import abstractmethod
@@ -25,6 +26,12 @@ MAX_REASONS = 16
 """Reasons for ignoring something that are told apart in the log; all others share one line in ten seconds."""
 LONGEST_SILENCE_S = 600.0
 """Seconds between two lines about one and the same reason, once it does not stop."""
+
+BIND_HINTS = {
+    errno.EADDRINUSE: "; is another program using the port?",
+    errno.EADDRNOTAVAIL: "; this machine has no such address: give its own, or 0.0.0.0 for all of them",
+    errno.EACCES: "; ports below 1024 belong to the system: take a higher one",
+}
 
 Sender = tuple[str, int]
 
@@ -66,9 +73,8 @@ class UdpServer(Service):
         try:
             self._socket.bind((self.host, self.port))
         except (OSError, OverflowError) as error:
-            raise TemporaryFault(
-                f"cannot listen on {self.host}:{self.port} ({error}); is another program using the port?"
-            ) from None
+            hint = BIND_HINTS.get(getattr(error, "errno", None) or 0, "")
+            raise TemporaryFault(f"cannot listen on {self.host}:{self.port} ({error}){hint}") from None
 
     def step(self) -> None:
         """Hear what has come, or nothing for a moment."""

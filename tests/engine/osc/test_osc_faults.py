@@ -11,6 +11,7 @@ from engine.osc.input import OscIn
 from engine.osc.message import floats
 from engine.osc.output import OscOut, ResampledOutput
 from engine.osc.target import Target
+from engine.runtime.faults import TemporaryFault
 from engine.runtime.metrics import Metrics
 from engine.streams.mailbox import Mailbox
 from engine.streams.values import DancerFrame
@@ -114,3 +115,10 @@ def test_a_port_that_is_taken_at_the_start_is_listened_on_once_it_is_free(quick:
         wait_until(heard)
     wait_until(lambda: service.metrics.faults()[0]["recovered_after_s"] is not None)
     service.stop()
+
+
+def test_an_address_of_another_machine_is_named_as_the_cause() -> None:
+    service = OscIn("192.0.2.7", 0, Operator(DEFAULT_PALETTE, Mailbox()), Metrics())
+    with pytest.raises(TemporaryFault, match="this machine has no such address"):
+        service.open()
+    service.close()
