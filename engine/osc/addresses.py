@@ -1,8 +1,8 @@
 """Every OSC address, in and out: the one table that sender, receiver and docs/osc.md agree on.
 
 `<joint>` stands for each name of `models.motion.skeleton.JOINTS`, `<part>` for each of `KEYPOINTS`, `<name>`
-for a name of the palette, or behind `/repertoire` of `models.data.kinds.KINDS`; P is the number of palette
-entries. `python -m engine.osc.addresses` prints the tables of docs/osc.md.
+for a name of the palette, or behind `/repertoire` of `models.data.kinds.KINDS`, `<axis>` for tx, ty and tz; P
+is the number of palette entries. `python -m engine.osc.addresses` prints the tables of docs/osc.md.
 """
 
 import sys
@@ -38,7 +38,8 @@ JOINT_ADDRESSES = {person: tuple(f"/{person}/0/{joint}" for joint in JOINTS) for
 EMOTIONS = {person: f"/{person}/0/emotion" for person in PEOPLE}
 ARRAYS = {person: f"/{person}/0/array" for person in PEOPLE}
 POSE_COUNT, VIDEO_WIDTH, VIDEO_HEIGHT, POSE_ARRAY = "/nPoses", "/videoWidth", "/videoHeight", "/poses/arr"
-POSITIONS_WORLD, ROTATIONS_LOCAL = "/mocap/{}/joint/pos_world", "/mocap/{}/joint/rot_local"
+POSITIONS_WORLD = "/mocap/{}/joint/pos_world"
+ROTATIONS_LOCAL, ROTATIONS_WORLD = "/mocap/{}/joint/rot_local", "/mocap/{}/joint/rot_world"
 
 EMOTION = "/emotion"
 EMOTION_WEIGHTS = "/emotion/weights"
@@ -78,6 +79,14 @@ OUT = {
         ),
         Address(EMOTIONS["visitor"], "P float32", "what the visitor's movement shows; only while one is seen"),
     ),
+    "flat": (
+        Address(FRAME, "int32", "number of the frame, counted at the rate of the target"),
+        Address("/dancer/0/<joint>/<axis>", "float32", "one coordinate of the joint; axes are tx, ty and tz"),
+        Address("/dancer/0/emotion/<index>", "float32", "weight of one emotion, counted from 0"),
+        Address(PRESENT, "int32", "1 while a visitor is seen, else 0"),
+        Address("/visitor/0/<joint>/<axis>", "float32", "the visitor's; only while one is seen"),
+        Address("/visitor/0/emotion/<index>", "float32", "what the visitor's movement shows, likewise"),
+    ),
     "array": (
         Address(
             ARRAYS["dancer"],
@@ -111,6 +120,11 @@ OUT = {
             "/mocap/<n>/joint/rot_local",
             "68 float32",
             "w x y z of each joint, a unit quaternion relative to its parent joint",
+        ),
+        Address(
+            "/mocap/<n>/joint/rot_world",
+            "68 float32",
+            "w x y z of each joint, a unit quaternion relative to the T-pose in the world",
         ),
     ),
 }
@@ -166,8 +180,13 @@ STATUS = (
 )
 
 SOURCE = (
-    Address("/visitor/0/<joint>", "3 floats: x y z", "metres, y up; a joint that never comes is guessed"),
+    Address(
+        "/visitor/0/<joint>",
+        "3 floats: x y z",
+        "metres, centimetres or millimetres, y or z up: it shows; a joint that never comes is guessed",
+    ),
     Address("/dancer/0/<joint>", "3 floats: x y z", "the stream of another dancer, who is the visitor here"),
+    Address("/visitor/0/<joint>/<axis>", "float", "one coordinate; also left_wrist:tx, and pelvis1 to pelvis3"),
     Address("/visitor/0/array", "51 floats", "x y z of each joint in order"),
     Address("/dancer/0/array", "53 numbers or more", "as another dancer sends it, who is the visitor here"),
     Address(PRESENT, "int", "0: nobody is there"),
@@ -177,9 +196,7 @@ SOURCE = (
     Address(
         "/poses/arr", "3 ints, then 52 floats a person", "width, height, people; score and 17 times x y score"
     ),
-    Address(
-        "/mocap/0/joint/pos_world", "51 floats", "metres, centimetres or millimetres, y up, the joints in order"
-    ),
+    Address("/mocap/0/joint/pos_world", "51 floats", "the same for all joints in order"),
 )
 """What `--source osc` understands."""
 

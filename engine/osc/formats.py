@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from engine.osc import addresses as osc
 from engine.osc.message import bundles, floats, ints, message_head
 from engine.streams.values import DancerFrame, Pose
-from models.motion.rotations import local_rotations
+from models.motion.rotations import local_rotations, world_rotations
 from models.motion.skeleton import INDEX
 
 SCREEN_WIDTH, SCREEN_HEIGHT, SCREEN_FLOOR = 4.0, 2.25, 0.9
@@ -114,6 +114,15 @@ def channels(now: OutputFrame, place: CoordinateFrame) -> list[bytes]:
     return bundles(dancer) + bundles(visitor)
 
 
+def flat(now: OutputFrame, place: CoordinateFrame) -> list[bytes]:
+    """One number an address, the name of a channel that no receiver can number in another way."""
+    messages = [ints(osc.FRAME, now.index), *_numbers("dancer", place(now.positions), now.emotion)]
+    messages.append(ints(osc.PRESENT, int(now.visitor is not None)))
+    if now.visitor is not None:
+        messages += _numbers("visitor", place(now.visitor), now.visitor_emotion)
+    return bundles(messages)
+
+
 def array(now: OutputFrame, place: CoordinateFrame) -> list[bytes]:
     """One flat message a person."""
     values = np.concatenate([place(now.positions).ravel(), now.emotion]).astype(">f4")
@@ -151,16 +160,30 @@ def aitoolbox(now: OutputFrame, place: CoordinateFrame) -> list[bytes]:
     for number, (_, positions) in enumerate(now.people()):
         messages.append(floats(osc.POSITIONS_WORLD.format(number), place(positions)))
         messages.append(floats(osc.ROTATIONS_LOCAL.format(number), local_rotations(positions)))
+        messages.append(floats(osc.ROTATIONS_WORLD.format(number), world_rotations(positions)))
     return bundles(messages)
 
 
 Format = Callable[[OutputFrame, CoordinateFrame], list[bytes]]
 FORMATS: dict[str, Format] = {
     "channels": channels,
+    "flat": flat,
     "array": array,
     "poseosc": poseosc,
     "aitoolbox": aitoolbox,
 }
+
+
+def _numbers(person: str, positions: NDArray[np.floating], emotion: NDArray[np.floating] | None) -> list[bytes]:
+    """A message for each coordinate of each joint, and each weight."""
+    values = np.asarray(positions, dtype=">f4").tobytes()
+    messages = [
+        message_head(f"{address}/t{axis}", "f") + values[12 * i + 4 * j : 12 * i + 4 * j + 4]
+        for i, address in enumerate(osc.JOINT_ADDRESSES[person])
+        for j, axis in enumerate("xyz")
+    ]
+    weights = () if emotion is None else emotion
+    return messages + [floats(f"{osc.EMOTIONS[person]}/{i}", [float(w)]) for i, w in enumerate(weights)]
 
 
 def _joints(person: str, positions: NDArray[np.floating]) -> list[bytes]:

@@ -64,7 +64,9 @@ class JointFrames:
             return None
         place = self._parts[joint].tolist()
         self._parts[joint] = np.nan
-        return self.put(joint, place)
+        frame = self.put(joint, place)
+        self._in_packet -= 1  # a body of single numbers takes several packets
+        return frame
 
     def put(self, joint: int, place: Sequence[float]) -> FloatArray | None:
         """Take in one joint; the frame before, if this joint belongs to the next one already."""

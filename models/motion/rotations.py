@@ -50,6 +50,12 @@ def global_rotations(positions: FloatArray) -> FloatArray:
     return world
 
 
+def world_rotations(positions: FloatArray) -> FloatArray:
+    """Quaternions (17, 4) of the joints in the world, of positions (17, 3): those of the T-pose are the
+    identity."""
+    return np.array([_quaternion(rotation) for rotation in global_rotations(positions)])
+
+
 def local_rotations(positions: FloatArray) -> FloatArray:
     """Quaternions (17, 4) of the joints relative to their parents, of positions (17, 3). The pelvis has its
     own in the world. Joints at the ends of limbs have the identity."""

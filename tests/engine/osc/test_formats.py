@@ -11,7 +11,7 @@ from engine.osc.formats import FORMATS, FRAMES, OutputFrame, from_pelvis, on_scr
 from engine.osc.message import MAX_DATAGRAM
 from engine.osc.target import Target, parse_target
 from models.emotion.palette import DEFAULT_PALETTE
-from models.motion.skeleton import INDEX, JOINTS
+from models.motion.skeleton import INDEX, JOINTS, T_POSE
 from tests.engine.osc_reader import read_bundle
 from tests.synthetic import swinging_figure
 
@@ -48,7 +48,13 @@ def tags_of(arguments: str) -> str:
 
 def pattern_of(address: str) -> re.Pattern[str]:
     joints, parts = "|".join(JOINTS), "|".join(KEYPOINTS)
-    text = address.replace("<joint>", f"({joints})").replace("<part>", f"({parts})").replace("<n>", "[01]")
+    text = (
+        address.replace("<axis>", "t[xyz]")
+        .replace("<index>", "[0-7]")
+        .replace("<joint>", f"({joints})")
+        .replace("<part>", f"({parts})")
+        .replace("<n>", "[01]")
+    )
     return re.compile(text)
 
 
@@ -94,6 +100,29 @@ def test_aitoolbox_has_flat_positions_and_unit_quaternions() -> None:
     np.testing.assert_array_equal(np.reshape(messages["/mocap/0/joint/pos_world"][1], (17, 3)), DANCER)
     quaternions = np.reshape(messages["/mocap/0/joint/rot_local"][1], (17, 4))
     np.testing.assert_allclose(np.linalg.norm(quaternions, axis=1), 1, rtol=1e-5)
+
+
+def test_flat_has_one_number_an_address() -> None:
+    messages = sent("flat", BOTH)
+    assert all(len(values) == 1 for _, values in messages.values())
+    for i, joint in enumerate(JOINTS):
+        found = [messages[f"/dancer/0/{joint}/t{axis}"][1][0] for axis in "xyz"]
+        np.testing.assert_array_equal(found, DANCER[i])
+    assert messages["/dancer/0/emotion/3"][1] == [1.0] and messages["/visitor/0/emotion/1"][1] == [1.0]
+
+
+def test_rotations_in_the_world_turn_the_t_pose_into_the_body() -> None:
+    quaternions = np.reshape(sent("aitoolbox", ALONE)["/mocap/0/joint/rot_world"][1], (17, 4))
+    for joint, child in (
+        ("left_shoulder", "left_elbow"),
+        ("right_knee", "right_ankle"),
+        ("left_ankle", "left_toe"),
+    ):
+        w, *axis = quaternions[INDEX[joint]]
+        bone = T_POSE[INDEX[child] - 1]
+        turned = bone + 2 * np.cross(axis, np.cross(axis, bone) + w * bone)
+        along = DANCER[INDEX[child]] - DANCER[INDEX[joint]]
+        np.testing.assert_allclose(turned, along / np.linalg.norm(along), atol=1e-5)
 
 
 def test_the_frames_of_coordinates() -> None:

@@ -66,6 +66,15 @@ def test_the_stream_of_another_dancer_is_the_visitor_to_the_millimetre(name: str
     assert outside.poses.version == 5 and outside.ignored == 0
 
 
+def test_a_flat_stream_is_the_visitor_from_its_second_frame_on() -> None:
+    outside = Outside()
+    for positions in FIGURE[:5]:
+        pose = outside.feed(*FORMATS["flat"](now(positions), on_stage))
+    assert pose is not None and pose.positions is not None
+    np.testing.assert_allclose(pose.positions, FIGURE[4], atol=1e-3)
+    assert outside.poses.version == 5
+
+
 def test_chained_the_dancer_is_the_visitor_and_the_dancers_own_visitor_is_not() -> None:
     outside = Outside()
     for dancer, visitor in zip(FIGURE[:5], OTHER[:5], strict=True):
@@ -246,11 +255,25 @@ def test_a_body_of_impossible_size_is_none(scale: float) -> None:
 
 
 def test_every_address_of_the_table_is_understood() -> None:
-    counts = {"x": 1, "position": 2, "<joint>": 3, "array": 51, "pos_world": 51, "present": 1, "heartbeat": 1}
+    counts = {
+        "x": 1,
+        "<axis>": 1,
+        "position": 2,
+        "<joint>": 3,
+        "array": 51,
+        "pos_world": 51,
+        "present": 1,
+        "heartbeat": 1,
+    }
     outside = Outside()
     for entry in SOURCE:
         last = entry.address.rsplit("/", 1)[1]
-        address = entry.address.replace("<joint>", "head").replace("<n>", "0").replace("<part>", "leftWrist")
+        address = (
+            entry.address.replace("<axis>", "tx")
+            .replace("<joint>", "head")
+            .replace("<n>", "0")
+            .replace("<part>", "leftWrist")
+        )
         count = 61 if entry.address == "/dancer/0/array" else counts.get(last)
         arguments = [640, 480, 0] if count is None else [0.5] * count
         outside.feed(packet(address, *arguments))
