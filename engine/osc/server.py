@@ -1,7 +1,9 @@
 """A service that listens to OSC on one UDP port: who may send, how much, and what is said of the rest."""
 
 import errno
+import ipaddress
 import socket
+import sys
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -68,10 +70,13 @@ class UdpServer(Service):
         """All messages of one packet have been heard."""
 
     def open(self) -> None:
-        """Bind the port. Raises TemporaryFault if it is taken."""
+        """Bind the port, and join the group where the host is one. Raises TemporaryFault if that fails."""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            self._socket.bind((self.host, self.port))
+            if is_multicast(self.host):
+                join_group(self._socket, self.host, self.port)
+            else:
+                self._socket.bind((self.host, self.port))
         except (OSError, OverflowError) as error:
             hint = BIND_HINTS.get(getattr(error, "errno", None) or 0, "")
             raise TemporaryFault(f"cannot listen on {self.host}:{self.port} ({error}){hint}") from None
@@ -140,3 +145,29 @@ class UdpServer(Service):
         if reason not in self._complaints and len(self._complaints) < MAX_REASONS:
             self._complaints[reason] = RateLimitedLog(self.log, longest=LONGEST_SILENCE_S)
         self._complaints.get(reason, self._complaint).warning("ignored from %s: %s", sender[0], reason)
+
+
+def is_multicast(host: str) -> bool:
+    """Whether a host is the address of a multicast group, 224.0.0.0 to 239.255.255.255."""
+    try:
+        return ipaddress.IPv4Address(host).is_multicast
+    except ValueError:
+        return False
+
+
+def join_group(opened: socket.socket, group: str, port: int) -> None:
+    """Bind a port and join a multicast group on the default network and on this machine itself.
+
+    Others of this machine may listen to the same. Raises OSError where neither can be joined.
+    """
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    opened.bind(("" if sys.platform == "win32" else group, port))
+    failed: list[OSError] = []
+    for network in ("0.0.0.0", "127.0.0.1"):
+        try:
+            membership = socket.inet_aton(group) + socket.inet_aton(network)
+            opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        except OSError as error:  # no network, or the default one is this machine
+            failed.append(error)
+    if len(failed) == 2:
+        raise failed[0]

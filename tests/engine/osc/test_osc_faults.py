@@ -122,3 +122,22 @@ def test_an_address_of_another_machine_is_named_as_the_cause() -> None:
     with pytest.raises(TemporaryFault, match="this machine has no such address"):
         service.open()
     service.close()
+
+
+def test_controls_are_heard_over_a_multicast_group() -> None:
+    service = OscIn("239.77.1.2", 0, operator := Operator(DEFAULT_PALETTE, Mailbox()), Metrics())
+    try:
+        service.open()
+    except TemporaryFault as fault:
+        pytest.skip(f"no multicast here: {fault}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        sender.bind(("127.0.0.1", 0))
+        assert service._socket is not None
+        sender.sendto(floats("/energy", [0.5]), ("239.77.1.2", service._socket.getsockname()[1]))
+        end = time.perf_counter() + 5
+        while service.metrics.counted("osc_in.messages") == 0 and time.perf_counter() < end:
+            service.step()
+    service.close()
+    latest = operator.mailbox.latest()
+    assert latest is not None and latest.energy == 0.5
