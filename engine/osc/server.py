@@ -85,9 +85,8 @@ class UdpServer(Service):
         """Hear what has come, or nothing for a moment."""
         assert self._socket is not None
         self._socket.settimeout(WAIT_S)
-        ends_at = (
-            time.perf_counter() + WAIT_S + PAUSE_S
-        )  # large packets take long to read, others wait meanwhile
+        # large packets take long to read, others wait meanwhile
+        ends_at = time.perf_counter() + WAIT_S + PAUSE_S
         crowded = False
         for count in range(BURST):
             try:

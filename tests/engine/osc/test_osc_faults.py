@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import time
 
 import pytest
 
