@@ -41,6 +41,9 @@ POSE_COUNT, VIDEO_WIDTH, VIDEO_HEIGHT, POSE_ARRAY = "/nPoses", "/videoWidth", "/
 POSITIONS_WORLD = "/mocap/{}/joint/pos_world"
 ROTATIONS_LOCAL, ROTATIONS_WORLD = "/mocap/{}/joint/rot_local", "/mocap/{}/joint/rot_world"
 
+VMC_OK, VMC_TIME = "/VMC/Ext/OK", "/VMC/Ext/T"
+VMC_ROOT, VMC_BONE = "/VMC/Ext/Root/Pos", "/VMC/Ext/Bone/Pos"
+
 EMOTION = "/emotion"
 EMOTION_WEIGHTS = "/emotion/weights"
 EMOTION_PLANE = "/emotion/va"
@@ -125,6 +128,16 @@ OUT = {
             "/mocap/<n>/joint/rot_world",
             "68 float32",
             "w x y z of each joint, a unit quaternion relative to the T-pose in the world",
+        ),
+    ),
+    "vmc": (
+        Address(VMC_OK, "int32", "1: the dancer is there"),
+        Address(VMC_TIME, "float32", "number of the frame over 30"),
+        Address(VMC_ROOT, "string, 7 float32", "root, at the origin"),
+        Address(
+            VMC_BONE,
+            "string, 7 float32",
+            "Unity's name of the bone, x y z from its parent, quaternion x y z w relative to it",
         ),
     ),
 }

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.osc import addresses as osc
 from engine.osc.message import bundles, floats, ints, message_head
+from engine.osc.vmc import vmc_datagrams
 from engine.streams.values import DancerFrame, Pose
 from models.motion.rotations import local_rotations, world_rotations
 from models.motion.skeleton import INDEX
@@ -164,6 +165,11 @@ def aitoolbox(now: OutputFrame, place: CoordinateFrame) -> list[bytes]:
     return bundles(messages)
 
 
+def vmc(now: OutputFrame, place: CoordinateFrame) -> list[bytes]:
+    """The dancer as bones of Unity; one sender is one body there, so there is no visitor in it."""
+    return vmc_datagrams(now.index, now.positions)
+
+
 Format = Callable[[OutputFrame, CoordinateFrame], list[bytes]]
 FORMATS: dict[str, Format] = {
     "channels": channels,
@@ -171,6 +177,7 @@ FORMATS: dict[str, Format] = {
     "array": array,
     "poseosc": poseosc,
     "aitoolbox": aitoolbox,
+    "vmc": vmc,
 }
 
 

@@ -53,7 +53,7 @@ def global_rotations(positions: FloatArray) -> FloatArray:
 def world_rotations(positions: FloatArray) -> FloatArray:
     """Quaternions (17, 4) of the joints in the world, of positions (17, 3): those of the T-pose are the
     identity."""
-    return np.array([_quaternion(rotation) for rotation in global_rotations(positions)])
+    return np.array([quaternion(rotation) for rotation in global_rotations(positions)])
 
 
 def local_rotations(positions: FloatArray) -> FloatArray:
@@ -61,7 +61,7 @@ def local_rotations(positions: FloatArray) -> FloatArray:
     own in the world. Joints at the ends of limbs have the identity."""
     world = global_rotations(positions)
     local = np.concatenate([world[:1], world[BONE_PARENTS].transpose(0, 2, 1) @ world[1:]])
-    return np.array([_quaternion(rotation) for rotation in local])
+    return np.array([quaternion(rotation) for rotation in local])
 
 
 def _frame(across: FloatArray, up: FloatArray) -> FloatArray:
@@ -79,7 +79,7 @@ def _shortest(start: FloatArray, end: FloatArray) -> FloatArray:
     return rotated(np.eye(3), rotation_between(start, end)[..., None, :]).swapaxes(-1, -2)
 
 
-def _quaternion(m: FloatArray) -> FloatArray:
+def quaternion(m: FloatArray) -> FloatArray:
     """Of a rotation matrix (Shepperd 1978, doi:10.2514/3.55767b): from the largest component, so that nothing
     small is divided by."""
     trace = float(np.trace(m))
