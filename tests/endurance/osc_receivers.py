@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.osc.formats import FORMATS, FRAMES, OutputFrame
+from engine.osc.packet import messages
 from models.emotion.palette import DEFAULT_PALETTE
-from tests.engine.osc_reader import read_bundle
 from tests.synthetic import swinging_figure
 
 PATCH = """#N canvas 0 0 450 300 12;
@@ -131,7 +131,7 @@ def stream(receivers: list[Receiver], name: str, frames: int, rate: float) -> in
                 DEFAULT_PALETTE.one_hot(0),
             )
             for datagram in FORMATS[name](now, FRAMES["stage"]):
-                count += len(read_bundle(datagram)[1])
+                count += len(messages(datagram))
                 for receiver in receivers:
                     sender.sendto(datagram, ("127.0.0.1", receiver.port))
             time.sleep(max(began + (frame + 1) / rate - time.perf_counter(), 0.0))
