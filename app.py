@@ -17,6 +17,7 @@ import engine.runtime.startup  # noqa: F401 - before all that takes time
 from engine.runtime.bounded_log import begin_log, tell_file, watchdogs_log
 from engine.runtime.faults import StartError
 from engine.runtime.heartbeat import watched
+from engine.runtime.native_stderr import keep_own_stderr
 from engine.runtime.watchdog import Watchdog
 from engine.settings import Settings, parse_settings
 
@@ -81,6 +82,7 @@ def leave(status: int) -> NoReturn:
 
 def command() -> NoReturn:
     """The command `emotion-dancer`."""
+    keep_own_stderr()
     leave(main())
 
 

@@ -1,6 +1,7 @@
 """MediaPipe's pose landmarker: a frame in, the landmarks of everybody in it out."""
 
 import contextlib
+import logging
 import math
 import sys
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from engine.runtime.native_stderr import kept_off_terminal
 from engine.streams.values import CameraFrame
 from engine.visitor.landmarks import BodyLandmarks, is_person
+
+log = logging.getLogger(__name__)
 
 NUM_POSES = 3
 """The visitor and two others: whoever is not found cannot be told apart."""
@@ -60,12 +64,20 @@ def without_plots() -> Iterator[None]:
 class PoseDetector:
     """Follows people through a video; frames must come in the order in which they were taken.
 
-    Raises ValueError or RuntimeError when MediaPipe refuses the model. Its native library writes a few lines to
-    stderr at the start; version 1.2 has no switch against them (GLOG_minloglevel and TF_CPP_MIN_LOG_LEVEL do
-    nothing).
+    Raises ValueError or RuntimeError when MediaPipe refuses the model. Its native library writes a hundred
+    lines to stderr when it begins and ends; version 1.2 has no switch against them (GLOG_minloglevel and
+    TF_CPP_MIN_LOG_LEVEL do nothing), so they are debug lines of the log.
     """
 
+    _searched = False
+    """whether it has searched a frame: the first time it writes more"""
+
     def __init__(self, model: Path) -> None:
+        with kept_off_terminal(log):
+            self._begin(model)
+
+    def _begin(self, model: Path) -> None:
+        """Load MediaPipe and the networks."""
         mediapipe, vision, BaseOptions = import_mediapipe()
         self._picture_of: Any = mediapipe.Image
         self._format = mediapipe.ImageFormat.SRGB
@@ -112,14 +124,19 @@ class PoseDetector:
 
     def _search(self, landmarker: Any, frame: CameraFrame) -> Any:
         picture = self._picture_of(image_format=self._format, data=frame.image)
-        return landmarker.detect_for_video(picture, self._timestamp)
+        if self._searched:
+            return landmarker.detect_for_video(picture, self._timestamp)
+        self._searched = True
+        with kept_off_terminal(log):
+            return landmarker.detect_for_video(picture, self._timestamp)
 
     def close(self) -> None:
         """Free the networks."""
-        try:
-            self._of_one.close()
-        finally:
-            self._of_everybody.close()
+        with kept_off_terminal(log):
+            try:
+                self._of_one.close()
+            finally:
+                self._of_everybody.close()
 
 
 class SearchSchedule:
