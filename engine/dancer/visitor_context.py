@@ -10,6 +10,8 @@ from models.generation.answer import TrackedMovement, VisitorMovement
 from models.motion.features import positions_to_features
 from models.motion.skeleton import FRAME_RATE, FloatArray, joint_speed
 
+ARRIVAL_S = 0.3
+"""Seconds for which a visitor is seen before they are answered: by then their speed is known."""
 CONTEXT_S = 1.0
 """Seconds of the visitor's movement that become the dancer's context."""
 STRONG_SPEED = 0.9
@@ -43,8 +45,9 @@ class VisitorContext:
             self._tracked.see(pose.positions, pose.confidence, pose.captured_at)
 
     def movement(self) -> VisitorMovement | None:
-        """What the dancer answers, None while less than a second is known."""
-        return self._tracked.movement if self._knows_a_second() else None
+        """What the dancer answers, None for the first moment after somebody came."""
+        known = len(self._poses) > 2 and self._poses[-1].captured_at - self._poses[0].captured_at >= ARRIVAL_S
+        return self._tracked.movement if known else None
 
     def features(self) -> FloatArray | None:
         """The visitor's last second as features (30, 52), None while less is known."""

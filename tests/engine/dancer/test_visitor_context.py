@@ -60,13 +60,24 @@ def test_a_camera_of_any_rate_gives_movement_at_30_frames_a_second(rate: float) 
 def test_the_movement_to_answer_ends_in_the_last_pose_of_the_last_second() -> None:
     visitor_context, figure = VisitorContext(), swinging_figure(60, rate=0.5)
     watch(visitor_context, figure[:20])
-    assert visitor_context.movement() is None
+    assert visitor_context.features() is None
     watch(visitor_context, figure[20:], start=20 / 30)
     features, movement = visitor_context.features(), visitor_context.movement()
     assert features is not None and movement is not None
     np.testing.assert_allclose(movement.pose, features[-1, :POSE_SIZE], atol=0.12)
     visitor_context.add(Pose(False, 3.0))
     assert visitor_context.movement() is None
+
+
+@pytest.mark.parametrize("rate", [5.0, 10.0, 30.0, 120.0])
+def test_whoever_comes_is_answered_within_half_a_second_and_not_at_their_first_pose(rate: float) -> None:
+    visitor_context, figure = VisitorContext(), swinging_figure(61, rate=0.5)
+    answered_at = None
+    for t in np.arange(0, 1, 1 / rate):
+        visitor_context.add(Pose(True, float(t), figure[round(t * 30)], np.ones(17, dtype=np.float32)))
+        if answered_at is None and visitor_context.movement() is not None:
+            answered_at = t
+    assert answered_at is not None and 0.25 < answered_at <= 0.5
 
 
 @pytest.mark.parametrize("rate", [10.0, 30.0, 120.0])
