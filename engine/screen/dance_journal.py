@@ -49,15 +49,31 @@ class DanceJournal:
         _convert(self._path)
 
 
-def recover(folder: Path) -> None:
-    """Make files of the journals that a process left behind in a folder. What fails is a line in the log."""
-    for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else ():
-        try:
-            if time.time() - path.stat().st_mtime > ABANDONED_AFTER_S:
-                _convert(path)
-                log.info("recovered %s (.npz, .bvh), which a process that ended had left", path.with_suffix(""))
-        except (OSError, ValueError) as error:
-            log.warning("%s cannot be recovered: %s", path, error)
+def recover(folder: Path, wait_s: float = ABANDONED_AFTER_S) -> None:
+    """Make files of the journals that a process left behind in a folder. What fails is a line in the log.
+
+    A watchdog starts the next process a moment after one has died: who finds a journal that may still be written
+    looks again after `wait_s` seconds.
+    """
+    found = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+    for last in (False, True):
+        young = [path for path in found if not _recover_one(path)]
+        if not young or last:
+            return
+        time.sleep(wait_s)
+        found = young
+
+
+def _recover_one(path: Path) -> bool:
+    """Make files of a journal; False if somebody may still write it."""
+    try:
+        if time.time() - path.stat().st_mtime <= ABANDONED_AFTER_S:
+            return False
+        _convert(path)
+        log.info("recovered %s (.npz, .bvh), which a process that ended had left", path.with_suffix(""))
+    except (OSError, ValueError) as error:
+        log.warning("%s cannot be recovered: %s", path, error)
+    return True
 
 
 def _convert(path: Path) -> None:

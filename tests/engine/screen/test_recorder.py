@@ -205,7 +205,7 @@ def test_of_a_recording_that_was_killed_all_but_a_second_or_two_is_there(tmp_pat
     with av.open(str(tmp_path / "dance.mp4")) as film:
         assert 60 <= len(list(film.decode(video=0))) <= 100
     assert not (tmp_path / "dance.npz").exists()
-    recover(tmp_path)
+    recover(tmp_path, 0.0)
     assert not (tmp_path / "dance.npz").exists()  # somebody may be writing it still
     journal = tmp_path / "dance.recording"
     os.utime(journal, (time.time() - 60, time.time() - 60))
@@ -235,3 +235,13 @@ def test_a_journal_that_was_cut_off_counts_as_far_as_it_goes(tmp_path):
     recover(tmp_path)
     with np.load(tmp_path / "dance.npz") as file:
         assert file["positions"].shape[1] == 9
+
+
+def test_a_journal_that_was_left_a_moment_ago_is_looked_at_again(tmp_path, monkeypatch):
+    """A watchdog starts the next process before ten seconds are over."""
+    DanceJournal(tmp_path / "dance", PALETTE).append([frame(i) for i in range(10)])
+    moments = [time.time()]
+    monkeypatch.setattr(time, "time", lambda: moments[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: moments.__setitem__(0, moments[0] + seconds + 1))
+    recover(tmp_path)
+    assert (tmp_path / "dance.npz").exists() and not (tmp_path / "dance.recording").exists()
