@@ -52,8 +52,8 @@ class DanceJournal:
 def recover(folder: Path, wait_s: float = ABANDONED_AFTER_S) -> None:
     """Make files of the journals that a process left behind in a folder. What fails is a line in the log.
 
-    A watchdog starts the next process a moment after one has died: who finds a journal that may still be written
-    looks again after `wait_s` seconds.
+    A watchdog starts the next process a moment after one has died: who finds a journal that may still be
+    written looks again after `wait_s` seconds.
     """
     found = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
     for last in (False, True):
